@@ -1,0 +1,26 @@
+# DGL has wheels for Python 3.11 at most; later ones run on the PyTorch engine.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint typed clean
+
+demo: $(STAMP)
+	$(BIN)/python -m zoo.inspect zoo/examples/1a8o.cif.gz
+	$(BIN)/python -m zoo.build --seq esm2_650m --struct gvp --fusion global
+
+test: $(STAMP) lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+
+lint: $(STAMP)
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+$(STAMP): setup.py constraints.txt
+	@echo "setting up $(VENV): a few minutes, once"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,hpo]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""Optuna studies over the fusion (which layers, gate widths, heads); not built yet."""

@@ -1,0 +1,68 @@
+"""Package metadata, and the only place that declares dependencies."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# dgl 1.1.3 is the last one that runs beside a current torch; it has no wheel above Python 3.11
+# nor for Windows, where the PyTorch engine takes its place with the same numbers.
+DGL = 'python_version < "3.12" and platform_system != "Windows"'
+
+setup(
+    name="protein-model-zoo",
+    version="0.1.0",
+    description="Protein language models and graph networks, fused at several depths.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(
+        include=["zoo", "zoo.*", "zoo_configs", "zoo_configs.*", "hpo", "hpo.*"]
+    ),
+    package_data={
+        "zoo": ["py.typed"],
+        "zoo.examples": ["*.gz", "*.md"],
+        "zoo_configs": ["*.yaml"],
+    },
+    install_requires=[
+        "torch>=2.6",
+        f"dgl==1.1.3; {DGL}",
+        f"packaging; {DGL}",  # dgl imports it and does not declare it
+        "transformers>=5.0",
+        "huggingface_hub>=1.0",
+        "safetensors>=0.5",
+        "gemmi>=0.7.3",
+        "msgpack>=1.0",  # the container of BinaryCIF
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "scikit-learn>=1.4",
+        "lifelines>=0.30",
+        "h5py>=3.10",
+        "psutil>=5.9",
+        "pyyaml>=6.0",
+        "rich>=13.7",
+        "typer>=0.12",
+    ],
+    extras_require={
+        "hpo": ["optuna>=5.0"],
+        "notebooks": ["jupyterlab", "nbclient", "matplotlib"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "types-PyYAML",
+            "pre-commit",
+        ],
+    },
+    entry_points={"console_scripts": ["zoo = zoo.__main__:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Bio-Informatics",
+        "Typing :: Typed",
+    ],
+)

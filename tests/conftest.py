@@ -1,0 +1,45 @@
+"""Settings of every test run: one thread, no network, and where the data folder is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Read at import by the libraries that they are for, so set before anything imports those.
+os.environ.setdefault("DGLBACKEND", "pytorch")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from tests import shelf  # noqa: E402
+
+torch.set_num_threads(1)
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def data_path() -> Path:
+    """Return the development data folder, whether or not it is there."""
+    return Path(os.environ.get("ZOO_DATA", REPOSITORY.parent / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The development data folder; mark tests that use it with `data`."""
+    path = data_path()
+    if not path.is_dir():
+        pytest.skip("no development data: set ZOO_DATA to its folder")
+    return path
+
+
+@pytest.fixture(scope="session")
+def plm_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A folder with weights and tokenizer of every kind of tiny language model, for --seq."""
+    root = tmp_path_factory.mktemp("plm")
+    return {kind: shelf.save_plm(kind, root / kind) for kind in shelf.PLM_KINDS}

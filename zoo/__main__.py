@@ -1,0 +1,46 @@
+"""`zoo VERB`, the same as `python -m zoo.VERB`; a verb's module loads when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from zoo.cli import fail, run
+from zoo.errors import unknown
+
+VERBS = {
+    "build": "build a model from its parts and check it on a protein",
+    "inspect": "report what is in structure files",
+    "embed": "write features of proteins to a file",
+    "list": "list what there is to choose from",
+    "download": "fetch language models ahead of time",
+    "doctor": "look at this machine",
+}
+
+
+def main() -> None:
+    """Run the verb that the first argument names."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("--help", "-h"):
+        _print_verbs()
+    elif verb == "--version":
+        from zoo import __version__
+
+        print(__version__)
+    elif verb in VERBS:
+        module = importlib.import_module(f"zoo.{verb}")
+        sys.argv[:2] = [f"zoo {verb}"]
+        run(getattr(module, "list_" if verb == "list" else verb))
+    else:
+        fail(unknown("verb", verb, VERBS))
+
+
+def _print_verbs() -> None:
+    print("Usage: zoo VERB ... (or python -m zoo.VERB ...)\n")
+    for verb, about in VERBS.items():
+        print(f"  {verb:10} {about}")
+    print("\nzoo VERB --help tells a verb's options.")
+
+
+if __name__ == "__main__":
+    main()
