@@ -1,0 +1,102 @@
+"""`python -m zoo.inspect FILE...`: what is in a structure file, chain by chain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zoo.cli import console, err_console, run
+from zoo.errors import StructureError
+
+#: Parts of a chain's report that are lists: counted in the table, printed in full below it.
+LISTS = (
+    "unresolved", "modified", "unknown", "missing_atoms", "without_ca", "ligands", "notes",
+)  # fmt: skip
+#: Columns of the table and their headings, short enough for 80 characters.
+COLUMNS = {
+    "name": "chain", "label": "label", "length": "length", "resolved": "resolved",
+    "breaks": "breaks", "modified": "modified", "missing_atoms": "missing", "altlocs": "alt",
+    "insertions": "ins", "hydrogens": "H", "waters": "water", "ligands": "ligand",
+}  # fmt: skip
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="PDB, mmCIF, BinaryCIF or FASTA; also .gz.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
+) -> None:
+    """Show how each file is read: chains, breaks, modified residues, missing atoms, ligands."""
+    described, failed = [], 0
+    for file in files:
+        try:
+            described += describe(file)
+        except StructureError as error:
+            err_console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+            failed = error.exit_code
+    if as_json:
+        print(json.dumps(described, indent=2))
+    else:
+        for protein in described:
+            _show(protein)
+    if failed:
+        raise typer.Exit(failed)
+
+
+def describe(file: Path) -> list[dict[str, Any]]:
+    """Return each protein of a file as plain values.
+
+    Raises:
+        StructureError: if the file cannot be read.
+    """
+    from zoo.proteins.structure import read_proteins  # so that --help loads no parser
+
+    return [
+        {
+            "name": protein.name,
+            "source": protein.source,
+            "chains": [
+                {"name": chain.name, "label": chain.label, "length": len(chain)}
+                | {"sequence": chain.sequence, **chain.report.to_dict()}
+                for chain in protein.chains
+            ],
+            "notes": list(protein.notes),
+        }
+        for protein in read_proteins(file)
+    ]
+
+
+def _show(protein: dict[str, Any]) -> None:
+    """Print a table of counts, and below it every list in full."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
+    for heading in COLUMNS.values():
+        table.add_column(heading, justify="left" if heading in ("chain", "label") else "right")
+    for chain in protein["chains"]:
+        table.add_row(*(escape(_cell(chain[key])) for key in COLUMNS))
+    _line(f"{protein['name']} ({protein['source']})", style="bold")
+    console.print(table)
+    for chain in protein["chains"]:
+        _line(f"{chain['name']}: sequence from {chain['sequence_source']}")
+        if chain["ca_only"]:
+            _line(f"{chain['name']}: CA atoms only")
+        for key in LISTS:
+            if chain[key]:
+                _line(f"{chain['name']}: {key.replace('_', ' ')}: {', '.join(chain[key])}")
+    for note in protein["notes"]:
+        _line(f"note: {note}")
+
+
+def _cell(value: object) -> str:
+    return str(len(value) if isinstance(value, list | tuple) else value)
+
+
+def _line(text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(inspect)

@@ -1,0 +1,1 @@
+"""What `zoo.proteins.structure` reads with: formats, residues, chains, reports."""

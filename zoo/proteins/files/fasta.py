@@ -1,0 +1,32 @@
+"""FASTA text to proteins without coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zoo.errors import StructureError
+from zoo.proteins.protein import Protein, from_sequence
+
+
+def parse_fasta(data: bytes, name: str, source: str) -> Iterator[Protein]:
+    """Yield one protein a record, named by the first word of its header.
+
+    A record without a name is called after the file, `name`, and its number. A stop ("*") at the
+    end is no residue and left out; gaps ("-", ".") are errors.
+
+    Raises:
+        StructureError: if a record is empty or holds something other than letters.
+    """
+    for count, (header, sequence) in enumerate(_records(data), start=1):
+        title = (header.split() or [f"{name}_{count}"])[0]
+        try:
+            yield from_sequence(title, sequence.removesuffix("*"), source)
+        except ValueError as error:
+            raise StructureError(f"record {count}: {error}") from None
+
+
+def _records(data: bytes) -> Iterator[tuple[str, str]]:
+    text = data.decode("utf-8", errors="replace").removeprefix("\ufeff").lstrip()
+    for record in f"\n{text}".replace("\r", "\n").split("\n>")[1:]:
+        header, _, sequence = record.partition("\n")
+        yield header.strip(), "".join(sequence.split())

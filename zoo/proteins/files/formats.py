@@ -1,0 +1,114 @@
+"""From a path to an `Entry`: the content decides what a file is, never its name."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from pathlib import Path
+
+from zoo.errors import StructureError
+from zoo.proteins.files.bcif import read_bcif
+from zoo.proteins.files.entry import Entry
+from zoo.proteins.files.mmcif import read_mmcif
+from zoo.proteins.files.pdb import read_pdb
+
+_PLAIN_STRUCTURE = (".pdb", ".ent", ".cif", ".mmcif", ".bcif")
+_PLAIN_FASTA = (".fasta", ".fa", ".faa")
+STRUCTURE_SUFFIXES = (*_PLAIN_STRUCTURE, *(f"{suffix}.gz" for suffix in _PLAIN_STRUCTURE))
+FASTA_SUFFIXES = (*_PLAIN_FASTA, *(f"{suffix}.gz" for suffix in _PLAIN_FASTA))
+
+READERS = {"pdb": read_pdb, "mmcif": read_mmcif, "bcif": read_bcif}
+ASCII_OR_MARK = bytes(range(128)) + b"?" * 128
+OTHER_CONTENT = {
+    b"<": "is an HTML or XML page, often the error page of a download; fetch the file again",
+    b"{": "is JSON, not a structure; save the structure as PDB, mmCIF or BinaryCIF",
+    b"[": "is JSON, not a structure; save the structure as PDB, mmCIF or BinaryCIF",
+    b"PK\x03\x04": "is a zip archive; unpack it first",
+    b"BZh": "is compressed by bzip2; unpack it, or use gzip",
+    b"\xfd7zXZ": "is compressed by xz; unpack it, or use gzip",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd; unpack it, or use gzip",
+}
+
+
+def is_readable(path: str | Path) -> bool:
+    """Return whether the name ends like a structure or FASTA file; the file is not opened."""
+    return str(path).lower().endswith(STRUCTURE_SUFFIXES + FASTA_SUFFIXES)
+
+
+def stem(path: str | Path) -> str:
+    """Return the file name without a suffix that is known here: "1abc.cif.gz" is "1abc"."""
+    name = Path(path).name
+    for suffix in (".gz", *_PLAIN_STRUCTURE, *_PLAIN_FASTA):
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            name = name[: -len(suffix)]
+    return name
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content, unpacked if it is gzip.
+
+    Raises:
+        StructureError: if the file cannot be opened, is empty or its gzip stream is damaged.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise StructureError("does not exist") from None
+    except IsADirectoryError:
+        raise StructureError("is a folder; name a file in it") from None
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise StructureError(f"cannot be opened ({cause})") from None
+    if data[:2] == b"\x1f\x8b":
+        data = _gunzip(data)
+    if not data.strip():
+        raise StructureError("is empty")
+    return data
+
+
+def _gunzip(data: bytes) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except EOFError:
+        raise StructureError("is a gzip file that was cut short; fetch it again") from None
+    except (OSError, zlib.error) as error:
+        raise StructureError(f"is a damaged gzip file ({error})") from None
+
+
+def detect(data: bytes) -> str:
+    """Return "pdb", "mmcif", "bcif" or "fasta".
+
+    Raises:
+        StructureError: if the content is something else, saying what where it is known.
+    """
+    if 0x80 <= data[0] <= 0x8F or data[0] in (0xDE, 0xDF):  # a msgpack map
+        return "bcif"
+    text = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b">"):
+        return "fasta"
+    for mark, cause in OTHER_CONTENT.items():
+        if text.startswith(mark):
+            raise StructureError(cause)
+    if re.match(rb"(?:#[^\n]*\n\s*)*data_", text, re.IGNORECASE):
+        return "mmcif"
+    if any(text.startswith(mark) or b"\n" + mark in text for mark in (b"ATOM  ", b"HETATM")):
+        return "pdb"
+    if text.startswith((b"HEADER", b"TITLE ", b"REMARK", b"SEQRES", b"CRYST1", b"MODEL ")):
+        raise StructureError("is a PDB file without ATOM records, so without coordinates")
+    raise StructureError("is no PDB, mmCIF, BinaryCIF or FASTA file")
+
+
+def parse(data: bytes, model: int) -> tuple[Entry, list[str]]:
+    """Read an entry and what has to be noted about its bytes.
+
+    Raises:
+        StructureError: if the content is damaged, is no structure or lacks the model.
+    """
+    kind, notes = detect(data), []
+    if kind == "fasta":
+        raise StructureError("holds sequences, not a structure")
+    if kind != "bcif" and not data.isascii():
+        data = data.removeprefix(b"\xef\xbb\xbf").translate(ASCII_OR_MARK)
+        notes.append("bytes that are not ASCII were read as '?'")
+    return READERS[kind](data, model), notes

@@ -1,0 +1,134 @@
+"""PDB text to an `Entry`: fixed columns cut with NumPy.
+
+gemmi's own PDB reader is not used: it joins residues of one name and number wherever they stand in
+a chain, and reads coordinates that are no numbers as 0.0 without a word (docs/parser.md).
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import StructureError
+from zoo.proteins.files.components import atomic_number
+from zoo.proteins.files.entry import AtomTable, Entry, Group, first_rows, runs
+
+Columns = NDArray[np.uint8]
+NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
+#: Coordinates end in column 54; a shorter line was cut.
+COORDINATES_END = 54
+
+
+def read_pdb(data: bytes, model: int = 1) -> Entry:
+    """Read model number `model` (from 1, in the order of the file) of ASCII PDB text.
+
+    Raises:
+        StructureError: if there are no atoms, the model is absent or a line is cut off.
+    """
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = np.array(data.split(b"\n"), "S80")
+    kind = lines.astype("S6")
+    is_atom = (kind == b"ATOM") | (kind == b"ATOM  ") | (kind == b"HETATM")
+    _check_lengths(lines, is_atom)
+    models = np.cumsum(kind.astype("S5") == b"MODEL")
+    present = np.unique(models[is_atom])
+    if not 1 <= model <= len(present):
+        raise StructureError(f"has no model {model}; it has {len(present)}")
+    rows = np.flatnonzero(is_atom & (models == present[model - 1]))
+    part = np.cumsum(kind.astype("S3") == b"TER")[rows]
+    atoms, groups = _atoms(lines, rows, part)
+    listed, parents = _listed(lines[kind == b"SEQRES"]), _parents(lines[kind == b"MODRES"])
+    return Entry(atoms, groups, len(present), "line", "SEQRES", listed=listed, parents=parents)
+
+
+def _check_lengths(lines: NDArray[np.bytes_], is_atom: NDArray[np.bool_]) -> None:
+    short = np.flatnonzero(is_atom & (np.strings.str_len(lines) < COORDINATES_END))
+    if len(short):
+        raise StructureError(f"line {short[0] + 1} is cut off before its coordinates end")
+
+
+def _atoms(
+    lines: NDArray[np.bytes_], rows: NDArray[np.int64], part: NDArray[np.int64]
+) -> tuple[AtomTable, list[Group]]:
+    columns = lines[rows].view(np.uint8).reshape(-1, 80)
+    columns[columns < ord(" ")] = ord(" ")
+    group = runs(columns[:, 17:27], part)
+    first = first_rows(group)
+    occupancy = decimals(columns[:, 54:60], 2)
+    atoms = AtomTable(
+        group=group,
+        name=np.strings.strip(_text(columns, 12, 16)),
+        alt=np.strings.strip(_text(columns, 16, 17)),
+        pos=decimals(columns[:, 30:54].reshape(-1, 8), 3).reshape(-1, 3),
+        occupancy=np.where(np.isfinite(occupancy), occupancy, 1.0),
+        bfactor=decimals(columns[:, 60:66], 2),
+        element=_elements(columns),
+        line=rows + 1,
+    )
+    return atoms, _groups(columns[first], part[first].tolist())
+
+
+def _groups(columns: Columns, part: list[int]) -> list[Group]:
+    chain, number, comp, record = (
+        np.strings.strip(_text(columns, start, stop)).tolist()
+        for start, stop in ((20, 22), (22, 27), (17, 20), (0, 1))
+    )
+    return [
+        Group(before, name or "_", name or "_", 0, place.replace(" ", ""), of, kind == "H")
+        for before, name, place, of, kind in zip(part, chain, number, comp, record, strict=True)
+    ]
+
+
+def _text(columns: Columns, start: int, stop: int) -> NDArray[np.str_]:
+    """Return columns `start:stop` as (A,) strings, blanks kept; ASCII is its own code point."""
+    return columns[:, start:stop].astype(np.uint32).view(f"U{stop - start}")[:, 0]
+
+
+def _elements(columns: Columns) -> NDArray[np.uint8]:
+    """Look elements up once for each pair of symbol and atom name, (A,)."""
+    pair = np.concatenate([columns[:, 76:80], columns[:, 12:16]], axis=1).view(np.uint64)[:, 0]
+    codes, inverse = np.unique(pair, return_inverse=True)
+    texts = [code.tobytes().decode("ascii") for code in codes]
+    numbers = [atomic_number(text[:2], text[4:]) for text in texts]
+    return np.array(numbers, np.uint8)[inverse]
+
+
+def decimals(field: Columns, places: int) -> NDArray[np.float64]:
+    """Read right-aligned numbers with `places` decimals, (A, width) to (A,); NaN if unreadable.
+
+    Anything else that is a number is read one by one, so that nothing becomes 0 silently.
+    """
+    dot = field.shape[1] - places - 1
+    digit = (field >= ord("0")) & (field <= ord("9"))
+    blank, minus = field == ord(" "), field == ord("-")
+    before = np.ones_like(blank[:, :dot])
+    before[:, 1:] = blank[:, : dot - 1]
+    plain = (field[:, dot] == ord(".")) & digit[:, dot - 1] & digit[:, dot + 1 :].all(1)
+    plain &= (digit[:, :dot] | ((blank | minus)[:, :dot] & before)).all(1)
+    weights = np.array([10.0 ** (dot - 1 - at + (at > dot)) for at in range(field.shape[1])])
+    value = ((field - ord("0")) * digit).astype(float) @ (weights * 10.0**places) / 10.0**places
+    value[minus[:, :dot].any(1)] *= -1
+    for row in np.flatnonzero(~plain):
+        text = field[row].tobytes()
+        value[row] = float(text) if NUMBER.fullmatch(text) else np.nan
+    return value
+
+
+def _listed(lines: NDArray[np.bytes_]) -> dict[str, list[tuple[str, ...]]]:
+    listed: dict[str, list[tuple[str, ...]]] = {}
+    for line in lines.astype("U80").tolist():
+        names = listed.setdefault(line[10:12].strip() or "_", [])
+        names.extend((name,) for name in line[19:70].split())
+    return listed
+
+
+def _parents(lines: NDArray[np.bytes_]) -> dict[str, list[str]]:
+    parents: dict[str, list[str]] = {}
+    for line in lines.astype("U80").tolist():
+        names = parents.setdefault(line[12:15].strip(), [])
+        if line[24:27].strip() not in ("", *names):
+            names.append(line[24:27].strip())
+    return parents

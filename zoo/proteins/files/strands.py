@@ -1,0 +1,129 @@
+"""The residues of each protein chain, at their places in its sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import StructureError
+from zoo.proteins.files.components import component
+from zoo.proteins.files.entry import Entry, Group
+from zoo.proteins.files.placing import place
+from zoo.proteins.files.residues import Residues
+from zoo.proteins.files.roles import bonded
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """One model of a file, its residues and what each of them is."""
+
+    entry: Entry
+    found: Residues
+    role: NDArray[np.str_]
+    """(R,) as `roles` names them."""
+    use_label: bool
+    """Whether chains go by mmCIF label names instead of the author's."""
+
+    def members(self, role: str) -> list[tuple[int, Group]]:
+        """Return index and group of all residues of a role."""
+        rows = np.flatnonzero(self.role == role).tolist()
+        return [(at, self.found.groups[at]) for at in rows]
+
+    def name(self, group: Group) -> str:
+        """Return the chain name that was asked for."""
+        return group.label if self.use_label else group.chain
+
+
+@dataclass(frozen=True, eq=False)
+class Strand:
+    """One protein chain of L places."""
+
+    name: str
+    listed: list[tuple[str, ...]]
+    """(L) names that the deposited sequence has at each place, else the names found."""
+    at: NDArray[np.int64]
+    """(L,) index of the residue found there, -1 where there is none."""
+    comps: list[str]
+    """(L) the component that each place is read as."""
+    source: str
+    """Where the sequence is from, as in `ChainReport.sequence_source`."""
+    unfit: list[str]
+    """Label names whose deposited sequence is another protein's."""
+
+
+def letter(entry: Entry, comp: str) -> str:
+    """Return the one-letter code of a component or its parent, X where neither is known."""
+    known = component(comp).letter
+    if known and known != "X":
+        return known
+    parents = [component(parent).letter for parent in entry.parents.get(comp, ())]
+    return next((code for code in parents if code), "X")
+
+
+def strands(content: Contents, wanted: Sequence[str] | None, full: bool) -> list[Strand]:
+    """Return the wanted protein chains, all of them in the order of the file for None.
+
+    Raises:
+        StructureError: if a wanted chain is not in the file or none of them is protein.
+    """
+    chains: dict[str, list[int]] = {}
+    for at, group in content.members("protein"):
+        chains.setdefault(content.name(group), []).append(at)
+    names = list(chains) if wanted is None else list(dict.fromkeys(wanted))
+    present = {content.name(group) for group in content.found.groups}
+    for name in names:
+        if name not in present:
+            raise StructureError(f"has no chain {name!r}; {_choices(content)}")
+    chosen = [name for name in names if name in chains]
+    if not chosen:
+        raise StructureError(f"has no protein in chain {', '.join(names)}; {_choices(content)}")
+    return [_strand(content, name, chains[name], full) for name in chosen]
+
+
+def _choices(content: Contents) -> str:
+    groups = [group for _, group in content.members("protein")]
+    author = ", ".join(dict.fromkeys(group.chain for group in groups))
+    label = ", ".join(dict.fromkeys(group.label for group in groups))
+    return f"protein chains by author name: {author}; by label name: {label}"
+
+
+def _strand(content: Contents, name: str, members: list[int], full: bool) -> Strand:
+    """Join the polymers of one chain name, each placed in its own sequence."""
+    entry, groups = content.entry, content.found.groups
+    listed: list[tuple[str, ...]] = []
+    at: list[int] = []
+    sources, unfit = set(), []
+    for label, run in groupby(_in_order(groups, members), lambda index: groups[index].label):
+        part = list(run)
+        deposited = entry.listed.get(label) if full else None
+        names, places, was_listed = place(
+            deposited,
+            [content.found.names[index] for index in part],
+            [groups[index].seq for index in part],
+            bonded(content.found.backbone[part]).tolist(),
+        )
+        index_at = dict(zip(places, part, strict=True))
+        at += [index_at.get(row, -1) for row in range(len(names))]
+        listed += names
+        sources.add(entry.sequence_source if was_listed else "observed")
+        unfit += [label] if deposited and not was_listed else []
+    comps = [_comp(content.found, *pair) for pair in zip(listed, at, strict=True)]
+    return Strand(name, listed, np.array(at), comps, " and ".join(sorted(sources)), unfit)
+
+
+def _in_order(groups: list[Group], members: list[int]) -> list[int]:
+    """Sort by mmCIF number where all residues have one; else the order of the file holds."""
+    if not all(groups[at].seq for at in members):
+        return members
+    labels = list(dict.fromkeys(groups[at].label for at in members))
+    return sorted(members, key=lambda at: (labels.index(groups[at].label), groups[at].seq))
+
+
+def _comp(found: Residues, listed: tuple[str, ...], at: int) -> str:
+    """Return the residue found if the sequence lists it there, else what the sequence lists."""
+    agrees = at >= 0 and not set(found.names[at]).isdisjoint(listed)
+    return found.groups[at].comp if agrees else listed[0]

@@ -1,0 +1,184 @@
+"""Structure and sequence files to `Protein` records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import StructureError, unknown
+from zoo.proteins.files.fasta import parse_fasta
+from zoo.proteins.files.formats import (
+    FASTA_SUFFIXES,
+    STRUCTURE_SUFFIXES,
+    detect,
+    is_readable,
+    parse,
+    read_bytes,
+    stem,
+)
+from zoo.proteins.files.report import chain_report, file_notes
+from zoo.proteins.files.residues import residues
+from zoo.proteins.files.roles import roles
+from zoo.proteins.files.strands import Contents, Strand, letter, strands
+from zoo.proteins.protein import Atoms, Chain, Ligand, Protein
+
+__all__ = ["FASTA_SUFFIXES", "STRUCTURE_SUFFIXES", "is_readable", "read_proteins", "read_structure"]
+
+CARBON = 6
+
+
+def read_structure(
+    path: str | Path,
+    chains: str | Sequence[str] | None = None,
+    *,
+    model: int = 1,
+    sequence: str = "full",
+    chain_names: str = "auth",
+) -> Protein:
+    """Read the protein chains of a PDB, mmCIF or BinaryCIF file, plain or gzip, or one sequence.
+
+    The content decides the format, not the name. Places follow the deposited sequence (SEQRES or
+    `_entity_poly_seq`) and the order of the file, never residue numbers. Each residue keeps one
+    conformer, the one of highest summed occupancy. Modified residues are read as their parents,
+    residues without a known parent as X. A cap (ACE, NH2, ...) is a residue, X, only where the
+    deposited sequence lists it. Atoms whose coordinates cannot be read are missing, with a note.
+
+    Args:
+        path: the file.
+        chains: names, as "A", "A,B" or a sequence; all protein chains if None. Ligands that carry
+            a chosen name come along, also under a name without protein.
+        model: which model, from 1 in the order of the file.
+        sequence: "full" for the deposited sequence, "observed" for the residues in the coordinates.
+        chain_names: "auth" to go by author chain names, "label" by those of mmCIF.
+
+    Returns:
+        A protein whose coordinates are in angstrom, with a report on each chain.
+
+    Raises:
+        StructureError: naming the file and the cause, if it cannot be read as asked.
+        ConfigError: if `sequence` or `chain_names` has another value.
+    """
+    if sequence not in ("full", "observed"):
+        raise unknown("sequence", sequence, ("full", "observed"))
+    if chain_names not in ("auth", "label"):
+        raise unknown("chain_names", chain_names, ("auth", "label"))
+    try:
+        data = read_bytes(path)
+        if detect(data) == "fasta":
+            return _only_sequence(path, data)
+        wanted = chains.split(",") if isinstance(chains, str) else chains
+        names = None if wanted is None else [name.strip() for name in wanted]
+        return _read(path, data, names, model, sequence == "full", chain_names == "label")
+    except StructureError as error:
+        raise StructureError(f"{path}: {error}") from None
+
+
+def read_proteins(path: str | Path) -> Iterator[Protein]:
+    """Yield each sequence of a FASTA file, plain or gzip, or the protein of a structure file.
+
+    Raises:
+        StructureError: naming the file and the cause, if it cannot be read.
+    """
+    try:
+        data = read_bytes(path)
+        if detect(data) == "fasta":
+            yield from parse_fasta(data, stem(path), str(path))
+            return
+    except StructureError as error:
+        raise StructureError(f"{path}: {error}") from None
+    yield read_structure(path)
+
+
+def _only_sequence(path: str | Path, data: bytes) -> Protein:
+    proteins = list(parse_fasta(data, stem(path), str(path)))
+    if len(proteins) > 1:
+        raise StructureError(f"holds {len(proteins)} sequences; read them with read_proteins")
+    return proteins[0]
+
+
+def _read(
+    path: str | Path,
+    data: bytes,
+    wanted: Sequence[str] | None,
+    model: int,
+    full: bool,
+    use_label: bool,
+) -> Protein:
+    entry, notes = parse(data, model)
+    found = residues(entry)
+    content = Contents(entry, found, np.array(roles(entry, found)), use_label)
+    _check(content)
+    chosen = strands(content, wanted, full)
+    if entry.models > 1:
+        notes.append(f"{entry.models} models, model {model} read")
+    return Protein(
+        name=stem(path),
+        chains=tuple(_chain(content, strand) for strand in chosen),
+        atoms=_chain_atoms(content, chosen),
+        ligands=_ligands(content, chosen, wanted),
+        source=str(path),
+        notes=(*notes, *file_notes(content)),
+    )
+
+
+def _check(content: Contents) -> None:
+    protein = content.role == "protein"
+    if not protein.any():
+        raise StructureError(f"holds no protein chain ({'; '.join(file_notes(content))})")
+    if not np.isfinite(content.found.backbone[protein]).any():
+        raise StructureError("has no readable backbone coordinates")
+
+
+def _chain(content: Contents, strand: Strand) -> Chain:
+    found, there = content.found, strand.at >= 0
+    coords = np.where(there[:, None, None], found.backbone[strand.at], np.nan)
+    numbers = [found.groups[at].number if at >= 0 else "" for at in strand.at]
+    chain = Chain(
+        name=strand.name,
+        label=found.groups[strand.at[there][0]].label,
+        sequence="".join(letter(content.entry, comp) for comp in strand.comps),
+        coords=coords.astype(np.float32),
+        bfactor=np.where(there, found.bfactor[strand.at], np.nan).astype(np.float32),
+        numbers=tuple(numbers),
+    )
+    return dataclasses.replace(chain, report=chain_report(content, strand, chain))
+
+
+def _chain_atoms(content: Contents, chosen: list[Strand]) -> Atoms:
+    """Return the atoms of the chains; a residue's row counts over all chains end to end."""
+    at = np.concatenate([strand.at for strand in chosen])
+    row = np.full(len(content.found.groups) + 1, -1)  # the last for atoms left out, owner -1
+    row[at[at >= 0]] = np.flatnonzero(at >= 0)
+    residue = row[content.found.owner]
+    atoms = _atoms(content, residue >= 0, residue)
+    atoms.element[atoms.name == "CA"] = CARBON  # a misplaced name reads as calcium
+    return atoms
+
+
+def _atoms(content: Contents, mask: NDArray[np.bool_], residue: NDArray[np.int64]) -> Atoms:
+    table = content.entry.atoms
+    mask = mask & np.isfinite(table.pos).all(1)
+    return Atoms(
+        pos=table.pos[mask].astype(np.float32),
+        element=table.element[mask],
+        name=table.name[mask],
+        residue=residue[mask],
+    )
+
+
+def _ligands(
+    content: Contents, chosen: list[Strand], wanted: Sequence[str] | None
+) -> tuple[Ligand, ...]:
+    """Return the ligands of the chosen chains, all of them if none was named."""
+    groups, owner = content.found.groups, content.found.owner
+    author = {groups[at].chain for strand in chosen for at in strand.at[strand.at >= 0]}
+    outside = np.full(len(owner), -1)
+    return tuple(
+        Ligand(group.comp, group.chain, group.number, _atoms(content, owner == at, outside))
+        for at, group in content.members("ligand")
+        if wanted is None or group.chain in author or content.name(group) in wanted
+    )
