@@ -1,0 +1,132 @@
+"""Several proteins as tensors: tokens for the pLM, one graph for the GNN, and the bridge."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.proteins.graph import Graph
+from zoo.proteins.protein import Protein
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Chains as the pLM reads them, one row each.
+
+    Attributes:
+        ids: (chains, tokens) padded with the pLM's own padding token.
+        attend: (chains, tokens) False on padding.
+        start: column of the first residue: the number of special tokens before it.
+    """
+
+    ids: Tensor
+    attend: Tensor
+    start: int
+
+
+Tokenize = Callable[[Sequence[str]], Tokens]
+Featurize = Callable[[Protein], Graph]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A protein with what is to be predicted: (residues, ...) or (...), NaN where unknown."""
+
+    protein: Protein
+    target: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a model takes.
+
+    Attributes:
+        graph: the proteins' graphs, joined.
+        node_token: (nodes,) row of `tokens.flatten()` that each node is, -1 for none. This is
+            the only bridge between sequence and structure.
+        tokens: (chains, tokens), None for a model without a pLM.
+        attend: (chains, tokens), False on padding.
+        names: one a protein.
+        target: joined over proteins; None without.
+    """
+
+    graph: Graph
+    node_token: Tensor
+    tokens: Tensor | None
+    attend: Tensor | None
+    names: tuple[str, ...]
+    target: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch with every tensor on `device`."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        moved: dict[str, Any] = {
+            name: x.to(device) for name, x in fields.items() if isinstance(x, Tensor | Graph)
+        }
+        return dataclasses.replace(self, **moved)
+
+
+def collate(
+    examples: Sequence[Protein | Example], tokenize: Tokenize | None, featurize: Featurize
+) -> Batch:
+    """Return the batch of some proteins; `tokenize` is None for a model without a pLM."""
+    if not examples:
+        raise ValueError("a batch needs at least one protein")
+    full = [e if isinstance(e, Example) else Example(e) for e in examples]
+    proteins = [example.protein for example in full]
+    graph = Graph.batch([featurize(protein) for protein in proteins])
+    names = tuple(protein.name for protein in proteins)
+    target = _join([example.target for example in full])
+    if tokenize is None:
+        bridge = torch.full((graph.total_nodes,), -1)
+        return Batch(graph, bridge, None, None, names, target)
+    tokens = tokenize([chain.sequence for protein in proteins for chain in protein.chains])
+    bridge = _node_tokens(graph, proteins, tokens)
+    return Batch(graph, bridge, tokens.ids, tokens.attend, names, target)
+
+
+def _node_tokens(graph: Graph, proteins: Sequence[Protein], tokens: Tokens) -> Tensor:
+    """Return (nodes,) the flattened token row of each node's residue."""
+    lengths = torch.tensor([len(chain) for protein in proteins for chain in protein.chains])
+    width = tokens.ids.shape[1]
+    first = torch.arange(len(lengths)) * width + tokens.start
+    # The token of every residue, all chains of all proteins end to end.
+    token = torch.cat([start + torch.arange(n) for start, n in zip(first, lengths, strict=True)])
+    sizes = torch.tensor([len(protein) for protein in proteins])
+    residue = graph.nodes["residue"]
+    row = residue + (sizes.cumsum(0) - sizes)[graph.protein]
+    return torch.where(residue < 0, -1, token[row.clamp(min=0)])
+
+
+def _join(targets: Sequence[Tensor | None]) -> Tensor | None:
+    known = [target for target in targets if target is not None]
+    if not known:
+        return None
+    if len(known) < len(targets):
+        raise ValueError("some examples of the batch have a target and others have none")
+    return torch.cat([torch.atleast_1d(target) for target in known])
+
+
+def gather_rows(h: Tensor, node_token: Tensor) -> Tensor:
+    """Return (nodes, d) the rows of `h` (chains, tokens, d) that nodes are; zero for no token."""
+    rows = h.flatten(0, 1).index_select(0, node_token.clamp(min=0))
+    return rows.masked_fill((node_token < 0)[:, None], 0.0)
+
+
+def write_rows(h: Tensor, node_token: Tensor, rows: Tensor) -> Tensor:
+    """Return `h` (chains, tokens, d) with each node's token replaced by its row of `rows`.
+
+    Several nodes of one token write their mean; tokens without a node, special ones among them,
+    stay as they are.
+    """
+    flat = h.flatten(0, 1)
+    linked = node_token >= 0
+    index, rows = node_token[linked], rows[linked].to(flat.dtype)
+    total = torch.zeros_like(flat).index_add(0, index, rows)
+    count = torch.bincount(index, minlength=len(flat))[:, None]
+    return torch.where(count > 0, total / count.clamp(min=1), flat).view_as(h)

@@ -1,0 +1,127 @@
+"""Node and edge features of residue and atom graphs, vectorised over the whole protein.
+
+Source: "Learning from Protein Structure with Geometric Vector Perceptrons" (arXiv:2009.01411) for
+residues and "Equivariant Graph Neural Networks for 3D Macromolecular Structure"
+(arXiv:2106.03843) for atoms. One thing differs: nothing reaches across a chain break, where GVP's
+own code computes torsions and directions between residues that are not bonded.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+LETTERS = "ARNDCQEGHILKMFPSTWYV"
+NUM_LETTERS = len(LETTERS) + 1
+"""The last one is every other letter."""
+ELEMENTS = (1, 6, 7, 8, 9, 16, 17, 15)
+"""Atomic numbers of H C N O F S Cl P, in the order of GVP's atom graphs; all others follow."""
+NUM_ELEMENTS = len(ELEMENTS) + 1
+
+NUM_RBF = 16
+NUM_POSITIONAL = 16
+RESIDUE_RBF_MAX = 20.0
+"""Angstrom; centres of the Gaussians run from 0 to here."""
+
+RELATIONS = ("i-2", "i-1", "i+1", "i+2", "near in sequence", "near in space", "far")
+"""Kinds of edge by sequence offset (source minus destination), then by distance."""
+NEAR_IN_SEQUENCE = 5
+NEAR_IN_SPACE = 10.0
+
+
+def letter_types(sequence: str) -> Tensor:
+    """Return (residues,) the index of each letter in `LETTERS`, 20 for any other."""
+    table = np.full(256, len(LETTERS), np.int64)
+    table[np.frombuffer(LETTERS.encode(), np.uint8)] = np.arange(len(LETTERS))
+    return torch.from_numpy(table[np.frombuffer(sequence.encode("latin-1"), np.uint8)])
+
+
+def element_types(element: NDArray[np.uint8]) -> Tensor:
+    """Return (atoms,) the class of each atomic number, 8 for any that has none of its own."""
+    table = np.full(256, len(ELEMENTS), np.int64)
+    table[list(ELEMENTS)] = np.arange(len(ELEMENTS))
+    return torch.from_numpy(table[element])
+
+
+def unit(x: Tensor) -> Tensor:
+    """Return `x` (..., 3) at length one; a zero vector stays zero, NaN becomes zero."""
+    return torch.nan_to_num(F.normalize(torch.nan_to_num(x), dim=-1))
+
+
+def torsions(coords: Tensor, bonded: Tensor) -> Tensor:
+    """Return (residues, 6) cosines then sines of phi, psi, omega.
+
+    Args:
+        coords: (residues, 4, 3) N CA C O in angstrom, NaN where unknown.
+        bonded: (residues - 1,) whether each residue is bonded to the next.
+
+    A torsion that does not exist (at an end or a break) is angle 0, (1, 0), as in GVP; one that
+    cannot be computed because an atom is unknown is (0, 0).
+    """
+    atoms = coords[:, :3].flatten(0, 1)
+    step = atoms.diff(dim=0)
+    angle = _dihedral(step[:-2], step[1:-1], step[2:])
+    angle = F.pad(angle, (1, 2)).view(-1, 3)  # rows of phi, psi, omega
+    exists = torch.ones_like(angle, dtype=torch.bool)
+    exists[1:, 0] = bonded
+    exists[:-1, 1:] = bonded[:, None]
+    angle = angle.where(exists, torch.zeros_like(angle))
+    return torch.nan_to_num(torch.cat([angle.cos(), angle.sin()], dim=-1))
+
+
+def _dihedral(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Angle between the planes of three successive bonds; atan2 is exact also near 0 and 180."""
+    first = torch.linalg.cross(a, b, dim=-1)
+    second = torch.linalg.cross(b, c, dim=-1)
+    sine = b.norm(dim=-1) * (a * second).sum(-1)
+    return torch.atan2(sine, (first * second).sum(-1))
+
+
+def orientations(ca: Tensor, bonded: Tensor) -> Tensor:
+    """Return (residues, 2, 3) unit vectors to the next and the previous CA, zero without one."""
+    step = unit(ca.diff(dim=0)) * bonded[:, None]
+    forward = F.pad(step, (0, 0, 0, 1))
+    backward = F.pad(-step, (0, 0, 1, 0))
+    return torch.stack([forward, backward], dim=1)
+
+
+def side_chains(coords: Tensor) -> Tensor:
+    """Return (residues, 3) the unit direction of an ideal CB; zero where N or C is unknown."""
+    n, ca, c = coords[:, 0], coords[:, 1], coords[:, 2]
+    known = torch.isfinite(n + c).all(-1, keepdim=True)
+    c, n = unit(c - ca), unit(n - ca)
+    perpendicular = unit(torch.linalg.cross(c, n, dim=-1))
+    direction = -unit(c + n) * math.sqrt(1 / 3) - perpendicular * math.sqrt(2 / 3)
+    return direction * known
+
+
+def gaussians(dist: Tensor, maximum: float) -> Tensor:
+    """Return (edges, 16) Gaussians of a distance, centres evenly from 0 to `maximum` angstrom."""
+    centres = torch.linspace(0.0, maximum, NUM_RBF, dtype=dist.dtype)
+    return torch.exp(-(((dist[:, None] - centres) * NUM_RBF / maximum) ** 2))
+
+
+def sequence_offsets(offset: Tensor) -> Tensor:
+    """Return (edges, 16) cosines then sines of a sequence offset; zero where it is NaN."""
+    steps = torch.arange(0, NUM_POSITIONAL, 2, dtype=offset.dtype)
+    angle = offset[:, None] * torch.exp(steps * (-math.log(10000.0) / NUM_POSITIONAL))
+    return torch.nan_to_num(torch.cat([angle.cos(), angle.sin()], dim=-1))
+
+
+def relations(offset: Tensor, dist: Tensor) -> Tensor:
+    """Return (edges,) the index in `RELATIONS`; an offset of NaN is far in sequence.
+
+    Args:
+        offset: (edges,) position of source minus destination, NaN between chains.
+        dist: (edges,) in angstrom.
+    """
+    kind = torch.where(dist < NEAR_IN_SPACE, 5, 6)
+    kind = kind.masked_fill(offset.abs() < NEAR_IN_SEQUENCE, 4)
+    for index, step in enumerate((-2, -1, 1, 2)):
+        kind = kind.masked_fill(offset == step, index)
+    return kind

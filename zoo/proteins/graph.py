@@ -1,0 +1,140 @@
+"""The graph record: tensors with names, batched by offsets, at home on any device.
+
+DGL is an engine that a graph can be handed to (`to_dgl`), not the form it is kept in: DGL's CPU
+wheel takes no tensor of another device, and for many Python versions there is no wheel at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from dgl import DGLGraph
+
+#: Every field a graph may carry: (its first axis is nodes or edges, its other axes, meaning).
+NODE_FIELDS = {
+    "pos": "(nodes, 3) CA, or atom, position in angstrom, centred on the protein's mean",
+    "node_type": "(nodes,) residue letter or element, see GraphSpec.num_types",
+    "node_s": "(nodes, 6) cos then sin of phi, psi, omega; no columns in atom graphs",
+    "node_v": "(nodes, 3, 3) unit vectors to next CA, previous CA, side chain; none in atom graphs",
+    "residue": "(nodes,) row of the residue in the protein's chains end to end, -1 for ligands",
+}
+EDGE_FIELDS = {
+    "edge_s": "(edges, 32) 16 Gaussians of the distance, 16 of the sequence offset; 16 for atoms",
+    "edge_v": "(edges, 1, 3) unit vector from destination to source",
+    "dist": "(edges,) in angstrom",
+    "relation": "(edges,) kind of neighbour, see features.RELATIONS",
+}
+
+
+@dataclass(eq=False)
+class Graph:
+    """Directed graphs of one or several proteins, joined by offsets.
+
+    Attributes:
+        src: (edges,) source node of each edge.
+        dst: (edges,) destination node, ascending; messages flow from source to destination.
+        num_nodes: nodes of each protein; a protein may have none.
+        nodes: node features by name, see `NODE_FIELDS`.
+        edges: edge features by name, see `EDGE_FIELDS`.
+    """
+
+    src: Tensor
+    dst: Tensor
+    num_nodes: tuple[int, ...]
+    nodes: dict[str, Tensor] = field(default_factory=dict)
+    edges: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def total_nodes(self) -> int:
+        """Nodes of all proteins together."""
+        return sum(self.num_nodes)
+
+    @property
+    def num_proteins(self) -> int:
+        """Proteins in the batch, those without nodes included."""
+        return len(self.num_nodes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.src.device
+
+    @cached_property
+    def protein(self) -> Tensor:
+        """(nodes,) which protein of the batch each node belongs to."""
+        counts = torch.tensor(self.num_nodes, dtype=torch.long, device=self.device)
+        return torch.repeat_interleave(counts)
+
+    @cached_property
+    def in_degrees(self) -> Tensor:
+        """(nodes,) number of edges that end in each node."""
+        return torch.bincount(self.dst, minlength=self.total_nodes)
+
+    @cached_property
+    def topology(self) -> DGLGraph:
+        """The edges alone as a DGL graph, made once; DGL's operators take features beside it."""
+        import dgl
+
+        return dgl.graph((self.src, self.dst), num_nodes=self.total_nodes)
+
+    def to(self, device: torch.device | str) -> Graph:
+        """Return the graph with every tensor on `device`."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    def float_to(self, dtype: torch.dtype) -> Graph:
+        """Return the graph with its floating-point features in `dtype`."""
+        return self._map(lambda x: x.to(dtype) if x.is_floating_point() else x)
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Graph:
+        return dataclasses.replace(
+            self,
+            src=change(self.src),
+            dst=change(self.dst),
+            nodes={name: change(x) for name, x in self.nodes.items()},
+            edges={name: change(x) for name, x in self.edges.items()},
+        )
+
+    def to_dgl(self) -> DGLGraph:
+        """Return a DGL graph with the features in ndata and edata, for any `dgl.nn` layer."""
+        graph = self.topology.local_var()
+        graph.set_batch_num_nodes(torch.tensor(self.num_nodes))
+        per_protein = torch.bincount(self.protein[self.dst], minlength=self.num_proteins)
+        graph.set_batch_num_edges(per_protein)
+        graph.ndata.update(self.nodes)
+        graph.edata.update(self.edges)
+        return graph
+
+    @classmethod
+    def from_dgl(cls, graph: Any) -> Graph:
+        """Return the record of a homogeneous DGL graph, its edges sorted by destination."""
+        src, dst = graph.edges()
+        order = torch.argsort(dst, stable=True)
+        return cls(
+            src=src[order].long(),
+            dst=dst[order].long(),
+            num_nodes=tuple(graph.batch_num_nodes().tolist()),
+            nodes=dict(graph.ndata),
+            edges={name: x[order] for name, x in graph.edata.items()},
+        )
+
+    @classmethod
+    def batch(cls, graphs: Sequence[Graph]) -> Graph:
+        """Join graphs that carry the same features; node numbers are shifted, nothing else."""
+        counts = [graph.total_nodes for graph in graphs]
+        starts = [sum(counts[:i]) for i in range(len(counts))]
+        pairs = list(zip(graphs, starts, strict=True))
+        return cls(
+            src=torch.cat([graph.src + start for graph, start in pairs]),
+            dst=torch.cat([graph.dst + start for graph, start in pairs]),
+            num_nodes=tuple(n for graph in graphs for n in graph.num_nodes),
+            nodes={k: torch.cat([g.nodes[k] for g in graphs]) for k in graphs[0].nodes},
+            edges={k: torch.cat([g.edges[k] for g in graphs]) for k in graphs[0].edges},
+        )
