@@ -1,0 +1,107 @@
+"""The two interfaces: a language model that calls back, a graph network that is stepped."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.proteins.batch import Tokens
+from zoo.proteins.build_graph import FeatureWidths
+from zoo.proteins.graph import Graph
+from zoo.registry import Registry
+
+OnLayer = Callable[[int, Tensor], Tensor]
+"""Gets (k, h) after layer k, h (chains, tokens, width); returns the h to go on with."""
+
+
+class SequenceBackbone(nn.Module, ABC):
+    """A protein language model of `num_layers` layers.
+
+    Layer 0 is the embedding, layer k the output of the k-th layer; the last is seen before the
+    final norm.
+    """
+
+    num_layers: int
+    width: int
+
+    @abstractmethod
+    def tokenize(self, sequences: Sequence[str]) -> Tokens:
+        """Return one token a residue, between the model's own special tokens."""
+
+    @abstractmethod
+    def forward(self, tokens: Tensor, attend: Tensor, on_layer: OnLayer | None = None) -> Tensor:
+        """Return (chains, tokens, width) after the final norm.
+
+        `on_layer` is called for k = 1..num_layers in order; returning `h` unchanged leaves the
+        output bitwise as it was.
+        """
+
+    @abstractmethod
+    def embedding(self, tokens: Tensor, attend: Tensor) -> Tensor:
+        """Return (chains, tokens, width): layer 0, what enters the first layer."""
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What a graph network carries from layer to layer.
+
+    Attributes:
+        s: (nodes, width) scalars: the part that fusion reads and writes.
+        v: (nodes, channels, 3) vectors that turn with the protein; no channels in most.
+        edge: whatever the backbone carries on edges; its own business.
+    """
+
+    s: Tensor
+    v: Tensor
+    edge: Any = None
+
+
+class StructureBackbone(nn.Module, ABC):
+    """A graph network of `num_layers` layers; `run(0, n)` equals `run(0, m)` then `run(m, n)`.
+
+    A constructor takes the widths of the graph's features first, then hyper-parameters by
+    keyword, each with a default; no task, data set or download belongs inside.
+    """
+
+    num_layers: int
+    width: int
+    """Columns of the scalars `s` between layers, and of what `finish` returns."""
+
+    @abstractmethod
+    def embed(self, graph: Graph) -> NodeState:
+        """Return the state before the first layer."""
+
+    @abstractmethod
+    def layer(self, graph: Graph, state: NodeState, index: int) -> NodeState:
+        """Return the state after layer `index`, counted from 0."""
+
+    def run(self, graph: Graph, state: NodeState, start: int, stop: int) -> NodeState:
+        """Return the state after layers `start` to `stop - 1`."""
+        for index in range(start, stop):
+            state = self.layer(graph, state, index)
+        return state
+
+    def finish(self, state: NodeState) -> Tensor:
+        """Return (nodes, width): what the backbone says of each node after its last layer."""
+        return state.s
+
+
+class NodeScalars(nn.Module):
+    """What a graph says of a node in scalars: its features beside an embedding of its type."""
+
+    def __init__(self, features: FeatureWidths, type_width: int) -> None:
+        super().__init__()
+        self.types = nn.Embedding(features.types, type_width)
+        self.width = features.node_s + type_width
+
+    def forward(self, graph: Graph) -> Tensor:
+        """Return (nodes, width)."""
+        return torch.cat([graph.nodes["node_s"], self.types(graph.nodes["node_type"])], dim=-1)
+
+
+STRUCTURE_BACKBONES: Registry[type[StructureBackbone]] = Registry("structure backbone")

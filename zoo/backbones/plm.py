@@ -1,0 +1,121 @@
+"""Which language models are known by name, and their architectures: no network, no heavy import.
+
+Adding a model is one line in `PRESETS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.errors import ConfigError, unknown
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published model: its names, and all that building it with random weights takes."""
+
+    short: str
+    hub_id: str
+    family: Literal["esm2", "t5"]
+    num_layers: int
+    width: int
+    num_heads: int
+    parameters: int
+    """Of the encoder alone, counted by building it."""
+    licence: str
+
+    @property
+    def official(self) -> str:
+        """Name without the organisation."""
+        return self.hub_id.split("/")[1]
+
+
+def _esm2(size: str, num_layers: int, width: int, heads: int, parameters: int) -> Preset:
+    hub_id = f"facebook/esm2_t{num_layers}_{size}_UR50D"
+    short = f"esm2_{size.lower()}"
+    return Preset(short, hub_id, "esm2", num_layers, width, heads, parameters, "MIT")
+
+
+_T5_HUB = "Rostlab/prot_t5_xl_half_uniref50-enc"
+PRESETS = (
+    _esm2("8M", 6, 320, 20, 7_408_960),
+    _esm2("35M", 12, 480, 20, 33_269_280),
+    _esm2("150M", 30, 640, 20, 147_728_000),
+    _esm2("650M", 33, 1280, 20, 649_400_320),
+    _esm2("3B", 36, 2560, 40, 2_832_442_880),
+    _esm2("15B", 48, 5120, 40, 15_102_868_480),
+    Preset("prot_t5_xl", _T5_HUB, "t5", 24, 1024, 32, 1_208_141_824, "MIT"),
+)
+ALIASES = {"prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl"}
+
+
+@dataclass(frozen=True)
+class PLM:
+    """A language model that a name was resolved to.
+
+    Attributes:
+        name: short name, hub id or folder: what is written into a config.
+        hub_id: None for a local folder.
+        folder: None for a model of the hub.
+        preset: its architecture, where it is one that we know.
+    """
+
+    name: str
+    hub_id: str | None = None
+    folder: Path | None = None
+    preset: Preset | None = None
+
+
+def resolve(name: str) -> PLM:
+    """Return the model that a short name, official name, hub id or local folder means.
+
+    Raises:
+        ConfigError: if it is none of these; names the nearest known name.
+    """
+    lowered = ALIASES.get(name.lower(), name.lower())
+    for preset in PRESETS:
+        if lowered in (preset.short, preset.official.lower(), preset.hub_id.lower()):
+            return PLM(preset.short, hub_id=preset.hub_id, preset=preset)
+    if Path(name).expanduser().is_dir():
+        return _local(name)
+    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
+    if looks_like_path:
+        raise ConfigError(f"Sequence backbone folder {name!r} does not exist.")
+    if name.count("/") == 1 and all(name.split("/")):
+        return PLM(name, hub_id=name)
+    raise unknown("sequence backbone", name, [preset.short for preset in PRESETS])
+
+
+def _local(name: str) -> PLM:
+    folder = Path(name).expanduser()
+    if not (folder / "config.json").is_file():
+        raise ConfigError(
+            f"Folder {name!r} has no config.json, so it is no Hugging Face model. It should hold "
+            "what `python -m zoo.download NAME --out DIR` or `save_pretrained(DIR)` writes."
+        )
+    return PLM(str(folder.resolve()), folder=folder.resolve())
+
+
+def architecture(preset: Preset) -> Any:
+    """Return the `transformers` config of a preset, equal to the one on the hub."""
+    if preset.family == "esm2":
+        from transformers import EsmConfig
+
+        return EsmConfig(
+            vocab_size=33, mask_token_id=32, pad_token_id=1, hidden_size=preset.width,
+            num_hidden_layers=preset.num_layers, num_attention_heads=preset.num_heads,
+            intermediate_size=4 * preset.width, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0, max_position_embeddings=1026, layer_norm_eps=1e-5,
+            position_embedding_type="rotary", emb_layer_norm_before=False, token_dropout=True,
+        )  # fmt: skip
+    from transformers import T5Config
+
+    config = T5Config(
+        vocab_size=128, d_model=preset.width, d_kv=128, d_ff=16384, num_layers=preset.num_layers,
+        num_heads=preset.num_heads, relative_attention_num_buckets=32, dropout_rate=0.1,
+        layer_norm_epsilon=1e-6, feed_forward_proj="relu",
+    )  # fmt: skip
+    config.n_positions = 512  # no option of the architecture, but in the file on the hub
+    return config

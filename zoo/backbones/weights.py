@@ -1,0 +1,147 @@
+"""Where a language model's weights come from, decided within seconds and said aloud."""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zoo.backbones.plm import PLM
+from zoo.errors import WeightsError, unknown
+
+Mode = Literal["auto", "pretrained", "random"]
+MODES: tuple[Mode, ...] = ("auto", "pretrained", "random")
+WEIGHT_FILES = (
+    "model.safetensors", "model.safetensors.index.json",
+    "pytorch_model.bin", "pytorch_model.bin.index.json",
+)  # fmt: skip
+HUB_TIMEOUT = 3.0
+"""Seconds; left alone, a look-up without network retries for most of a minute."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The answer: pretrained from a folder (local or in the hub's cache), or random."""
+
+    kind: Literal["pretrained", "random"]
+    folder: Path | None = None
+    source: str = ""
+    """For people and model cards."""
+
+
+def locate(plm: PLM, mode: str) -> Weights:
+    """Return where the weights are, downloading them where the hub can be reached.
+
+    Raises:
+        ConfigError: if the mode is unknown.
+        WeightsError: if `pretrained` cannot be had; says what to run and where.
+    """
+    if mode not in MODES:
+        raise unknown("weights mode", mode, MODES)
+    if mode == "random":
+        return Weights("random", plm.folder, "randomly initialised, as asked for")
+    problem = _missing(plm)
+    if problem is None:
+        return _found(plm)
+    if mode == "pretrained":
+        raise WeightsError(problem)
+    return Weights("random", plm.folder, "randomly initialised: no pretrained weights here")
+
+
+def cached_folder(hub_id: str) -> Path | None:
+    """Return the snapshot of a model in the hub's cache, None where its weights are absent."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in WEIGHT_FILES:
+        path = try_to_load_from_cache(hub_id, name)
+        if isinstance(path, str):
+            return Path(path).parent
+    return None
+
+
+def download(plm: PLM, out: Path | None = None) -> Path:
+    """Fetch config, tokenizer and one format of the weights; return their folder.
+
+    Raises:
+        WeightsError: if the hub cannot be reached or has no such model.
+    """
+    if plm.hub_id is None:
+        raise WeightsError(f"{plm.name} is a local folder; there is nothing to download.")
+    if reason := hub_problem():
+        raise WeightsError(
+            f"Cannot download {plm.hub_id}: {reason}. Run this on a machine with internet, then "
+            "copy the folder (--out DIR) or the hub cache (HF_HOME) to this one."
+        )
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        files = HfApi().list_repo_files(plm.hub_id)
+        return Path(snapshot_download(plm.hub_id, allow_patterns=_wanted(files), local_dir=out))
+    except Exception as error:  # hub errors are many: gated, absent, disk full, connection lost
+        first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        raise WeightsError(f"{plm.hub_id}: {type(error).__name__}: {first}") from error
+
+
+def hub_problem() -> str | None:
+    """Return why the Hugging Face hub cannot be used now, or None; takes `HUB_TIMEOUT` at most."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return "HF_HUB_OFFLINE is set"
+    answer: list[str | None] = []
+    # In a thread, because the timeout of a request does not cover its name look-up.
+    probe = threading.Thread(target=lambda: answer.append(_ask_hub()), daemon=True)
+    probe.start()
+    probe.join(HUB_TIMEOUT)
+    return answer[0] if answer else f"the hub did not answer within {HUB_TIMEOUT:.0f} s"
+
+
+def _ask_hub() -> str | None:
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    request = urllib.request.Request(endpoint, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=HUB_TIMEOUT).close()
+    except urllib.error.HTTPError as error:
+        # A client's error still shows that a hub is there; a proxy's refusal does not.
+        refused = error.code in (403, 407) or error.code >= 500
+        return f"{endpoint} answered {error.code}" if refused else None
+    except (OSError, ValueError) as error:
+        return f"{endpoint} cannot be reached ({getattr(error, 'reason', error)})"
+    return None
+
+
+def _wanted(files: list[str]) -> list[str]:
+    """Config and tokenizer, and safetensors where there are any, else PyTorch files."""
+    tensors = [name for name in files if name.endswith(".safetensors")]
+    tensors = tensors or [name for name in files if name.endswith(".bin")]
+    return [*tensors, "*.json", "*.txt", "*.model"]
+
+
+def _missing(plm: PLM) -> str | None:
+    """Return the message for weights that are not here and cannot be fetched."""
+    if plm.folder is not None:
+        if any((plm.folder / name).is_file() for name in WEIGHT_FILES):
+            return None
+        return (
+            f"{plm.folder} has a config.json but no weights ({', '.join(WEIGHT_FILES[:3:2])}). "
+            "Add them, or build with --weights random."
+        )
+    assert plm.hub_id is not None
+    if cached_folder(plm.hub_id) or not (reason := hub_problem()):
+        return None
+    return (
+        f"No pretrained weights for {plm.name} ({plm.hub_id}): they are not in this machine's hub "
+        f"cache, and {reason}.\nOn a machine with internet run\n\n    python -m zoo.download "
+        f"{plm.name} --out DIR\n\nand give the folder as --seq DIR here (or copy the hub cache, "
+        "HF_HOME). To build without trained weights: --weights random."
+    )
+
+
+def _found(plm: PLM) -> Weights:
+    if plm.folder is not None:
+        return Weights("pretrained", plm.folder, f"pretrained, folder {plm.folder}")
+    assert plm.hub_id is not None
+    folder = cached_folder(plm.hub_id) or download(plm)
+    return Weights("pretrained", folder, f"pretrained, {plm.hub_id} at {folder.name[:12]}")
