@@ -1,0 +1,348 @@
+"""What every registered graph network promises, over the shelf of awkward proteins."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests import shelf
+from zoo.backbones.base import STRUCTURE_BACKBONES, NodeState, StructureBackbone
+from zoo.backbones.message_passing import use_engine
+from zoo.create import arguments
+from zoo.errors import ConfigError
+from zoo.proteins.build_graph import FeatureWidths, build_graph
+from zoo.proteins.graph import Graph
+
+Case = tuple[str, dict[str, Any]]
+CASES = shelf.backbone_cases()
+for_every_backbone = pytest.mark.parametrize("case", CASES, ids=shelf.case_id)
+on_every_kind = pytest.mark.parametrize("kind", shelf.SPECS)
+on_every_engine = pytest.mark.parametrize("engine", shelf.ENGINES)
+in_both_precisions = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+MIRROR = torch.diag(torch.tensor([1.0, 1.0, -1.0])).double()
+
+
+def backbone(case: Case, kind: str, dtype: torch.dtype = torch.float64) -> StructureBackbone:
+    name, keywords = case
+    torch.manual_seed(0)
+    made = STRUCTURE_BACKBONES[name](FeatureWidths.of(shelf.SPECS[kind]), **keywords)
+    return made.to(dtype).eval()
+
+
+@cache
+def graphs(kind: str, dtype: torch.dtype = torch.float64) -> dict[str, Graph]:
+    spec = shelf.SPECS[kind]
+    return {name: build_graph(p, spec).float_to(dtype) for name, p in shelf.SHELF.items()}
+
+
+def all_graphs(kind: str, dtype: torch.dtype = torch.float64) -> Graph:
+    return Graph.batch(list(graphs(kind, dtype).values()))
+
+
+def through(model: StructureBackbone, graph: Graph) -> tuple[NodeState, Tensor]:
+    state = model.run(graph, model.embed(graph), 0, model.num_layers)
+    return state, model.finish(state)
+
+
+@for_every_backbone
+@on_every_kind
+@on_every_engine
+@in_both_precisions
+def test_batched_equals_single(case: Case, kind: str, engine: str, dtype: torch.dtype) -> None:
+    model = backbone(case, kind, dtype)
+    with use_engine(engine), torch.no_grad():
+        state, out = through(model, all_graphs(kind, dtype))
+        start = 0
+        for graph in graphs(kind, dtype).values():
+            rows = slice(start, start + graph.total_nodes)
+            single, single_out = through(model, graph)
+            shelf.assert_close(out[rows], single_out, scale=5)
+            shelf.assert_close(state.s[rows], single.s, scale=5)
+            shelf.assert_close(state.v[rows], single.v, scale=5)
+            start = rows.stop
+
+
+@for_every_backbone
+@on_every_kind
+def test_scalars_stay_and_vectors_turn_when_the_protein_turns_and_moves(
+    case: Case, kind: str
+) -> None:
+    model, graph = backbone(case, kind), all_graphs(kind)
+    matrix = torch.from_numpy(shelf.rotation(2))
+    with torch.no_grad():
+        before, out = through(model, graph)
+        after, out_after = through(model, shelf.turned(graph, matrix, (7, -3, 11)))
+    shelf.assert_close(out_after, out, scale=5)
+    shelf.assert_close(after.s, before.s, scale=5)
+    shelf.assert_close(after.v, before.v @ matrix.T, scale=5)
+
+
+@for_every_backbone
+@on_every_kind
+def test_dropout_respects_turns(case: Case, kind: str) -> None:
+    """A vector is dropped as a whole."""
+    model, graph = backbone(case, kind).train(), graphs(kind)["ordinary"]
+    matrix = torch.from_numpy(shelf.rotation(2))
+    with torch.no_grad():
+        torch.manual_seed(1)
+        before, out = through(model, graph)
+        torch.manual_seed(1)
+        after, out_after = through(model, shelf.turned(graph, matrix))
+    shelf.assert_close(out_after, out, scale=5)
+    shelf.assert_close(after.v, before.v @ matrix.T, scale=5)
+
+
+@for_every_backbone
+def test_an_atom_graph_and_its_mirror_image_look_the_same(case: Case) -> None:
+    """No torsion and no ideal side chain enters an atom graph."""
+    model, graph = backbone(case, "atom"), all_graphs("atom")
+    with torch.no_grad():
+        before, out = through(model, graph)
+        after, out_after = through(model, shelf.turned(graph, MIRROR))
+    shelf.assert_close(out_after, out, scale=5)
+    shelf.assert_close(after.v, before.v @ MIRROR.T, scale=5)
+
+
+@for_every_backbone
+@on_every_kind
+def test_where_the_protein_lies_in_its_file_does_not_matter(case: Case, kind: str) -> None:
+    """From coordinates on, in float32 as in use: graph building included."""
+    model = backbone(case, kind, torch.float32)
+    protein, spec = shelf.with_ligand(), shelf.SPECS[kind]
+    moved = shelf.rotate(protein, shelf.rotation(5), (40, -30, 20))
+    with torch.no_grad():
+        _, out = through(model, build_graph(protein, spec))
+        _, out_moved = through(model, build_graph(moved, spec))
+    torch.testing.assert_close(out_moved, out, rtol=2e-3, atol=2e-3)
+
+
+@for_every_backbone
+@on_every_kind
+@on_every_engine
+def test_node_order_does_not_matter(case: Case, kind: str, engine: str) -> None:
+    model = backbone(case, kind)
+    with use_engine(engine), torch.no_grad():
+        for name in ("ordinary", "unresolved", "with ligand"):
+            graph = graphs(kind)[name]
+            order = torch.randperm(graph.total_nodes, generator=torch.Generator().manual_seed(3))
+            before, out = through(model, graph)
+            after, out_after = through(model, shelf.permuted(graph, order))
+            shelf.assert_close(out_after, out[order], scale=5)
+            shelf.assert_close(after.v, before.v[order], scale=5)
+
+
+@for_every_backbone
+@on_every_kind
+def test_running_in_two_steps_equals_running_in_one(case: Case, kind: str) -> None:
+    model, graph = backbone(case, kind), graphs(kind)["with ligand"]
+    with torch.no_grad():
+        whole, _ = through(model, graph)
+        for middle in range(model.num_layers + 1):
+            state = model.run(graph, model.embed(graph), 0, middle)
+            state = model.run(graph, state, middle, model.num_layers)
+            assert torch.equal(state.s, whole.s) and torch.equal(state.v, whole.v)
+
+
+@for_every_backbone
+@on_every_kind
+def test_every_layer_changes_the_state_and_none_the_width(case: Case, kind: str) -> None:
+    model, graph = backbone(case, kind), graphs(kind)["ordinary"]
+    with torch.no_grad():
+        state = model.embed(graph)
+        for index in range(model.num_layers):
+            after = model.layer(graph, state, index)
+            assert after.s.shape == state.s.shape == (graph.total_nodes, model.width)
+            assert after.v.shape == state.v.shape
+            assert not torch.allclose(after.s, state.s)
+            state = after
+        assert model.finish(state).shape == (graph.total_nodes, model.width)
+
+
+@for_every_backbone
+@on_every_kind
+@on_every_engine
+def test_the_graph_and_the_states_given_are_unchanged(case: Case, kind: str, engine: str) -> None:
+    model, graph = backbone(case, kind), graphs(kind)["with ligand"]
+    kept = [x.clone() for x in (graph.src, graph.dst, *graph.nodes.values(), *graph.edges.values())]
+    fields = (set(graph.nodes), set(graph.edges))
+    with use_engine(engine), torch.no_grad():
+        state = model.embed(graph)
+        s, v = state.s.clone(), state.v.clone()
+        model.run(graph, state, 0, model.num_layers)
+    now = (graph.src, graph.dst, *graph.nodes.values(), *graph.edges.values())
+    assert all(torch.equal(a, b) for a, b in zip(kept, now, strict=True))
+    assert fields == (set(graph.nodes), set(graph.edges))
+    assert torch.equal(state.s, s) and torch.equal(state.v, v)
+
+
+@for_every_backbone
+@on_every_kind
+def test_proteins_do_not_mix(case: Case, kind: str) -> None:
+    model, shelf_graphs = backbone(case, kind), graphs(kind)
+    first = shelf_graphs["two chains"]
+    with torch.no_grad():
+        outs = [
+            through(model, Graph.batch([first, shelf_graphs[other]]))[1][: first.total_nodes]
+            for other in ("with ligand", "chain break")
+        ]
+    assert torch.equal(*outs)
+
+
+@for_every_backbone
+@on_every_kind
+@on_every_engine
+def test_every_parameter_gets_a_finite_gradient(case: Case, kind: str, engine: str) -> None:
+    model = backbone(case, kind).train()
+    with use_engine(engine):
+        _, out = through(model, all_graphs(kind))
+        (out * torch.randn_like(out)).sum().backward()
+    gradients = {name: p.grad for name, p in model.named_parameters()}
+    assert [name for name, g in gradients.items() if g is None] == []
+    assert all(torch.isfinite(g).all() for g in gradients.values())
+    assert [name for name, g in gradients.items() if not g.any()] == []
+
+
+@for_every_backbone
+@on_every_kind
+def test_engines_agree_forward_and_backward(case: Case, kind: str) -> None:
+    results = []
+    for engine in ("torch", "auto"):  # auto is DGL wherever it imports
+        model = backbone(case, kind)
+        with use_engine(engine):
+            _, out = through(model, all_graphs(kind))
+            (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+        results.append([out.detach(), *(p.grad for p in model.parameters())])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12 * max(1.0, a.abs().max().item()))
+
+
+@for_every_backbone
+@on_every_kind
+def test_dropout_acts_in_training_only(case: Case, kind: str) -> None:
+    model, graph = backbone(case, kind), graphs(kind)["ordinary"]
+    with torch.no_grad():
+        assert torch.equal(through(model, graph)[1], through(model, graph)[1])
+        model.train()
+        assert not torch.equal(through(model, graph)[1], through(model, graph)[1])
+
+
+@pytest.mark.parametrize("name", STRUCTURE_BACKBONES)
+def test_everything_but_the_widths_has_a_default_and_is_checked(name: str) -> None:
+    cls = STRUCTURE_BACKBONES[name]
+    cls(FeatureWidths.of(shelf.SPECS["residue"]), num_layers=1)
+    for wrong in ({"num_layers": 0}, {"dropout": 1.5}, {"num_layer": 3}, {"num_layers": "three"}):
+        with pytest.raises(ConfigError, match="num_layers|dropout"):
+            arguments(cls, wrong, "structure.args.")
+
+
+# ------------------------------------------------------------- each layer is its paper's equation
+
+
+def incoming(graph: Graph, node: int) -> list[tuple[int, int]]:
+    """Return (edge, source) of every edge that ends in a node."""
+    ends = zip(graph.src.tolist(), graph.dst.tolist(), strict=True)
+    return [(e, src) for e, (src, dst) in enumerate(ends) if dst == node]
+
+
+def stepped(name: str, **keywords: Any) -> tuple[Any, Graph, NodeState, Tensor]:
+    """Return a backbone, a graph, the state after its first layer, and what the second gives."""
+    model = backbone((name, {**shelf.SMALL[name], **keywords, "num_layers": 2}), "residue")
+    graph = graphs("residue")["with ligand"]
+    state = model.layer(graph, model.embed(graph), 0)
+    return model, graph, state, model.layer(graph, state, 1)
+
+
+@torch.no_grad()
+def test_schnet_is_its_equation() -> None:
+    model, graph, state, after = stepped("schnet", cutoff=9.0)
+    block, centres, dist = model.blocks[1], model.centres, graph.edges["dist"]
+    spacing = 9.0 / (len(centres) - 1)
+    x = state.s @ block.into.weight.T
+    for i in range(graph.total_nodes):
+        heard = torch.zeros(x.shape[1]).double()
+        for e, j in incoming(graph, i):
+            smeared = torch.exp(-0.5 * ((dist[e] - centres) / spacing) ** 2)
+            cosine = 0.5 * (torch.cos(torch.pi * dist[e] / 9.0) + 1) if dist[e] < 9.0 else 0.0
+            heard += x[j] * block.filter(smeared) * cosine
+        shelf.assert_close(after.s[i], state.s[i] + block.out(heard), scale=10)
+    assert (dist > 9.0).any()
+
+
+def test_one_gaussian_is_enough_for_schnet() -> None:
+    model = backbone(("schnet", {"num_layers": 1, "num_gaussians": 1}), "residue")
+    assert torch.isfinite(through(model, all_graphs("residue"))[1]).all()
+
+
+@torch.no_grad()
+def test_gat_is_its_equation() -> None:
+    model, graph, state, after = stepped("gat")
+    layer, (heads, width) = model.layers[1], model.layers[1].heads
+    source, destination = layer.source(state.s), layer.destination(state.s)
+    edge = layer.edge(graph.edges["edge_s"])
+    for i in range(graph.total_nodes):
+        sources = incoming(graph, i)
+        joint = torch.stack([source[j] + destination[i] + edge[e] for e, j in sources])
+        joint = torch.where(joint > 0, joint, 0.2 * joint).view(-1, heads, width)
+        scores = (joint * layer.score).sum(-1).exp()
+        weights = scores / scores.sum(0)
+        values = torch.stack([source[j].view(heads, width) for _, j in sources])
+        heard = (weights[..., None] * values).sum(0).flatten()
+        shelf.assert_close(after.s[i], layer.norm(state.s[i] + layer.out(heard)), scale=10)
+
+
+@torch.no_grad()
+def test_egnn_is_its_equation() -> None:
+    model, graph, state, after = stepped("egnn")
+    layer, h = model.layers[1], state.s
+    start = graph.nodes["pos"] / 10.0
+    x = start + state.v[:, 0]
+    for i in range(graph.total_nodes):
+        heard, step = torch.zeros_like(h[0]), torch.zeros(3).double()
+        for e, j in incoming(graph, i):
+            squared = (x[i] - x[j]).square().sum()[None]
+            message = layer.message(torch.cat([h[i], h[j], squared, graph.edges["edge_s"][e]]))
+            heard += message
+            step += (x[i] - x[j]) / (squared.sqrt() + 1) * layer.step(message)
+        moved = x[i] + step / len(incoming(graph, i)) - start[i]
+        shelf.assert_close(after.v[i, 0], moved, scale=10)
+        shelf.assert_close(after.s[i], h[i] + layer.update(torch.cat([h[i], heard])), scale=10)
+    shelf.assert_close(model.finish(after), after.s + model.moved(after.v.norm(dim=-1)), scale=10)
+
+
+@torch.no_grad()
+def test_gearnet_is_its_equation() -> None:
+    model, graph, state, after = stepped("gearnet")
+    layer = model.layers[1]
+    weights = layer.conv.relations.weight.view(7, -1, model.width)
+    for i in range(graph.total_nodes):
+        heard = layer.conv.itself(state.s[i])
+        for e, j in incoming(graph, i):
+            heard = heard + weights[graph.edges["relation"][e]] @ state.s[j]
+        shelf.assert_close(after.s[i], layer.norm(state.s[i] + heard.relu()), scale=10)
+
+
+@torch.no_grad()
+def test_gearnet_edge_is_its_equation() -> None:
+    model, graph, state, after = stepped("gearnet", edge_messages=True, edge_hidden=7)
+    layer, edge, kinds = model.layers[1], state.edge[2], graph.edges["relation"]
+    direction = graph.edges["edge_v"][:, 0]
+    per_angle = layer.edge_conv.relations.weight.view(8, -1, edge.shape[1])
+    heard_by_edges = []
+    for e, (j, _) in enumerate(zip(graph.src.tolist(), graph.dst.tolist(), strict=True)):
+        heard = layer.edge_conv.itself(edge[e])
+        for before, _ in incoming(graph, j):
+            angle = torch.acos((direction[before] @ direction[e]).clamp(-1, 1))
+            heard = heard + per_angle[min(int(angle / torch.pi * 8), 7)] @ edge[before]
+        heard_by_edges.append(heard.relu())
+    new_edge = torch.stack(heard_by_edges)
+    shelf.assert_close(after.edge[2], new_edge, scale=10)
+    weights = layer.conv.relations.weight.view(7, -1, model.width)
+    for i in range(graph.total_nodes):
+        heard = layer.conv.itself(state.s[i])
+        for e, j in incoming(graph, i):
+            heard = heard + weights[kinds[e]] @ (state.s[j] + layer.conv.edge(new_edge[e]))
+        shelf.assert_close(after.s[i], layer.norm(state.s[i] + heard.relu()), scale=10)

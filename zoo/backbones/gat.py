@@ -1,0 +1,82 @@
+"""Graph attention with edge features.
+
+"How Attentive are Graph Attention Networks?" (GATv2), Brody et al., arXiv:2105.14491; edge
+features enter the score as a third summand, and the message as in torch-geometric's and DGL's
+edge-aware variants.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones.message_passing import edge_softmax, u_add_v, u_mul_e_sum
+from zoo.proteins.build_graph import FeatureWidths
+from zoo.proteins.graph import Graph
+
+
+class GATv2Layer(nn.Module):
+    """a . LeakyReLU(W_src x_j + W_dst x_i + W_edge e_ij), softmax over j, per head."""
+
+    def __init__(self, num_heads: int, head_dim: int, edge_width: int, dropout: float) -> None:
+        super().__init__()
+        width = num_heads * head_dim
+        self.heads = (num_heads, head_dim)
+        self.source = nn.Linear(width, width)
+        self.destination = nn.Linear(width, width)
+        self.edge = nn.Linear(edge_width, width, bias=False)
+        self.score = nn.Parameter(torch.empty(num_heads, head_dim))
+        nn.init.xavier_uniform_(self.score)
+        self.out = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, graph: Graph, x: Tensor, edge: Tensor) -> Tensor:
+        """Return (nodes, heads * head_dim)."""
+        source = self.source(x).view(-1, *self.heads)
+        joint = u_add_v(graph, source, self.destination(x).view(-1, *self.heads))
+        joint = F.leaky_relu(joint + self.edge(edge).view(-1, *self.heads), 0.2)
+        weights = edge_softmax(graph, (joint * self.score).sum(-1))
+        heard = u_mul_e_sum(graph, source, self.drop(weights)[..., None])
+        return self.norm(x + self.drop(self.out(heard.flatten(1))))
+
+
+@STRUCTURE_BACKBONES.register("gat")
+class GAT(StructureBackbone):
+    """Graph attention (GATv2) with scalar edge features; invariant.
+
+    Args:
+        features: widths of the graph's features.
+        num_heads: attention heads of a layer.
+        head_dim: width of a head; a node is as wide as all heads together.
+        num_layers: attention layers, each added to its input and normed.
+        dropout: on attention weights and on each layer's output.
+    """
+
+    def __init__(
+        self,
+        features: FeatureWidths,
+        *,
+        num_heads: int = 4,
+        head_dim: int = 32,
+        num_layers: int = 4,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.num_layers, self.width = num_layers, num_heads * head_dim
+        self.scalars = NodeScalars(features, self.width)
+        self.into = nn.Linear(self.scalars.width, self.width)
+        self.layers = nn.ModuleList(
+            GATv2Layer(num_heads, head_dim, features.edge_s, dropout) for _ in range(num_layers)
+        )
+
+    def embed(self, graph: Graph) -> NodeState:
+        """Return (nodes, width) and no vectors."""
+        s = self.into(self.scalars(graph))
+        return NodeState(s, s.new_zeros((len(s), 0, 3)))
+
+    def layer(self, graph: Graph, state: NodeState, index: int) -> NodeState:
+        """Return the state after one attention layer."""
+        return NodeState(self.layers[index](graph, state.s, graph.edges["edge_s"]), state.v)

@@ -1,0 +1,101 @@
+"""SchNet: convolutions whose filters are computed from distances.
+
+"SchNet: A continuous-filter convolutional neural network for modeling quantum interactions",
+Schuett et al., arXiv:1706.08566, with residues or atoms as its particles.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones.message_passing import u_mul_e_sum
+from zoo.proteins.build_graph import FeatureWidths
+from zoo.proteins.graph import Graph
+
+
+class ShiftedSoftplus(nn.Module):
+    """ln(0.5 exp(x) + 0.5), the paper's activation: smooth, and 0 at 0."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the same shape."""
+        return F.softplus(x) - math.log(2.0)
+
+
+class Interaction(nn.Module):
+    """x + W2 ssp(W1 sum_j x_j * filter(d_ij)), equation 2 and figure 2 of the paper."""
+
+    def __init__(self, width: int, num_filters: int, num_gaussians: int, dropout: float) -> None:
+        super().__init__()
+        self.filter = nn.Sequential(
+            nn.Linear(num_gaussians, num_filters),
+            ShiftedSoftplus(),
+            nn.Linear(num_filters, num_filters),
+        )
+        self.into = nn.Linear(width, num_filters, bias=False)
+        self.out = nn.Sequential(
+            nn.Linear(num_filters, width),
+            ShiftedSoftplus(),
+            nn.Linear(width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(self, graph: Graph, x: Tensor, smeared: Tensor, envelope: Tensor) -> Tensor:
+        """Return (nodes, width)."""
+        filters = self.filter(smeared) * envelope
+        return x + self.out(u_mul_e_sum(graph, self.into(x), filters))
+
+
+@STRUCTURE_BACKBONES.register("schnet")
+class SchNet(StructureBackbone):
+    """Continuous-filter convolutions over distances; invariant.
+
+    Args:
+        features: widths of the graph's features.
+        hidden: width of a node.
+        num_filters: width of the filters.
+        num_gaussians: Gaussians of the distance, evenly from 0 to `cutoff`.
+        cutoff: angstrom; a cosine takes messages to zero there (as SchNetPack does).
+        num_layers: interaction blocks.
+        dropout: after each block.
+    """
+
+    centres: Tensor
+
+    def __init__(
+        self,
+        features: FeatureWidths,
+        *,
+        hidden: int = 128,
+        num_filters: int = 128,
+        num_gaussians: int = 50,
+        cutoff: float = 20.0,
+        num_layers: int = 6,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.num_layers, self.width, self.cutoff = num_layers, hidden, cutoff
+        self.scalars = NodeScalars(features, hidden)
+        self.into = nn.Linear(self.scalars.width, hidden)
+        self.blocks = nn.ModuleList(
+            Interaction(hidden, num_filters, num_gaussians, dropout) for _ in range(num_layers)
+        )
+        self.register_buffer("centres", torch.linspace(0.0, cutoff, num_gaussians))
+
+    def embed(self, graph: Graph) -> NodeState:
+        """Return (nodes, hidden) and no vectors; the smeared distances ride on the edges."""
+        s = self.into(self.scalars(graph))
+        dist = graph.edges["dist"][:, None]
+        spacing = self.cutoff / max(len(self.centres) - 1, 1)
+        smeared = torch.exp(-0.5 * ((dist - self.centres) / spacing) ** 2)
+        near = (dist < self.cutoff).to(dist.dtype)
+        envelope = 0.5 * (torch.cos(dist * math.pi / self.cutoff) + 1.0) * near
+        return NodeState(s, s.new_zeros((len(s), 0, 3)), (smeared, envelope))
+
+    def layer(self, graph: Graph, state: NodeState, index: int) -> NodeState:
+        """Return the state after one interaction block."""
+        return NodeState(self.blocks[index](graph, state.s, *state.edge), state.v, state.edge)
