@@ -1,0 +1,113 @@
+"""A saved model: its config, its own weights, and a card; plain data, nothing is unpickled."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+from zoo.config import Config
+from zoo.create import build_model
+from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
+from zoo.model import FusedModel
+from zoo.model_card import model_card
+from zoo.summary import RANDOM_WARNING
+
+CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
+FROZEN_PREFIX = "seq."
+
+
+def save_model(model: FusedModel, folder: str | Path) -> Path:
+    """Write config.yaml, model.safetensors and README.md; return the folder.
+
+    The weights of a frozen language model are not written: the config says where they came from
+    and their fingerprint.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in own_state(model).items()}
+    save_file(tensors, folder / WEIGHTS)
+    (folder / CARD).write_text(model_card(model))
+    # Last, so that a folder with a config is a whole one.
+    data = {**model.recipe.config.to_dict(), "plm_fingerprint": model.recipe.fingerprint}
+    (folder / CONFIG).write_text(yaml.safe_dump(data, sort_keys=False))
+    return folder
+
+
+def load_model(folder: str | Path) -> FusedModel:
+    """Return the model that `save_model` wrote, bit for bit, in evaluation mode.
+
+    Raises:
+        CheckpointError: if the folder is no saved model, its weights do not fit its config, or
+            the language model is not the one that it was saved with.
+        WeightsError: if the pretrained language model cannot be had here.
+    """
+    folder = Path(folder)
+    config, fingerprint = _read_config(folder)
+    model = build_model(config)
+    if model.recipe.fingerprint != fingerprint:
+        raise CheckpointError(
+            f"{folder} was saved with another language model: the weights of "
+            f"{config.sequence.name} here have fingerprint {model.recipe.fingerprint!r}, the "
+            f"saved one has {fingerprint!r}. Use the same weights, or build the model anew."
+        )
+    load_state(model, _read_weights(folder), str(folder))
+    if model.recipe.random_plm:
+        warnings.warn(f"{folder}: {RANDOM_WARNING}", RandomWeightsWarning, stacklevel=2)
+    return model
+
+
+def own_state(model: FusedModel) -> dict[str, torch.Tensor]:
+    """Return the weights that belong to the model: all but a frozen language model's."""
+    frozen = model.recipe.config.sequence.frozen
+    state = model.state_dict()
+    return {k: v for k, v in state.items() if not (frozen and k.startswith(FROZEN_PREFIX))}
+
+
+def load_state(model: FusedModel, state: dict[str, torch.Tensor], source: str) -> None:
+    """Copy weights into a model; every name and shape must fit.
+
+    Raises:
+        CheckpointError: naming the first weights that do not, and the model as it was.
+    """
+    expected = own_state(model)
+    problems = [f"{name} is missing" for name in expected if name not in state]
+    problems += [f"{name} is unknown to the model" for name in state if name not in expected]
+    problems += [
+        f"{name} has shape {tuple(state[name].shape)}, the model {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+        raise CheckpointError(
+            f"{source}: the weights do not fit the config: {'; '.join(problems[:3])}{more}. "
+            f"Nothing was loaded; {CONFIG} and {WEIGHTS} must come from the same model."
+        )
+    model.load_state_dict(state, strict=False)
+
+
+def _read_config(folder: Path) -> tuple[Config, str]:
+    path = folder / CONFIG
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder} is no saved model: it has no {CONFIG}. `python -m zoo.build --out DIR` "
+            "writes one."
+        )
+    try:
+        data: dict[str, Any] = yaml.safe_load(path.read_text())
+        fingerprint = str(data.pop("plm_fingerprint"))
+        return Config.from_dict(data), fingerprint
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(folder / WEIGHTS)
+    except Exception as error:  # safetensors has its own error; a missing file is an OSError
+        raise CheckpointError(f"{folder / WEIGHTS} cannot be read: {error}") from error
