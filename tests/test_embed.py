@@ -1,0 +1,214 @@
+"""`zoo embed`: what is written, and that nothing is done twice or lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from tests.verbs import call
+from zoo import embedding
+
+pytestmark = pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
+FASTA = ">p1 first\nMKTAYIAKQR\nQISFVKSHF\n>p2\nACDEFGHIKLMNPQRSTVWY\n>p3\nmstnpkpqrkt\n"
+PLAIN = ("--model", "esm2_8m", "--weights", "random")
+
+
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    model = zoo.create_model("esm2_8m", "gat", fusion="global", weights="random")
+    return zoo.save_model(model, tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def fasta(tmp_path):
+    path = tmp_path / "some.fasta"
+    path.write_text(FASTA)
+    return path
+
+
+@pytest.fixture
+def structures(tmp_path):
+    """Five files under names of their own."""
+    folder = tmp_path / "structures"
+    folder.mkdir()
+    content = Path("zoo/examples/1a8o.cif.gz").read_bytes()
+    for i in range(5):
+        (folder / f"s{i}.cif.gz").write_bytes(content)
+    return folder
+
+
+def test_fused_features_equal_the_models(capsys, tmp_path, model_dir):
+    out = tmp_path / "f.h5"
+    done = call(capsys, "embed", "zoo/examples/1a8o.cif.gz", "--model", model_dir, "--out", out)
+    assert done.code == 0, done.err
+    assert "RANDOM WEIGHTS" in done.err
+    model = zoo.load_model(model_dir)
+    batch = model.batch([zoo.read_structure("zoo/examples/1a8o.cif.gz")])
+    with h5py.File(out) as file:
+        torch.testing.assert_close(torch.tensor(file["1a8o/fused"][:]), model.features(batch))
+        assert file["1a8o/residues"][0] == b"A:151:M"
+        assert len(file["1a8o"].attrs["sequence_hash"]) == 32
+
+
+def test_layers_equal_the_hidden_states_of_hugging_face(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    layers = [arg for k in (0, 3, -1) for arg in ("--layer", k)]
+    assert call(capsys, "embed", fasta, *PLAIN, *layers, "--out", out).code == 0
+    seq = zoo.create_model("esm2_8m", "none", weights="random").seq
+    tokens = seq.tokenize(["ACDEFGHIKLMNPQRSTVWY"])
+    with torch.no_grad():
+        hidden = seq.model(
+            input_ids=tokens.ids, attention_mask=tokens.attend.long(), output_hidden_states=True
+        ).hidden_states
+    with h5py.File(out) as file:
+        for k in (0, 3, -1):
+            stored = torch.tensor(file[f"p2/{k}"][:])
+            torch.testing.assert_close(stored, hidden[k][0, 1:-1], atol=1e-5, rtol=1e-5)
+
+
+def test_pooled_is_the_mean_and_half_is_half_as_large(capsys, tmp_path, fasta):
+    full, pooled = tmp_path / "full.h5", tmp_path / "pooled.h5"
+    call(capsys, "embed", fasta, *PLAIN, "--out", full)
+    call(capsys, "embed", fasta, *PLAIN, "--pool", "--half", "--out", pooled)
+    with h5py.File(full) as a, h5py.File(pooled) as b:
+        assert b["p1/fused"].dtype == np.float16
+        np.testing.assert_allclose(b["p1/fused"][:], a["p1/fused"][:].mean(0), atol=2e-3)
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(
+    capsys, tmp_path, structures, model_dir, monkeypatch
+):
+    whole, parts = tmp_path / "whole.h5", tmp_path / "parts.h5"
+    options = ("--model", model_dir, "--tokens", 80)
+    assert call(capsys, "embed", structures, *options, "--out", whole).code == 0
+
+    done_by = []
+    real = embedding.embed_batch
+
+    def interrupting(model, proteins, file, device):
+        real(model, proteins, file, device)
+        done_by.append([protein.name for protein in proteins])
+        if len(done_by) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(embedding, "embed_batch", interrupting)
+    first = call(capsys, "embed", structures, *options, "--out", parts)
+    assert first.code == 130
+    assert "the same command goes on" in first.err
+    second = call(capsys, "embed", structures, *options, "--out", parts, "--json")
+    assert json.loads(second.out) | {"out": ""} == {
+        "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False,
+    }  # fmt: skip
+    names = sum(done_by, [])
+    assert len(names) == len(set(names)) == 5
+    with h5py.File(whole) as a, h5py.File(parts) as b:
+        assert set(a) == set(b)
+        for name in a:
+            np.testing.assert_array_equal(a[name]["fused"][:], b[name]["fused"][:])
+
+
+@pytest.mark.slow
+def test_a_killed_run_loses_only_what_was_under_way(tmp_path, structures, model_dir):
+    out = tmp_path / "killed.h5"
+    command = [
+        sys.executable, "-m", "zoo.embed", structures, "--model", model_dir, "--out", out,
+        "--tokens", "80",
+    ]  # fmt: skip
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while time.time() < deadline and not (out.exists() and out.stat().st_size > 200_000):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    again = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    with h5py.File(out) as file:
+        assert set(file) == {f"s{i}" for i in range(5)}
+
+
+def test_a_changed_file_is_done_again(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    call(capsys, "embed", fasta, *PLAIN, "--out", out)
+    fasta.write_text(FASTA.replace("ACDEF", "ACDEFW"))
+    done = call(capsys, "embed", fasta, *PLAIN, "--out", out, "--json")
+    assert (json.loads(done.out)["written"], json.loads(done.out)["kept"]) == (1, 2)
+    with h5py.File(out) as file:
+        assert file["p2/fused"].shape[0] == 21
+
+
+def test_a_bad_file_is_told_and_the_others_are_done(capsys, tmp_path, structures, model_dir):
+    (structures / "bad.pdb").write_text("<html>404</html>")
+    done = call(capsys, "embed", structures, "--model", model_dir, "--out", tmp_path / "f.h5")
+    assert done.code == 1
+    assert "5 written" in done.out
+    assert "bad.pdb" in done.err
+
+
+def test_two_files_of_one_name_are_told(capsys, tmp_path, structures, model_dir):
+    other = structures / "again"
+    other.mkdir()
+    (other / "s0.cif.gz").write_bytes((structures / "s0.cif.gz").read_bytes())
+    done = call(capsys, "embed", structures, "--model", model_dir, "--out", tmp_path / "f.h5")
+    assert done.code == 1
+    assert "the name 's0' is taken" in done.err
+
+
+def test_a_sequence_without_structure_is_told(capsys, tmp_path, fasta, model_dir):
+    done = call(capsys, "embed", fasta, "--model", model_dir, "--out", tmp_path / "f.h5")
+    assert done.code == 1
+    assert "no coordinates" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "expected"),
+    [
+        (("--layer", "9"), 2, "0 (the embedding) to 6"),
+        (("--layer", "x"), 2, "neither 'fused' nor"),
+        (("--device", "tpu"), 2, "not available"),
+    ],
+)
+def test_wrong_options_are_errors(capsys, tmp_path, fasta, options, code, expected):
+    done = call(capsys, "embed", fasta, *PLAIN, *options, "--out", tmp_path / "f.h5")
+    assert (done.code, expected in done.err) == (code, True)
+
+
+def test_a_file_of_other_settings_is_not_added_to(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    call(capsys, "embed", fasta, *PLAIN, "--out", out)
+    done = call(capsys, "embed", fasta, *PLAIN, "--pool", "--out", out)
+    assert done.code == 2
+    assert "other settings" in done.err
+
+
+def test_something_else_than_hdf5_is_not_overwritten(capsys, tmp_path, fasta):
+    out = tmp_path / "notes.h5"
+    out.write_text("my notes")
+    done = call(capsys, "embed", fasta, *PLAIN, "--out", out)
+    assert done.code == 2
+    assert out.read_text() == "my notes"
+
+
+def test_no_input_is_an_error(capsys, tmp_path):
+    done = call(capsys, "embed", tmp_path / "*.pdb", *PLAIN, "--out", tmp_path / "f.h5")
+    assert done.code == 4
+    assert "matching pattern" in done.err
+
+
+def test_batches_stay_within_the_budget_and_keep_everything():
+    from zoo.proteins.protein import from_sequence
+
+    window = [from_sequence(f"p{i}", "A" * n) for i, n in enumerate((500, 90, 80, 70, 5))]
+    runs = list(embedding.batches(window, 200))
+    assert [protein.name for run in runs for protein in run] == ["p0", "p1", "p2", "p3", "p4"]
+    assert [len(run) for run in runs] == [1, 2, 2]

@@ -1,0 +1,93 @@
+"""What all verbs share: quick help, exit codes, lists that follow the registries."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.verbs import call
+from zoo.__main__ import VERBS
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.fusion import FUSIONS
+from zoo.tasks import TASKS
+
+
+def quickest(*arguments: str, runs: int = 3) -> float:
+    """Return the least wall time: the others measure the machine's load."""
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_help_takes_less_than_half_a_second(verb):
+    assert quickest("-m", f"zoo.{verb}", "--help") < 0.5
+
+
+def test_importing_zoo_takes_less_than_half_a_second():
+    assert quickest("-c", "import zoo") < 0.5
+
+
+def test_list_names_all_that_is_registered(capsys):
+    found = json.loads(call(capsys, "list", "--json").out)
+    for kind, registry in {
+        "structure": STRUCTURE_BACKBONES, "fusion": FUSIONS, "task": TASKS
+    }.items():  # fmt: skip
+        assert [row["name"] for row in found[kind]] == list(registry)
+        assert all(row["about"] for row in found[kind])
+
+
+def test_list_takes_a_wildcard(capsys):
+    out = call(capsys, "list", "ppbs_*_local").out
+    assert "ppbs_esm2_8m_gvp_local" in out
+    assert "global" not in out
+
+
+def test_list_of_nothing_is_an_error(capsys):
+    assert call(capsys, "list", "nothing*").code == 2
+
+
+def test_doctor_says_which_engine_runs(capsys):
+    done = call(capsys, "doctor", "--json")
+    found = {finding["what"]: finding for finding in json.loads(done.out)}
+    assert done.code == 0
+    assert found["torch"]["state"] == "ok"
+    assert all(finding["fix"] for finding in found.values() if finding["state"] != "ok")
+
+
+def test_doctor_prints_a_table(capsys):
+    assert "transformers" in call(capsys, "doctor").out
+
+
+def test_download_without_network_says_what_to_do(capsys):
+    done = call(capsys, "download", "esm2_8m")
+    assert done.code == 3
+    assert "machine with internet" in done.err
+
+
+def test_download_of_two_models_into_one_folder_is_an_error(capsys, tmp_path):
+    assert call(capsys, "download", "esm2_8m", "esm2_35m", "--out", tmp_path).code == 2
+
+
+def test_an_unknown_verb_names_the_nearest(capsys):
+    done = call(capsys, "biuld")
+    assert done.code == 2
+    assert "Did you mean 'build'" in done.err
+
+
+def test_verbs_are_listed(capsys):
+    out = call(capsys, "--help").out
+    assert all(verb in out for verb in VERBS)
+
+
+def test_output_survives_head():
+    command = f"{sys.executable} -m zoo.list | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr

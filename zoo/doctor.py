@@ -1,0 +1,160 @@
+"""What this machine can do, and how to mend what it cannot."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json as jsonlib
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from zoo.cli import console, run
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its state, and the fix where it is not well."""
+
+    what: str
+    state: Literal["ok", "note", "broken"]
+    found: str
+    fix: str = ""
+
+
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Look at Python, torch, DGL, devices, the hub's cache and the disk; exit 1 if one is broken.
+
+    Example: python -m zoo.doctor
+    """
+    findings = [
+        _python(), _torch(), _dgl(), _devices(), *_packages(), _memory(), _cache(), _hub(), _disk(),
+    ]  # fmt: skip
+    if json:
+        print(jsonlib.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    if any(finding.state == "broken" for finding in findings):
+        raise SystemExit(1)
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info >= (3, 12):
+        return Finding("Python", "note", found, "3.11 is the last one with a DGL wheel")
+    return Finding("Python", "ok", found)
+
+
+def _torch() -> Finding:
+    try:
+        import torch
+    except Exception as error:  # a broken wheel fails in many ways
+        return Finding("torch", "broken", str(error), "pip install -c constraints.txt torch")
+    return Finding("torch", "ok", f"{torch.__version__}, {torch.get_num_threads()} threads")
+
+
+def _dgl() -> Finding:
+    from zoo.backbones.message_passing import dgl_problem, engine_for
+
+    if problem := dgl_problem():
+        return Finding(
+            "DGL", "note", f"not used: {problem}",
+            "none needed: the PyTorch engine gives the same numbers. For DGL: Python 3.11, "
+            "pip install dgl==1.1.3 packaging",
+        )  # fmt: skip
+    import dgl
+    import torch
+
+    from zoo.devices import available
+
+    engines = [f"{kind}: {engine_for(torch.zeros(1, device=kind))}" for kind in available()]
+    return Finding("DGL", "ok", f"{dgl.__version__}; engine on {', '.join(engines)}")
+
+
+def _devices() -> Finding:
+    import torch
+
+    from zoo.devices import available
+
+    gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    names = [f"{gpu.name} ({gpu.total_memory / 1e9:.0f} GB)" for gpu in gpus]
+    others = [kind for kind in available() if kind != "cuda"]
+    return Finding("devices", "ok", ", ".join([*names, *others]))
+
+
+def _packages() -> list[Finding]:
+    return [_package(name) for name in ("transformers", "gemmi", "h5py", "optuna")]
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        if name == "optuna":
+            return Finding(name, "note", "absent", "pip install 'protein-model-zoo[hpo]' to search")
+        return Finding(name, "broken", "absent", f"pip install -c constraints.txt {name}")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    found = (
+        f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free, {os.cpu_count()} cores"
+    )
+    return Finding("memory", "ok", found)
+
+
+def _cache() -> Finding:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    from zoo.backbones.plm import PRESETS
+    from zoo.backbones.weights import cached_folder
+
+    here = [preset.short for preset in PRESETS if cached_folder(preset.hub_id)]
+    if here:
+        return Finding("hub cache", "ok", f"{HF_HUB_CACHE}: {', '.join(here)}")
+    fix = "python -m zoo.download esm2_650m (on a machine with internet: --out DIR, then --seq DIR)"
+    return Finding("hub cache", "note", f"{HF_HUB_CACHE}: no known language model", fix)
+
+
+def _hub() -> Finding:
+    from zoo.backbones.weights import hub_problem
+
+    if problem := hub_problem():
+        return Finding("hub", "note", problem, "none needed offline; see hub cache")
+    return Finding("hub", "ok", "reachable")
+
+
+def _disk() -> Finding:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    place = Path(HF_HUB_CACHE)
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    if free < 5:
+        fix = "esm2_650m takes 2.6 GB; set HF_HOME to a larger disk"
+        return Finding("disk", "note", f"{free:.1f} GB free for the hub cache", fix)
+    return Finding("disk", "ok", f"{free:.0f} GB free for the hub cache")
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.table import Table
+
+    colours = {"ok": "green", "note": "yellow", "broken": "bold red"}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        state = f"[{colours[finding.state]}]{finding.state}[/]"
+        text = finding.found + (f"\n[dim]fix: {finding.fix}[/]" if finding.fix else "")
+        table.add_row(finding.what, state, text)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    run(doctor)

@@ -1,0 +1,313 @@
+"""Features of many proteins into one HDF5 file: sized first, batched by tokens, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor
+
+from zoo.errors import ConfigError, StructureError, ZooError
+from zoo.model import FusedModel
+from zoo.proteins.batch import Batch, gather_rows
+from zoo.proteins.files.formats import stem
+from zoo.proteins.protein import Protein
+from zoo.proteins.structure import FASTA_SUFFIXES, is_readable, read_proteins
+
+WINDOW = 256
+"""Proteins read ahead and sorted by length; what is held in memory at a time."""
+PARTIAL = "__partial__"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to compute; written into the file, and equal for all that is in it.
+
+    Attributes:
+        layers: "fused", or numbers of language model layers.
+        pool: mean over each protein's residues, instead of a row a residue.
+        half: store float16.
+    """
+
+    layers: tuple[str, ...]
+    pool: bool
+    half: bool
+
+
+@dataclass
+class Outcome:
+    """What became of the inputs."""
+
+    written: int = 0
+    kept: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def find_inputs(patterns: Sequence[str]) -> list[Path]:
+    """Return the files that paths, folders and globs mean, sorted, each once.
+
+    Raises:
+        StructureError: if one of them means no file at all.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        files = list(_expand(pattern))
+        if not files:
+            raise StructureError(
+                f"{pattern!r} is no structure or FASTA file, folder of such, or matching pattern."
+            )
+        found += files
+    return sorted(dict.fromkeys(found))
+
+
+def _expand(pattern: str) -> Iterator[Path]:
+    path = Path(pattern)
+    if path.is_dir():
+        yield from (p for p in path.rglob("*") if p.is_file() and is_readable(p))
+    elif path.exists():
+        yield path
+    else:
+        import glob
+
+        yield from (Path(name) for name in glob.glob(pattern, recursive=True))
+
+
+def read_all(
+    paths: Iterable[Path], outcome: Outcome, is_done: Callable[[Path], bool]
+) -> Iterator[Protein]:
+    """Yield the proteins of files not done yet; a file that cannot be read is noted, not fatal."""
+    for path in paths:
+        if is_done(path):
+            outcome.kept += 1
+            continue
+        try:
+            yield from read_proteins(path)
+        except ZooError as error:
+            outcome.failed[str(path)] = str(error)
+
+
+def is_fasta(path: Path) -> bool:
+    """Return whether a file holds sequences and not one structure."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(tuple(FASTA_SUFFIXES))
+
+
+def sequence_hash(protein: Protein) -> str:
+    """Return a hash of the protein's chains, in order."""
+    text = ":".join(chain.sequence for chain in protein.chains)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class EmbeddingFile:
+    """An HDF5 file of one group a protein, keyed by name.
+
+    A group has one dataset a layer, (residues, width) or (width,), `residues` naming its rows
+    (chain:number:letter), and the sequence's hash as an attribute. It is made under another name
+    and moved when complete, so that a group that is there is whole.
+    """
+
+    def __init__(self, path: Path, model: FusedModel, settings: Settings) -> None:
+        self.path, self.settings = path, settings
+        description = json.dumps(
+            {
+                "config": model.recipe.config.to_dict(),
+                "plm_fingerprint": model.recipe.fingerprint,
+                "layers": settings.layers, "pool": settings.pool, "half": settings.half,
+            }, sort_keys=True,
+        )  # fmt: skip
+        try:
+            self.file = h5py.File(path, "a")
+        except OSError as error:
+            raise ConfigError(
+                f"{path} cannot be opened as an HDF5 file ({error}). If a crash damaged it, or it "
+                "is something else, delete it or choose another --out."
+            ) from error
+        if self.file.attrs.setdefault("description", description) != description:
+            raise ConfigError(
+                f"{path} was written by another model or with other settings. Choose another "
+                "--out, or delete it to start anew."
+            )
+        if PARTIAL in self.file:
+            del self.file[PARTIAL]
+
+    def __enter__(self) -> EmbeddingFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def has(self, protein: Protein) -> bool:
+        """Return whether this very sequence is in the file under this name."""
+        group = self.file.get(protein.name)
+        return group is not None and group.attrs["sequence_hash"] == sequence_hash(protein)
+
+    def has_file(self, path: Path) -> bool:
+        """Return whether this file, unchanged since, was done; decided without reading it."""
+        if is_fasta(path):
+            return False
+        group = self.file.get(stem(path))
+        return group is not None and group.attrs["file_stamp"] == _stamp(str(path))
+
+    def write(self, protein: Protein, rows: dict[str, Tensor], nodes: Sequence[str]) -> None:
+        """Add one protein's features, in the place of any of that name."""
+        group = self.file.create_group(PARTIAL)
+        for layer, tensor in rows.items():
+            values = tensor.float().cpu().numpy()
+            group[layer] = values.astype(np.float16 if self.settings.half else np.float32)
+        group["residues"] = np.array(nodes, dtype="S")
+        group.attrs["sequence_hash"] = sequence_hash(protein)
+        group.attrs["source"] = protein.source
+        group.attrs["file_stamp"] = _stamp(protein.source)
+        if protein.name in self.file:
+            del self.file[protein.name]
+        self.file.move(PARTIAL, protein.name)
+
+    def flush(self) -> None:
+        """Bring what was written to the disk."""
+        self.file.flush()
+
+
+def _stamp(path: str) -> str:
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def windows(proteins: Iterable[Protein]) -> Iterator[list[Protein]]:
+    """Yield lists of at most `WINDOW` proteins, longest first: memory runs out early or never."""
+    iterator = iter(proteins)
+    while window := list(islice(iterator, WINDOW)):
+        yield sorted(window, key=len, reverse=True)
+
+
+def batches(window: Sequence[Protein], budget: int) -> Iterator[list[Protein]]:
+    """Yield runs of proteins of like length whose padded tokens stay within the budget.
+
+    A protein above the budget makes a batch of its own: nothing is cut or left out.
+    """
+    batch: list[Protein] = []
+    for protein in window:
+        longest = max(len(chain) for p in [*batch, protein] for chain in p.chains)
+        chains = sum(len(p.chains) for p in [*batch, protein])
+        if batch and longest * chains > budget:
+            yield batch
+            batch = []
+        batch.append(protein)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def compute(model: FusedModel, batch: Batch, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Return {layer: (nodes, width)}; a number is a layer of the language model without fusion."""
+    out: dict[str, Tensor] = {}
+    if "fused" in layers:
+        out["fused"] = model.features(batch)
+    numbers = {name: layer_index(model, name) for name in layers if name != "fused"}
+    if numbers:
+        hidden = plm_layers(model, batch, set(numbers.values()))
+        out |= {name: hidden[index] for name, index in numbers.items()}
+    return out
+
+
+def layer_index(model: FusedModel, name: str) -> int:
+    """Return the layer of the language model that a text means, negative ones from the end.
+
+    Raises:
+        ConfigError: if the model has no such layer.
+    """
+    count = model.seq.num_layers if model.seq is not None else -1
+    try:
+        index = int(name)
+    except ValueError:
+        raise ConfigError(f"--layer {name!r} is neither 'fused' nor a layer's number.") from None
+    index = index + count + 1 if index < 0 else index
+    if not 0 <= index <= count:
+        valid = f"0 (the embedding) to {count}" if count >= 0 else "none: there is no such model"
+        raise ConfigError(f"--layer {name} is not a layer of the language model; it has {valid}.")
+    return index
+
+
+def plm_layers(model: FusedModel, batch: Batch, wanted: set[int]) -> dict[int, Tensor]:
+    """Return {k: (nodes, width)} of the language model alone; the last one after its norm."""
+    seq = model.seq
+    assert seq is not None and batch.tokens is not None and batch.attend is not None
+    out: dict[int, Tensor] = {}
+
+    def keep(k: int, h: Tensor) -> Tensor:
+        if k in wanted:
+            out[k] = gather_rows(h, batch.node_token)
+        return h
+
+    last = seq(batch.tokens, batch.attend, keep)
+    if seq.num_layers in wanted:
+        out[seq.num_layers] = gather_rows(last, batch.node_token)
+    if 0 in wanted:
+        out[0] = gather_rows(seq.embedding(batch.tokens, batch.attend), batch.node_token)
+    return out
+
+
+def node_names(protein: Protein, batch: Batch, index: int) -> list[str]:
+    """Return "chain:number:letter" of each node of one protein; "ligand" for its ligand atoms.
+
+    The number is the author's where the residue is resolved, else its position from 1 in brackets.
+    """
+    residues = batch.graph.nodes["residue"][batch.graph.protein == index].tolist()
+    labels = [
+        f"{chain.name}:{number or f'({i + 1})'}:{letter}"
+        for chain in protein.chains
+        for i, (number, letter) in enumerate(zip(chain.numbers, chain.sequence, strict=True))
+    ]
+    return [labels[row] if row >= 0 else "ligand" for row in residues]
+
+
+def bytes_a_residue(model: FusedModel, settings: Settings) -> int:
+    """Return what one row of every requested layer takes in the file."""
+    plm_width = model.seq.width if model.seq is not None else 0
+    widths = [model.width if layer == "fused" else plm_width for layer in settings.layers]
+    return sum(widths) * (2 if settings.half else 4)
+
+
+def embed_or_note(
+    model: FusedModel,
+    proteins: Sequence[Protein],
+    file: EmbeddingFile,
+    device: str,
+    outcome: Outcome,
+) -> None:
+    """Embed a batch; a protein that the model cannot take is noted, the others are done."""
+    try:
+        embed_batch(model, proteins, file, device)
+        outcome.written += len(proteins)
+    except ZooError as error:
+        if len(proteins) == 1:
+            outcome.failed[f"{proteins[0].source} {proteins[0].name}"] = str(error)
+            return
+        for protein in proteins:
+            embed_or_note(model, [protein], file, device, outcome)
+
+
+def embed_batch(
+    model: FusedModel, proteins: Sequence[Protein], file: EmbeddingFile, device: str
+) -> None:
+    """Compute and write one batch."""
+    batch = model.batch(proteins)
+    rows: dict[str, Any] = compute(model, batch.to(device), file.settings.layers)
+    for index, protein in enumerate(proteins):
+        mine = batch.graph.protein == index
+        part = {name: tensor[mine.to(tensor.device)] for name, tensor in rows.items()}
+        if file.settings.pool:
+            part = {name: tensor.mean(0) for name, tensor in part.items()}
+        file.write(protein, part, [] if file.settings.pool else node_names(protein, batch, index))
+    file.flush()
