@@ -1,5 +1,6 @@
 """Backbones by name. Adding a graph network is one file and one line here."""
 
+import zoo.backbones.egnn  # noqa: F401
 import zoo.backbones.gat  # noqa: F401
 import zoo.backbones.gvp  # noqa: F401
 import zoo.backbones.schnet  # noqa: F401
