@@ -1,0 +1,137 @@
+"""GearNet: one weight matrix a kind of edge, with messages between edges by option.
+
+"Protein Representation Learning by Geometric Structure Pretraining", Zhang et al.,
+arXiv:2203.06125. The kinds of edge (`features.RELATIONS`) are read off the graph that all
+backbones share; the paper builds a graph of its own, with sequence, radius and kNN edges.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones.message_passing import edge_sum
+from zoo.proteins.build_graph import FeatureWidths
+from zoo.proteins.features import RELATIONS
+from zoo.proteins.graph import Graph
+
+NUM_ANGLES = 8
+"""Kinds of edge-to-edge message, by the angle between the edges in eighths of 180 degrees."""
+
+
+class RelationalConv(nn.Module):
+    """relu(W_0 x_i + sum over kinds r and neighbours j of W_r (x_j + e_ij)), equation 2."""
+
+    def __init__(self, width_in: int, width: int, num_relations: int, edge_width: int) -> None:
+        super().__init__()
+        self.num_relations = num_relations
+        self.itself = nn.Linear(width_in, width)
+        self.relations = nn.Linear(width_in, num_relations * width, bias=False)
+        self.edge = nn.Linear(edge_width, width_in) if edge_width else None
+
+    def forward(self, graph: Graph, x: Tensor, kind: Tensor, edge: Tensor | None) -> Tensor:
+        """Return (nodes, width); `kind` (edges,) in 0..num_relations - 1."""
+        # Multiply before the gather: nodes x kinds rows, far fewer than edges in a kNN graph.
+        per_kind = self.relations(x).view(-1, self.itself.out_features)
+        message = per_kind.index_select(0, graph.src * self.num_relations + kind)
+        if self.edge is not None and edge is not None:
+            message = message + self._edge_message(self.edge(edge), kind)
+        return self.itself(x) + edge_sum(graph, message)
+
+    def _edge_message(self, edge: Tensor, kind: Tensor) -> Tensor:
+        """W_r e for each edge, one kind at a time: all kinds at once would be 7 times as much."""
+        weights = self.relations.weight.view(self.num_relations, -1, edge.shape[1])
+        out = edge.new_zeros((len(edge), weights.shape[1]))
+        for relation, weight in enumerate(weights):
+            index = (kind == relation).nonzero()[:, 0]
+            out = out.index_add(0, index, F.linear(edge[index], weight))
+        return out
+
+
+def line_graph(graph: Graph) -> tuple[Graph, Tensor]:
+    """Return the graph whose nodes are the edges, and its kinds of edge (line edges,).
+
+    Edge (i, j) sends to edge (j, k); the kind is the angle between the two.
+    """
+    degree = graph.in_degrees
+    first = degree.cumsum(0) - degree  # edges are sorted by destination
+    incoming = degree[graph.src]  # into the source of each edge
+    dst = torch.repeat_interleave(incoming)
+    within = torch.arange(len(dst), device=dst.device) - (incoming.cumsum(0) - incoming)[dst]
+    src = first[graph.src[dst]] + within
+    direction = graph.edges["edge_v"][:, 0]
+    cosine = (direction[src] * direction[dst]).sum(-1).clamp(-1.0, 1.0)
+    kind = (torch.acos(cosine) * (NUM_ANGLES / math.pi)).long().clamp(max=NUM_ANGLES - 1)
+    return Graph(src, dst, (len(graph.src),)), kind
+
+
+class GearNetLayer(nn.Module):
+    """A relational convolution over nodes, and one over edges where edges carry messages."""
+
+    def __init__(self, width: int, edge_in: int, edge_hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.conv = RelationalConv(width, width, len(RELATIONS), edge_hidden)
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(dropout)
+        self.edge_conv = RelationalConv(edge_in, edge_hidden, NUM_ANGLES, 0) if edge_in else None
+
+    def forward(self, graph: Graph, state: NodeState) -> NodeState:
+        """Return the next state; `state.edge` is (line graph, its kinds, edge features)."""
+        edge = None
+        if self.edge_conv is not None:
+            line, kind, edge = state.edge
+            edge = self.edge_conv(line, edge, kind, None).relu()
+        heard = self.conv(graph, state.s, graph.edges["relation"], edge).relu()
+        s = self.norm(state.s + self.drop(heard))
+        return NodeState(s, state.v, None if edge is None else (line, kind, edge))
+
+
+@STRUCTURE_BACKBONES.register("gearnet")
+class GearNet(StructureBackbone):
+    """Relational convolutions, GearNet-Edge with `edge_messages`; invariant.
+
+    Args:
+        features: widths of the graph's features.
+        hidden: width of a node.
+        num_layers: relational convolutions.
+        edge_messages: let edges hear from the edges that lead to them (GearNet-Edge).
+        edge_hidden: width of an edge's message.
+        dropout: on each layer's output.
+    """
+
+    def __init__(
+        self,
+        features: FeatureWidths,
+        *,
+        hidden: int = 128,
+        num_layers: int = 4,
+        edge_messages: bool = False,
+        edge_hidden: int = 32,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.num_layers, self.width, self.edge_messages = num_layers, hidden, edge_messages
+        self.scalars = NodeScalars(features, hidden)
+        self.into = nn.Linear(self.scalars.width, hidden)
+        widths = [features.edge_s] + [edge_hidden] * (num_layers - 1)
+        self.layers = nn.ModuleList(
+            GearNetLayer(hidden, width, edge_hidden, dropout)
+            if edge_messages
+            else GearNetLayer(hidden, 0, 0, dropout)
+            for width in widths
+        )
+
+    def embed(self, graph: Graph) -> NodeState:
+        """Return (nodes, hidden) and no vectors; with edge messages also the graph of edges."""
+        s = self.into(self.scalars(graph))
+        edge = (*line_graph(graph), graph.edges["edge_s"]) if self.edge_messages else None
+        return NodeState(s, s.new_zeros((len(s), 0, 3)), edge)
+
+    def layer(self, graph: Graph, state: NodeState, index: int) -> NodeState:
+        """Return the state after one layer."""
+        out: NodeState = self.layers[index](graph, state)
+        return out
