@@ -41,8 +41,7 @@ def test_every_name_is_in_the_readme(name):
 
 
 @pytest.mark.parametrize("name", zoo.list_backbones("structure"))
-def test_every_graph_network_is_in_the_readme_and_the_changelog(name):
-    assert f"`{name}`" in README
+def test_every_graph_network_is_in_the_changelog(name):
     assert f"`{name}`" in (ROOT / "CHANGELOG.md").read_text()
 
 
