@@ -3,8 +3,9 @@
 The numbers were made by make_gvp_reference.py with github.com/drorlab/gvp-pytorch at commit
 82af6b2: `gvp.models.MQAModel` (residue graphs) and `gvp.atom3d.BaseModel` (atom graphs, gated) in
 float64, on torch-geometric 2.8.1's MessagePassing, with stand-ins for the functions that it takes
-from torch_scatter, torch_cluster and atom3d, which have no wheels. Each number is a weighted sum over one tensor:
-scalars and vectors of the nodes before the first layer and after each, then the nodes' output.
+from torch_scatter, torch_cluster and atom3d, which have no wheels.
+Each number is a weighted sum over one tensor: scalars and vectors of the nodes before the first
+layer and after each, then the nodes' output.
 """
 
 from __future__ import annotations
