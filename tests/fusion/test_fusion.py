@@ -171,13 +171,13 @@ def test_the_local_gate_is_the_known_equation() -> None:
     fused = model(seq, struct, PROTEIN, explain=True)
     gates = torch.cat(fused.weights)
     for i in range(len(seq)):
-        a, b = model.seq_in(seq[i]), model.struct_in(struct[i])
+        a, b = model.common.seq_in(seq[i]), model.common.struct_in(struct[i])
         votes = model.votes(a) + model.votes(b)
         g = votes.exp() / votes.exp().sum()
         shelf.assert_close(gates[i], g)
         mixed = g[0] * a + g[1] * b
-        shelf.assert_close(fused.seq[i], seq[i] + model.seq_out.map(mixed))
-        shelf.assert_close(fused.struct[i], struct[i] + model.struct_out.map(mixed))
+        shelf.assert_close(fused.seq[i], seq[i] + model.common.seq_out.map(mixed))
+        shelf.assert_close(fused.struct[i], struct[i] + model.common.struct_out.map(mixed))
 
 
 def test_global_attention_equals_pytorchs_own() -> None:
@@ -193,15 +193,17 @@ def test_global_attention_equals_pytorchs_own() -> None:
         mine = PROTEIN == index
         x = torch.cat(
             [
-                model.seq_in(seq[mine]) + model.branch[0],
-                model.struct_in(struct[mine]) + model.branch[1],
+                model.common.seq_in(seq[mine]) + model.branch[0],
+                model.common.struct_in(struct[mine]) + model.branch[1],
             ]
         )
         heard, weights = theirs(*[model.norm(x)[None]] * 3, average_attn_weights=False)
         y = x + heard[0]
         shelf.assert_close(fused.weights[index], weights[0])
-        shelf.assert_close(fused.seq[mine], seq[mine] + model.seq_out.map(y[:count]))
-        shelf.assert_close(fused.struct[mine], struct[mine] + model.struct_out.map(y[count:]))
+        shelf.assert_close(fused.seq[mine], seq[mine] + model.common.seq_out.map(y[:count]))
+        shelf.assert_close(
+            fused.struct[mine], struct[mine] + model.common.struct_out.map(y[count:])
+        )
 
 
 @for_every_fusion

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from zoo.registry import Registry
@@ -86,6 +87,20 @@ class WriteBack(nn.Module):
         return before + change if self.residual else change
 
 
+class CommonWidth(nn.Module):
+    """Takes the rows of both branches to one width, where they can meet, and back again."""
+
+    def __init__(
+        self, d_seq: int, d_struct: int, width: int, *, residual: bool, identity_start: bool
+    ) -> None:
+        super().__init__()
+        options = {"residual": residual, "identity_start": identity_start}
+        self.seq_in = nn.Sequential(nn.LayerNorm(d_seq), nn.Linear(d_seq, width))
+        self.struct_in = nn.Sequential(nn.LayerNorm(d_struct), nn.Linear(d_struct, width))
+        self.seq_out = WriteBack(width, d_seq, **options)
+        self.struct_out = WriteBack(width, d_struct, **options)
+
+
 def spread(seq_layers: int, struct_layers: int) -> Pairs:
     """Return exchanges spread evenly over the depth of both, the last after the last layers.
 
@@ -96,3 +111,10 @@ def spread(seq_layers: int, struct_layers: int) -> Pairs:
     count = min(seq_layers, struct_layers)
     steps = range(1, count + 1)
     return tuple((round(seq_layers * i / count), round(struct_layers * i / count)) for i in steps)
+
+
+def rows_per_protein(protein: Tensor) -> list[int]:
+    """Return how many rows each protein has, in order; proteins without rows have no entry."""
+    _, counts = torch.unique_consecutive(protein, return_counts=True)
+    sizes: list[int] = counts.tolist()
+    return sizes

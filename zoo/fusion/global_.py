@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.fusion.base import FUSIONS, Fused, Fusion, Pairs, WriteBack, spread
-from zoo.fusion.local import rows_per_protein
+from zoo.fusion.base import FUSIONS, CommonWidth, Fused, Fusion, Pairs, rows_per_protein, spread
 
 
 @FUSIONS.register("global")
@@ -44,23 +43,23 @@ class GlobalAttention(Fusion):
         super().__init__()
         width = num_heads * head_dim
         self.num_heads = num_heads
-        self.seq_in = nn.Sequential(nn.LayerNorm(d_seq), nn.Linear(d_seq, width))
-        self.struct_in = nn.Sequential(nn.LayerNorm(d_struct), nn.Linear(d_struct, width))
+        self.common = CommonWidth(
+            d_seq, d_struct, width, residual=residual, identity_start=identity_start
+        )
         self.branch = nn.Parameter(torch.randn(2, width) * 0.02)
         self.norm = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.drop = nn.Dropout(dropout)
-        self.seq_out = WriteBack(width, d_seq, residual=residual, identity_start=identity_start)
-        self.struct_out = WriteBack(
-            width, d_struct, residual=residual, identity_start=identity_start
-        )
 
     def forward(
         self, seq: Tensor, struct: Tensor, protein: Tensor, *, explain: bool = False
     ) -> Fused:
         """Return both branches' new rows; the weights are (heads, 2n, 2n) of each protein."""
-        a, b = self.seq_in(seq) + self.branch[0], self.struct_in(struct) + self.branch[1]
+        a, b = (
+            self.common.seq_in(seq) + self.branch[0],
+            self.common.struct_in(struct) + self.branch[1],
+        )
         qkv = self.query_key_value(self.norm(torch.stack([a, b])))  # (2, rows, 3 width)
         qkv = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 3, 0, 1, 4)
         parts = qkv.split(rows_per_protein(protein), dim=3)  # each (3, heads, 2, n, head_dim)
@@ -69,7 +68,7 @@ class GlobalAttention(Fusion):
         heard = heard.permute(1, 2, 0, 3).flatten(2)  # (2, rows, width)
         a, b = torch.stack([a, b]) + self.drop(self.out(heard))
         weights = tuple(_weights(part) for part in parts) if explain else None
-        return Fused(self.seq_out(seq, a), self.struct_out(struct, b), weights)
+        return Fused(self.common.seq_out(seq, a), self.common.struct_out(struct, b), weights)
 
     @staticmethod
     def placement(seq_layers: int, struct_layers: int) -> Pairs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.fusion.base import FUSIONS, Fused, Fusion, Pairs, WriteBack, spread
+from zoo.fusion.base import FUSIONS, CommonWidth, Fused, Fusion, Pairs, rows_per_protein, spread
 
 
 @FUSIONS.register("local")
@@ -42,35 +42,27 @@ class LocalGate(Fusion):
         identity_start: bool = True,
     ) -> None:
         super().__init__()
-        self.seq_in = nn.Sequential(nn.LayerNorm(d_seq), nn.Linear(d_seq, width))
-        self.struct_in = nn.Sequential(nn.LayerNorm(d_struct), nn.Linear(d_struct, width))
+        self.common = CommonWidth(
+            d_seq, d_struct, width, residual=residual, identity_start=identity_start
+        )
         self.votes = nn.Sequential(
             nn.Linear(width, gate_width), nn.ReLU(), nn.Linear(gate_width, 2)
         )
         self.drop = nn.Dropout(dropout)
-        self.seq_out = WriteBack(width, d_seq, residual=residual, identity_start=identity_start)
-        self.struct_out = WriteBack(
-            width, d_struct, residual=residual, identity_start=identity_start
-        )
 
     def forward(
         self, seq: Tensor, struct: Tensor, protein: Tensor, *, explain: bool = False
     ) -> Fused:
         """Return both branches' new rows; the weights are the gates (rows, 2) of each protein."""
-        a, b = self.seq_in(seq), self.struct_in(struct)
+        a, b = self.common.seq_in(seq), self.common.struct_in(struct)
         gate = torch.softmax(self.votes(a) + self.votes(b), dim=-1)
         mixed = self.drop(gate[:, :1] * a + gate[:, 1:] * b)
         weights = gate.split(rows_per_protein(protein)) if explain else None
-        return Fused(self.seq_out(seq, mixed), self.struct_out(struct, mixed), weights)
+        return Fused(
+            self.common.seq_out(seq, mixed), self.common.struct_out(struct, mixed), weights
+        )
 
     @staticmethod
     def placement(seq_layers: int, struct_layers: int) -> Pairs:
         """Return exchanges spread evenly."""
         return spread(seq_layers, struct_layers)
-
-
-def rows_per_protein(protein: Tensor) -> list[int]:
-    """Return how many rows each protein has, in order; proteins without rows have no entry."""
-    _, counts = torch.unique_consecutive(protein, return_counts=True)
-    sizes: list[int] = counts.tolist()
-    return sizes
