@@ -40,6 +40,9 @@ setup(
         "scikit-learn>=1.4",
         "lifelines>=0.30",
         "h5py>=3.10",
+        "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
+        "rdkit>=2024.3",  # ligand files
+        "tmtools>=0.2",  # TM-score
         "psutil>=5.9",
         "pyyaml>=6.0",
         "rich>=13.7",

@@ -7,7 +7,8 @@ import fnmatch
 import hashlib
 import inspect
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -225,18 +226,13 @@ def fingerprint(seq: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-class _seeded:  # noqa: N801  used as a statement
+@contextmanager
+def _seeded(seed: int, part: str) -> Iterator[None]:
     """Seed the random numbers of one part, and put the generator back."""
-
-    def __init__(self, seed: int, part: str) -> None:
-        self.seed = int.from_bytes(hashlib.sha256(f"{seed} {part}".encode()).digest()[:8], "big")
-
-    def __enter__(self) -> None:
-        self.state = torch.get_rng_state()
-        torch.manual_seed(self.seed % 2**63)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_rng_state(self.state)
+    own = int.from_bytes(hashlib.sha256(f"{seed} {part}".encode()).digest()[:8], "big")
+    with torch.random.fork_rng():
+        torch.manual_seed(own % 2**63)
+        yield
 
 
 def _sequence(config: Config) -> tuple[HFBackbone | None, Weights | None]:

@@ -1,0 +1,148 @@
+"""Read a benchmark, or your own labels, once; say what was found; check for leaks."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run
+
+if TYPE_CHECKING:
+    from zoo.tasks.samples import Layout
+
+
+def prepare(
+    task: Annotated[str, typer.Argument(help="react, ec, mqa, lba, ppbs, bce or table.")],
+    data: Annotated[Path, typer.Option(help="Folder of the benchmark, or of your labels.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
+    layout: Annotated[
+        str | None, typer.Option(help="How the data lie; found out if left out.")
+    ] = None,
+    identity: Annotated[float, typer.Option(help="Sequences at least this alike leak.")] = 0.9,
+    strict: Annotated[bool, typer.Option(help="A leak between splits is an error.")] = False,
+    allow_pickle: Annotated[
+        bool, typer.Option(help="Read pickled records, which can run code.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Read every sample into a compact store and report on each chain.
+
+    Interrupt it with Ctrl-C: the same command goes on where it stopped. Nothing is lost silently:
+    report.csv has a row for every chain and every sample left out, with the reason.
+
+    Example: python -m zoo.prepare ppbs --data PPBS --out prepared/ppbs
+    """
+    from zoo.tasks.preparing import fingerprint, read_manifest
+    from zoo.tasks.samples import find_layout
+
+    found = find_layout(task, data, layout)
+    if hasattr(found, "allow_pickle"):
+        found.allow_pickle = allow_pickle
+    inputs = fingerprint(found, f"{task}/{layout} {allow_pickle}")
+    manifest = read_manifest(out)
+    if not (manifest.get("inputs") == inputs and manifest.get("complete")):
+        _fill(found, out, inputs)
+        manifest = _finish(found, task, out, inputs, identity)
+    elif manifest["identity"] != identity:
+        manifest = _finish(found, task, out, inputs, identity)
+    _print(manifest, out, json)
+    if strict and manifest["leaks"]:
+        from zoo.tasks.samples import DataError
+
+        raise DataError(
+            f"{len(manifest['leaks'])} pairs of chains of different splits are at least "
+            f"{identity:.0%} identical; {out / 'manifest.json'} lists them. Use python -m "
+            "zoo.split --by cluster, or leave --strict out."
+        )
+
+
+def _fill(layout: Layout, out: Path, inputs: str) -> None:
+    from zoo.tasks.preparing import fill
+
+    out.mkdir(parents=True, exist_ok=True)
+    with Interrupts() as interrupts, progress("reading", len(layout.keys())) as show:
+
+        def advance(done: int, total: int) -> bool:
+            show(done)
+            return not interrupts.seen
+
+        complete = fill(layout, out, inputs, advance)
+    if not complete:
+        err_console.print("interrupted; the same command goes on where this stopped")
+        raise SystemExit(INTERRUPTED)
+
+
+def _finish(layout: Layout, task: str, out: Path, inputs: str, identity: float) -> dict[str, Any]:
+    import dataclasses
+
+    from zoo.tasks import data_report
+    from zoo.tasks.preparing import REPORT, STORE, write_manifest
+    from zoo.tasks.store import Store
+
+    with Store(out / STORE) as store:
+        index = store.index()
+    data_report.write_csv(index, out / REPORT)
+    manifest = {
+        "task": task, "source": layout.source, "inputs": inputs, "complete": True,
+        "targets": [dataclasses.asdict(target) for target in layout.targets],
+        "identity": identity, **data_report.summarise(index, layout.targets),
+        "leaks": data_report.leaks(index, identity),
+    }  # fmt: skip
+    write_manifest(out, manifest)
+    return manifest
+
+
+def _print(manifest: dict[str, Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        print(jsonlib.dumps({"out": str(out), **manifest}, indent=2))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    names = [f"{target['name']} ({target['kind']})" for target in manifest["targets"]]
+    for column in ("part", "samples", "hash of ids", *names):
+        table.add_column(column)
+    for part, size in manifest["parts"].items():
+        labels = [
+            _labels(manifest["labels"][target["name"]][part]) for target in manifest["targets"]
+        ]
+        table.add_row(part, f"{size:,}", manifest["ids_by_part"][part], *labels)
+    console.print(table)
+    residues = {name: count for name, count in manifest["residues"].items() if count}
+    if residues:
+        _line("residues: " + ", ".join(f"{count:,} {name}" for name, count in residues.items()))
+    _line(f"{manifest['listed']:,} listed, {manifest['samples']:,} prepared, "
+          f"{manifest['dropped']:,} dropped")  # fmt: skip
+    for reason, count in sorted(manifest["reasons"].items(), key=lambda item: -item[1])[:5]:
+        _line(f"  {count:,} dropped: {reason} ...")
+    _print_leaks(manifest["leaks"], manifest["identity"])
+    _line(f"every chain and reason: {out / 'report.csv'}")
+
+
+def _labels(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:,}" for name, value in facts.items())
+
+
+def _print_leaks(leaks: list[dict[str, Any]], identity: float) -> None:
+    if not leaks:
+        _line(f"no chain of one split is {identity:.0%} identical to one of another")
+        return
+    err_console.print(
+        f"{len(leaks)} pairs of chains of different splits are at least {identity:.0%} identical:",
+        style="bold yellow", highlight=False,
+    )  # fmt: skip
+    for leak in leaks[:5]:
+        (a, b), (first, second) = leak["ids"], leak["splits"]
+        err_console.print(f"  {a} ({first}) and {b} ({second}): {leak['identity']:.0%}",
+                          markup=False, highlight=False)  # fmt: skip
+
+
+def _line(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(prepare)
