@@ -1,0 +1,116 @@
+"""Models side by side on the same examples, with paired differences."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from zoo.cli import console, progress, run
+from zoo.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from zoo.metrics.comparison import Comparison
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders with predictions.csv, or files.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Only this metric; may be repeated.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which split.")] = "test",
+    bootstrap: Annotated[int, typer.Option(help="Resamples.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    intersect: Annotated[
+        bool, typer.Option("--intersect", help="Compare on the examples that all runs have.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Compare runs: each metric with its interval, and the paired difference to the first run.
+
+    Example: python -m zoo.compare runs/gvp runs/egnn --metric average_precision
+    """
+    from zoo.metrics.comparison import align, compare_target
+
+    if len(runs) < 2:
+        raise ConfigError("One run is nothing to compare; name two or more.")
+    found = []
+    targets = align(_load(runs), split, intersect)
+    _check_metrics(metric, targets)
+    with progress("resampling", len(targets)) as done:
+        for predictions in targets:
+            found.append(compare_target(predictions, split, metric, bootstrap, seed))
+            done(len(found))
+    if not any(comparison.metrics for comparison in found):
+        raise ConfigError(
+            "These predictions give no such metric: MCC needs validation predictions of every "
+            "run, means within groups need groups."
+        )
+    if json:
+        print(jsonlib.dumps([comparison.to_dict() for comparison in found], indent=2))
+        return
+    for comparison in found:
+        _show(comparison)
+
+
+def _load(runs: list[Path]) -> dict[str, Any]:
+    """Return the predictions of every run, by its folder's name where that is unique."""
+    from zoo.metrics.predictions import NAME, read_predictions
+
+    folders = [path.parent if path.name == NAME else path for path in runs]
+    short = [folder.resolve().name for folder in folders]
+    names = short if len(set(short)) == len(short) else [str(path) for path in runs]
+    if len(set(names)) < len(names):
+        raise ConfigError("The same run is named twice.")
+    return {name: read_predictions(path) for name, path in zip(names, runs, strict=True)}
+
+
+def _check_metrics(asked: list[str] | None, targets: list[dict[str, Any]]) -> None:
+    from zoo.metrics.suite import SUITES
+
+    kinds = {next(iter(predictions.values())).target.kind for predictions in targets}
+    valid = {metric.name for kind in kinds for metric in SUITES[kind]}
+    for name in asked or ():
+        if name not in valid:
+            raise unknown("metric", name, valid)
+
+
+def _show(comparison: Comparison) -> None:
+    title = f"\n[bold]{escape(comparison.target)}[/], {escape(comparison.split)}: "
+    console.print(f"{title}{comparison.examples:,} rows in {comparison.clusters:,} groups")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("run", overflow="fold")
+    for column in ("value", "difference"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    for name, better, entries in comparison.metrics:
+        table.add_row(f"[bold]{name}[/]", f"[dim]{better} is better[/]", "", "")
+        for entry in entries:
+            p = "" if entry.difference is None else _number(entry.difference.p)
+            table.add_row(
+                f"  {escape(entry.run)}", _cell(entry.value), _cell(entry.difference, "+"), p
+            )
+    console.print(table)
+    console.print("[dim]95 % intervals; differences to the first run, paired.[/]")
+
+
+def _cell(found: Any, sign: str = "") -> str:
+    """Return a value with its interval."""
+    if found is None:
+        return ""
+    value, low, high = (_number(each, sign) for each in (found.value, found.low, found.high))
+    return f"{value} ({low} .. {high})"
+
+
+def _number(value: float, sign: str = "") -> str:
+    if value != value:
+        return "-"
+    return f"{value:{sign}.3f}" if abs(value) < 100 else f"{value:{sign}.4g}"
+
+
+if __name__ == "__main__":
+    run(compare)

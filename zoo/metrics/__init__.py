@@ -1,0 +1,1 @@
+"""Scores with intervals, trivial baselines, losses that know what is not known."""

@@ -1,0 +1,193 @@
+"""Runs on the same examples: aligned row by row, scored on the same resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ConfigError, ZooError
+from zoo.metrics.bootstrap import Difference, Interval, difference, percentiles, resampled
+from zoo.metrics.columns import known_rows, rows_of
+from zoo.metrics.predictions import Predictions
+from zoo.metrics.suite import metrics_for, validation_threshold
+
+Runs = Mapping[str, Mapping[str, Predictions]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run's score; the first run has no difference."""
+
+    run: str
+    value: Interval
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs on one target."""
+
+    target: str
+    split: str
+    examples: int
+    clusters: int
+    metrics: tuple[tuple[str, str, tuple[Entry, ...]], ...]
+    """Name, which direction is better, and an entry a run."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        metrics = {
+            name: {"better": better, "runs": [_plain(entry) for entry in entries]}
+            for name, better, entries in self.metrics
+        }
+        return {**vars(self), "metrics": metrics}
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    moved = entry.difference.to_dict() if entry.difference else None
+    return {"run": entry.run, **entry.value.to_dict(), "difference": moved}
+
+
+def align(runs: Runs, split: str, intersect: bool) -> list[dict[str, Predictions]]:
+    """Return for every target the runs' predictions on one split, row by row the same examples.
+
+    Rows of other splits stay, as thresholds come from validation.
+
+    Raises:
+        ConfigError: if the runs share no target, or have no such split.
+        ZooError: if the examples or their true values differ.
+    """
+    first, *others = runs.values()
+    targets = [name for name in first if all(name in other for other in others)]
+    if not targets:
+        raise ConfigError("The runs have no target in common.")
+    return [
+        _aligned({run: found[name] for run, found in runs.items()}, split, intersect)
+        for name in targets
+    ]
+
+
+def _aligned(
+    runs: Mapping[str, Predictions], split: str, intersect: bool
+) -> dict[str, Predictions]:
+    keys = {run: _keys(run, one, split) for run, one in runs.items()}
+    first, common = next(iter(keys)), set.intersection(*(set(found) for found in keys.values()))
+    if not intersect:
+        for run, found in keys.items():
+            _same_examples(first, run, set(keys[first]), set(found))
+    if not common:
+        raise ZooError(f"The runs have no example of split {split!r} in common.")
+    order = [key for key in keys[first] if key in common]
+    chosen = {
+        run: one.take(np.array([keys[run][key] for key in order])) for run, one in runs.items()
+    }
+    for run in chosen:
+        _same_truth(first, run, chosen[first], chosen[run])
+    return {run: _joined(chosen[run], one, split) for run, one in runs.items()}
+
+
+def _keys(run: str, predictions: Predictions, split: str) -> dict[tuple[str, int], int]:
+    """Return the row of every example of the split."""
+    rows = np.flatnonzero(predictions.split == split)
+    if not len(rows):
+        valid = ", ".join(repr(str(name)) for name in np.unique(predictions.split))
+        raise ConfigError(f"{run} has no predictions of split {split!r}; it has {valid}.")
+    names, places = predictions.id[rows].tolist(), predictions.residue[rows].tolist()
+    found = dict(zip(zip(names, places, strict=True), rows.tolist(), strict=True))
+    if len(found) < len(rows):
+        raise ZooError(f"{run} has {len(rows) - len(found)} examples of {split!r} twice.")
+    return found
+
+
+def _same_examples(first: str, run: str, ours: set[Any], theirs: set[Any]) -> None:
+    if ours == theirs:
+        return
+    some = ", ".join(_named(key) for key in sorted(ours ^ theirs)[:3])
+    raise ZooError(
+        f"The examples differ: {len(ours - theirs)} only in {first}, {len(theirs - ours)} only in "
+        f"{run}, such as {some}. Compare on those in common with --intersect."
+    )
+
+
+def _same_truth(first: str, run: str, ours: Predictions, theirs: Predictions) -> None:
+    """Refuse runs with different targets: a score of each would be of another question."""
+    if (ours.target.kind, ours.y_true.shape) != (theirs.target.kind, theirs.y_true.shape):
+        raise ZooError(f"{ours.target.name!r} is another kind of target in {first} and {run}.")
+    close = np.isclose(ours.y_true, theirs.y_true, rtol=1e-6, atol=1e-6, equal_nan=True)
+    differs = ~close.reshape(len(ours), -1).all(axis=1) | (ours.censored != theirs.censored)
+    if differs.any():
+        rows = np.flatnonzero(differs)[:3]
+        some = ", ".join(_named((str(ours.id[row]), int(ours.residue[row]))) for row in rows)
+        raise ZooError(
+            f"{int(differs.sum())} true values differ between {first} and {run}, such as of {some}."
+        )
+
+
+def _named(key: tuple[str, int]) -> str:
+    return key[0] if key[1] < 0 else f"{key[0]} residue {key[1]}"
+
+
+def _joined(chosen: Predictions, one: Predictions, split: str) -> Predictions:
+    """Return the chosen rows, then those of the other splits."""
+    rest = one.take(one.split != split)
+    columns = {
+        name: np.concatenate([values, getattr(rest, name)])
+        for name, values in vars(chosen).items()
+        if name != "target"
+    }
+    return Predictions(one.target, **columns)
+
+
+def compare_target(
+    runs: Mapping[str, Predictions],
+    split: str,
+    wanted: list[str] | None = None,
+    n: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Return the scores of aligned runs and their paired differences to the first.
+
+    Args:
+        runs: aligned predictions by run.
+        split: which to compare on.
+        wanted: names of metrics; all of the target's kind if None.
+        n: resamples.
+        seed: of the resamples, equal for all runs.
+    """
+    thresholds = [validation_threshold(one) for one in runs.values()]
+    # Without a threshold of its own for every run, MCC would compare thresholds, not models.
+    thresholds = thresholds if None not in thresholds else [None] * len(thresholds)
+    chosen = [one.take(one.split == split) for one in runs.values()]
+    # Groups, weights and subsets are those of the first run: the resamples must be the same.
+    rows = [rows_of(one, at) for one, at in zip(chosen, thresholds, strict=True)]
+    shared = {
+        name: rows[0][name] for name in ("weight", "group", "cluster", "id") if name in rows[0]
+    }
+    data = [{**one, **shared} for one in rows]
+    found = []
+    for metric in metrics_for(chosen[0], data[0]):
+        if wanted is None or metric.name in wanted:
+            found.append((metric.name, metric.better, _entries(metric, list(runs), data, n, seed)))
+    clusters = len(np.unique(data[0]["cluster"]))
+    name = chosen[0].target.name
+    return Comparison(name, split, int(known_rows(chosen[0]).sum()), clusters, tuple(found))
+
+
+def _entries(metric: Any, runs: list[str], data: list[Any], n: int, seed: int) -> tuple[Entry, ...]:
+    groups: NDArray[Any] = data[0]["cluster"]
+    size = len(np.unique(groups))
+    values = [metric(rows) for rows in data]
+    draws = [resampled(metric, rows, groups, n, seed) for rows in data]
+    entries: list[Entry] = []
+    for run, rows, value, drawn in zip(runs, data, values, draws, strict=True):
+        low, high, lost = percentiles(drawn, 0.95)
+        score = Interval(value, low, high, size, lost, metric.excluded(rows))
+        moved = None
+        if entries:
+            moved = difference(value - values[0], draws[0], drawn, size)
+        entries.append(Entry(run, score, moved))
+    return tuple(entries)

@@ -1,0 +1,210 @@
+"""`predictions.csv`: a row for every prediction with what it is compared to, whatever the task.
+
+Columns: id, group, subset, split, weight, residue (position in the sample from 0; empty for a
+protein), target, kind, level, censored, y_true and y_pred. A target of several outputs has
+y_pred_0, y_pred_1, ... instead, and a multi-label one y_true_0, ... too. Empty cells are unknown.
+Numbers have nine digits, all that float32 holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from zoo.metrics.rows import Array
+from zoo.tasks.samples import DataError, Sample, Target
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+NAME = "predictions.csv"
+_TEXT = ("id", "group", "subset", "split", "target", "kind", "level")
+_NUMBERS = ("weight", "residue", "censored")
+_CHUNK = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The predictions of one target: n rows, one a protein or one a residue."""
+
+    target: Target
+    id: NDArray[Any]
+    """(n,) of the sample."""
+    group: NDArray[Any]
+    """(n,) what belongs together, "" where each sample stands alone."""
+    subset: NDArray[Any]
+    split: NDArray[Any]
+    weight: Array
+    residue: NDArray[np.int64]
+    """(n,) position in the sample, -1 for a protein."""
+    censored: NDArray[np.int64]
+    y_true: Array
+    """(n,), or (n, outputs) for multi-label; NaN where unknown."""
+    y_pred: Array
+    """(n,), or (n, outputs) if there are several."""
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def take(self, rows: NDArray[Any]) -> Predictions:
+        """Return the named rows (indices or a mask)."""
+        columns = {name: value for name, value in vars(self).items() if name != "target"}
+        return Predictions(self.target, **{name: value[rows] for name, value in columns.items()})
+
+    @property
+    def cluster(self) -> NDArray[Any]:
+        """(n,) what a bootstrap draws: the group, or the sample where it has none."""
+        return np.where(self.group == "", self.id, self.group)
+
+
+def from_samples(
+    target: Target, samples: Iterable[Sample], outputs: Iterable[ArrayLike]
+) -> Predictions:
+    """Return predictions beside the targets of their samples.
+
+    Args:
+        target: which of the samples' targets.
+        samples: s samples.
+        outputs: of each sample, () or (outputs,) for a protein, (residues,) or (residues,
+            outputs) for residues.
+    """
+    parts = [_of_sample(target, *pair) for pair in zip(samples, outputs, strict=True)]
+    if not parts:
+        raise DataError(f"There is no sample to predict {target.name!r} of.")
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Predictions(target, **columns)
+
+
+def _of_sample(target: Target, sample: Sample, output: ArrayLike) -> dict[str, NDArray[Any]]:
+    y_true = np.asarray(sample.targets[target.name], np.float64)
+    y_pred = np.asarray(output, np.float64)
+    at_protein = target.level == "protein"
+    if at_protein:
+        y_true, y_pred = y_true[None], y_pred[None]
+    n = len(y_true)
+    several = (target.outputs,) if target.outputs > 1 else ()
+    words = {name: np.full(n, getattr(sample, name)) for name in _TEXT[:4]}
+    return words | {
+        "weight": np.full(n, sample.weight, np.float64),
+        "residue": np.full(n, -1) if at_protein else np.arange(n),
+        "censored": np.full(n, sample.censored),
+        "y_true": y_true.reshape(n, *_true_columns(target)),
+        "y_pred": y_pred.reshape(n, *several),
+    }
+
+
+def _true_columns(target: Target) -> tuple[int, ...]:
+    return (target.outputs,) if target.outputs > 1 and target.kind != "multiclass" else ()
+
+
+def write_predictions(path: Path, predictions: Sequence[Predictions]) -> None:
+    """Write the predictions of all targets into one file, whole or not at all."""
+    columns = [*_TEXT, *_NUMBERS, *_value_columns(predictions)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        file.write(",".join(columns) + "\n")
+        for one in predictions:
+            for start in range(0, len(one), _CHUNK):
+                rows = one.take(np.arange(start, min(start + _CHUNK, len(one))))
+                table = _table(rows).reindex(columns=columns)
+                table.to_csv(
+                    file, header=False, index=False, float_format="%.9g", lineterminator="\n"
+                )
+    part.replace(path)
+
+
+def _value_columns(predictions: Sequence[Predictions]) -> list[str]:
+    """Return the value columns that any target has, the widest deciding."""
+    found: list[str] = []
+    for name in ("y_true", "y_pred"):
+        shapes = [getattr(one, name).shape[1:] for one in predictions]
+        found += [name] if () in shapes else []
+        width = max((shape[0] for shape in shapes if shape), default=0)
+        found += [f"{name}_{column}" for column in range(width)]
+    return found
+
+
+def _table(rows: Predictions) -> DataFrame:
+    import pandas as pd
+
+    target = rows.target
+    columns: dict[str, Any] = {name: getattr(rows, name) for name in _TEXT[:4]}
+    columns |= {"target": target.name, "kind": target.kind, "level": target.level}
+    columns |= {"weight": rows.weight, "censored": rows.censored}
+    columns["residue"] = pd.array(np.where(rows.residue < 0, 0, rows.residue), dtype="Int64")
+    columns["residue"][rows.residue < 0] = pd.NA
+    for name in ("y_true", "y_pred"):
+        values = getattr(rows, name)
+        if values.ndim == 1:
+            columns[name] = values
+        else:
+            columns |= {f"{name}_{at}": values[:, at] for at in range(values.shape[1])}
+    return pd.DataFrame(columns)
+
+
+def read_predictions(path: Path) -> dict[str, Predictions]:
+    """Return the predictions of every target by its name, from a file or a run's folder.
+
+    Raises:
+        DataError: if there is no such file, or it is not a table of predictions.
+    """
+    path = path / NAME if path.is_dir() else path
+    if not path.is_file():
+        raise DataError(f"{path} does not exist. A run's folder holds {NAME}.")
+    table = _read(path)
+    found = {}
+    for name in dict.fromkeys(table["target"]):
+        found[str(name)] = _of_table(table[table["target"] == name])
+    return found
+
+
+def _read(path: Path) -> DataFrame:
+    import pandas as pd
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            header = file.readline().strip().split(",")
+        missing = [name for name in (*_TEXT, "weight", "residue") if name not in header]
+        if missing:
+            raise DataError(f"{path} lacks the columns {', '.join(missing)}.")
+        # Only an empty cell is unknown: "NA" and "nan" are names that a chain may have.
+        types: Mapping[Any, Any] = {
+            name: "category" if name in _TEXT else np.float64 for name in header
+        }
+        return pd.read_csv(
+            path, dtype=types, keep_default_na=False, float_precision="round_trip",
+            na_values={name: [""] for name in header if name not in _TEXT},
+        )  # fmt: skip
+    except (ValueError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no table of predictions: {error}") from None
+
+
+def _of_table(table: DataFrame) -> Predictions:
+    y_true, y_pred = _values(table, "y_true"), _values(table, "y_pred")
+    first = table.iloc[0]
+    outputs = y_pred.shape[1] if y_pred.ndim > 1 else 1
+    zeros = np.zeros(len(table))
+    return Predictions(
+        Target(str(first["target"]), first["kind"], first["level"], outputs),
+        **{name: np.asarray(table[name].astype(str), np.str_) for name in _TEXT[:4]},
+        weight=table["weight"].fillna(1.0).to_numpy(),
+        residue=table["residue"].fillna(-1).to_numpy().astype(np.int64),
+        censored=np.nan_to_num(table.get("censored", zeros)).astype(np.int64),
+        y_true=y_true,
+        y_pred=y_pred,
+    )
+
+
+def _values(table: DataFrame, name: str) -> Array:
+    """Return (n,) or (n, outputs): numbered columns count up to the last that this target fills."""
+    numbered = [column for column in table.columns if column.startswith(f"{name}_")]
+    filled = [at for at, column in enumerate(numbered) if table[column].notna().any()]
+    if filled:
+        return table[numbered[: filled[-1] + 1]].to_numpy(np.float64)
+    return table[name].to_numpy(np.float64) if name in table else np.full(len(table), np.nan)

@@ -1,0 +1,161 @@
+"""Which metrics belong to which kind of target, and a report of them with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.metrics import binary, chains, classification, ranking, regression, survival
+from zoo.metrics.bootstrap import Interval, interval
+from zoo.metrics.columns import known_rows, rows_of, scannet_rows
+from zoo.metrics.predictions import Predictions
+from zoo.metrics.rows import Metric, Rows
+from zoo.tasks.samples import Kind
+
+_CURVES = (binary.AVERAGE_PRECISION, binary.ROC_AUC, binary.MCC)
+_CHAINS = (chains.CHAIN_ROC_AUC, chains.CHAIN_AVERAGE_PRECISION)
+_ERRORS = (regression.RMSE, regression.MAE)
+_CORRELATIONS = (regression.PEARSON, regression.SPEARMAN, regression.KENDALL)
+_GROUPS = (
+    ranking.GROUP_PEARSON, ranking.GROUP_SPEARMAN, ranking.GROUP_KENDALL, ranking.TOP1_LOSS,
+)  # fmt: skip
+#: Every metric of a kind of target; `metrics_for` leaves out what the rows cannot give.
+SUITES: Mapping[Kind, tuple[Metric, ...]] = {
+    "regression": (*_ERRORS, *_CORRELATIONS, survival.CONCORDANCE, *_GROUPS),
+    "binary": (binary.WEIGHTED_AUCPR, *_CURVES, *_CHAINS),
+    "multiclass": (classification.ACCURACY, classification.MACRO_ACCURACY),
+    "multilabel": (classification.FMAX, classification.MICRO_AVERAGE_PRECISION),
+}
+POOLED = "all"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The scores of one set of predictions on one subset."""
+
+    model: str
+    """"model", or the name of a baseline."""
+    subset: str
+    """`POOLED` for all subsets together."""
+    examples: int
+    """Rows with a known target."""
+    values: Mapping[str, Interval]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        values = {name: value.to_dict() for name, value in self.values.items()}
+        return {**vars(self), "values": values}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scores of one target on one split, baselines beside the model."""
+
+    target: str
+    split: str
+    level: float
+    parts: tuple[Part, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**vars(self), "parts": [part.to_dict() for part in self.parts]}
+
+
+def report(
+    predictions: Predictions,
+    baselines: Mapping[str, Predictions] | None = None,
+    *,
+    split: str = "test",
+    n: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    scannet_length: int | None = None,
+) -> Report:
+    """Return the metrics of a model and its baselines, pooled and for every subset.
+
+    Args:
+        predictions: of all splits; the MCC's threshold is chosen on the validation split.
+        baselines: their predictions, by name.
+        split: which to report.
+        n: resamples of the bootstrap.
+        seed: of the bootstrap.
+        level: probability of the intervals.
+        scannet_length: where to cut chains for ScanNet's own number; None leaves it out.
+    """
+    parts = []
+    for model, all_of in {"model": predictions, **(baselines or {})}.items():
+        threshold = validation_threshold(all_of)
+        chosen = all_of.take(all_of.split == split)
+        for subset in _subsets(chosen):
+            rows = chosen if subset == POOLED else chosen.take(chosen.subset == subset)
+            values = evaluate(
+                rows, threshold=threshold, n=n, seed=seed, level=level,
+                scannet_length=scannet_length,
+            )  # fmt: skip
+            parts.append(Part(model, subset, int(known_rows(rows).sum()), values))
+    return Report(predictions.target.name, split, level, tuple(parts))
+
+
+def _subsets(predictions: Predictions) -> list[str]:
+    names = [str(name) for name in dict.fromkeys(predictions.subset)]
+    return [POOLED, *(names if len(names) > 1 else [])]
+
+
+def evaluate(
+    predictions: Predictions,
+    *,
+    threshold: float | None = None,
+    n: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+    scannet_length: int | None = None,
+) -> dict[str, Interval]:
+    """Return every metric of the target's kind on these rows, with intervals.
+
+    Args:
+        predictions: of one split.
+        threshold: from which score on a binary prediction is positive; None leaves out MCC.
+        n: resamples of the bootstrap, of groups or, where samples have none, of samples.
+        seed: of the bootstrap.
+        level: probability of the intervals.
+        scannet_length: where to cut chains for ScanNet's own number; None leaves it out.
+
+    Raises:
+        ZooError: if a row with a known target has no prediction.
+    """
+    data = rows_of(predictions, threshold)
+    found = {
+        metric.name: interval(metric, data, data["cluster"], n, seed, level)
+        for metric in metrics_for(predictions, data)
+    }
+    if scannet_length is not None:
+        rows = scannet_rows(predictions, scannet_length)
+        found["aucpr_scannet_protocol"] = interval(
+            binary.WEIGHTED_AUCPR, rows, rows["cluster"], n, seed, level
+        )
+    return found
+
+
+def metrics_for(predictions: Predictions, data: Rows) -> list[Metric]:
+    """Return the metrics that these rows can give."""
+    return [
+        metric for metric in SUITES[predictions.target.kind]
+        if metric.needs in data and not (metric is survival.CONCORDANCE and _too_many(data))
+    ]  # fmt: skip
+
+
+def _too_many(data: Rows) -> bool:
+    """Return whether pairs would be too many, and without bounds Kendall's tau says the same."""
+    return len(data["y_true"]) > survival.MAX_KEPT and not data["censored"].any()
+
+
+def validation_threshold(predictions: Predictions) -> float | None:
+    """Return the threshold of highest MCC on the validation split; None if there is none."""
+    if predictions.target.kind != "binary":
+        return None
+    data = rows_of(predictions.take(predictions.split == "validation"))
+    found = binary.best_threshold(data["y_true"], data["y_pred"])
+    return None if np.isnan(found) else found
