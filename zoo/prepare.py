@@ -99,27 +99,36 @@ def _print(manifest: dict[str, Any], out: Path, as_json: bool) -> None:
     if as_json:
         print(jsonlib.dumps({"out": str(out), **manifest}, indent=2))
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    names = [f"{target['name']} ({target['kind']})" for target in manifest["targets"]]
-    for column in ("part", "samples", "hash of ids", *names):
-        table.add_column(column)
-    for part, size in manifest["parts"].items():
-        labels = [
-            _labels(manifest["labels"][target["name"]][part]) for target in manifest["targets"]
-        ]
-        table.add_row(part, f"{size:,}", manifest["ids_by_part"][part], *labels)
-    console.print(table)
+    _tables(manifest)
     residues = {name: count for name, count in manifest["residues"].items() if count}
     if residues:
         _line("residues: " + ", ".join(f"{count:,} {name}" for name, count in residues.items()))
     _line(f"{manifest['listed']:,} listed, {manifest['samples']:,} prepared, "
           f"{manifest['dropped']:,} dropped")  # fmt: skip
     for reason, count in sorted(manifest["reasons"].items(), key=lambda item: -item[1])[:5]:
-        _line(f"  {count:,} dropped: {reason} ...")
+        _line(f"  {count:,}: {reason}")
     _print_leaks(manifest["leaks"], manifest["identity"])
     _line(f"every chain and reason: {out / 'report.csv'}")
+
+
+def _tables(manifest: dict[str, Any]) -> None:
+    """Print the parts, and below them how each target's labels lie in each part."""
+    from rich.table import Table
+
+    parts = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("part", "samples", "hash of ids"):
+        parts.add_column(column, justify="right" if column == "samples" else "left")
+    for part, size in manifest["parts"].items():
+        parts.add_row(part, f"{size:,}", manifest["ids_by_part"][part])
+    labels = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("target", "part", "labels"):
+        labels.add_column(column, overflow="fold")
+    for target in manifest["targets"]:
+        for part, facts in manifest["labels"][target["name"]].items():
+            labels.add_row(f"{target['name']} ({target['kind']})", part, _labels(facts))
+    console.print(parts)
+    console.print()
+    console.print(labels)
 
 
 def _labels(facts: dict[str, Any]) -> str:

@@ -151,7 +151,7 @@ def test_the_summary_counts_what_was_read(tmp_path):
     assert (facts["listed"], facts["samples"], facts["dropped"]) == (151, 150, 1)
     assert facts["parts"] == {"test": 75, "train": 75}
     assert facts["labels"]["label"]["train"] == {"known": 750, "positive": 0.5}
-    assert facts["reasons"] == {"no structure file": 1}
+    assert facts["reasons"] == {"bad: no structure file": 1}
     assert facts["residues"]["labelled"] == 450
 
 

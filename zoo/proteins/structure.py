@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import StructureError, unknown
+from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.fasta import parse_fasta
 from zoo.proteins.files.formats import (
     FASTA_SUFFIXES,
@@ -109,18 +110,36 @@ def _read(
     use_label: bool,
 ) -> Protein:
     entry, notes = parse(data, model)
+    if entry.models > 1:
+        notes.append(f"{entry.models} models, model {model} read")
+    return assemble(entry, stem(path), str(path), notes, wanted, full=full, use_label=use_label)
+
+
+def assemble(
+    entry: Entry,
+    name: str,
+    source: str,
+    notes: Sequence[str] = (),
+    wanted: Sequence[str] | None = None,
+    *,
+    full: bool = True,
+    use_label: bool = False,
+) -> Protein:
+    """Return the protein of an entry, whatever it was read from.
+
+    Raises:
+        StructureError: with the cause only, if there is no protein in the wanted chains.
+    """
     found = residues(entry)
     content = Contents(entry, found, np.array(roles(entry, found)), use_label)
     _check(content)
     chosen = strands(content, wanted, full)
-    if entry.models > 1:
-        notes.append(f"{entry.models} models, model {model} read")
     return Protein(
-        name=stem(path),
+        name=name,
         chains=tuple(_chain(content, strand) for strand in chosen),
         atoms=_chain_atoms(content, chosen),
         ligands=_ligands(content, chosen, wanted),
-        source=str(path),
+        source=source,
         notes=(*notes, *file_notes(content)),
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from zoo.tasks.samples import Target
 
+SHORT = 10
+"""Residues; chains below this are looked at for leaks only where a sample has none longer."""
 Index = Mapping[str, Mapping[str, Any]]
 COLUMNS = (
     "id", "split", "subset", "chain", "labelled", "matched", "missing", "unlabelled", "mutated",
@@ -55,9 +58,9 @@ def _part(fact: Mapping[str, Any]) -> str:
 
 
 def _reason(fact: Mapping[str, Any]) -> str:
-    """Return a reason without what differs from sample to sample: its first words."""
-    text: str = fact["dropped"]
-    return " ".join(text.split(":")[-1].split()[:6])
+    """Return a reason without what differs from sample to sample: names, numbers and paths."""
+    words = ["..." if re.search(r"[\d/]", word) else word for word in fact["dropped"].split()]
+    return " ".join(word for i, word in enumerate(words) if words[i - 1 : i] != [word])
 
 
 def distribution(index: Index, target: Target, part: str) -> dict[str, Any]:
@@ -93,7 +96,8 @@ def _spread(values: np.ndarray[Any, Any]) -> dict[str, Any]:
         return {"known": 0}
     return {
         "known": len(values), "mean": round(float(values.mean()), 4),
-        "sd": round(float(values.std()), 4), "min": float(values.min()), "max": float(values.max()),
+        "sd": round(float(values.std()), 4),
+        "min": round(float(values.min()), 4), "max": round(float(values.max()), 4),
     }  # fmt: skip
 
 
@@ -111,14 +115,22 @@ def write_csv(index: Index, path: Path) -> None:
                 writer.writerow({**fact, **match, "notes": notes})
 
 
+def _main_chains(sequences: Sequence[str]) -> list[str]:
+    """Leave out short peptides beside a chain: equal ones in two proteins are no leak."""
+    longest = max(map(len, sequences), default=0)
+    return [s for s in sequences if len(s) >= SHORT or len(s) == longest]
+
+
 def leaks(index: Index, identity: float) -> list[dict[str, Any]]:
     """Return pairs of chains of different splits whose sequences are equal or nearly so."""
     from zoo.tasks.similarity import near_duplicates
 
     owners: dict[str, dict[str, str]] = {}
     for fact in index.values():
-        for sequence in fact.get("sequences", ()):
-            owners.setdefault(fact["split"], {}).setdefault(sequence, fact["id"])
+        for sequence in _main_chains(fact.get("sequences", ())):
+            # Where the folds are all that there is, they must not share chains either.
+            split = fact["split"] or fact["subset"]
+            owners.setdefault(split, {}).setdefault(sequence, fact["id"])
     splits = sorted(split for split in owners if split)
     found = []
     for i, first in enumerate(splits):

@@ -54,12 +54,14 @@ def match(labels: Labels, chain: Chain, notes: Sequence[str] = ()) -> Matched:
     kept = usable[places[found]]
     values = np.full((len(chain), *labels.values.shape[1:]), np.nan, np.float32)
     values[places[found][kept]] = labels.values[found][kept]
-    taken = int(kept.sum())
+    finite = np.isfinite(labels.values.reshape(len(places), -1))
+    known: NDArray[np.bool_] = np.any(finite, axis=1)
+    labelled, taken = int(known.sum()), int(known[found][kept].sum())
     report = ChainMatch(
         chain=chain.name,
-        labelled=len(places),
+        labelled=labelled,
         matched=taken,
-        missing=len(places) - taken,
+        missing=labelled - taken,
         unlabelled=int(usable.sum()) - taken,
         mutated=int((ours != theirs)[kept].sum()),
         modified=len(chain.report.modified),

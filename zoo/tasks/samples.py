@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, unknown
 from zoo.proteins.protein import Protein
 from zoo.registry import Registry
 
@@ -152,9 +152,11 @@ def find_layout(task: str, root: Path, name: str | None = None) -> Layout:
 
     Raises:
         DataError: if the folder fits none; lists what each needs and where it is to be had.
-        ConfigError: if a layout is asked for by a name that does not exist.
+        ConfigError: if there is no such task, or no layout of the name asked for.
     """
     of_task = {key: LAYOUTS[key] for key in LAYOUTS if LAYOUTS[key].task == task}
+    if not of_task:
+        raise unknown("task", task, {LAYOUTS[key].task for key in LAYOUTS})
     if name is not None:
         return LAYOUTS[f"{task}/{name}"](root)
     for cls in of_task.values():

@@ -1,0 +1,110 @@
+"""Score the trivial baselines on prepared data: the floor under every model."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli import console, progress, run
+
+if TYPE_CHECKING:
+    from zoo.metrics.suite import Report
+
+
+def baseline(
+    data: Annotated[Path, typer.Argument(help="Folder that zoo.prepare wrote.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a run of each, to zoo.compare with.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(help="Resamples.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON, every subset too.")] = False,
+) -> None:
+    """Fit every trivial baseline on the training data and score it on the test data.
+
+    Example: python -m zoo.baseline prepared/ppbs --out runs
+    """
+    reports = []
+    targets = _targets(data)
+    with progress("scoring", len(targets)) as done:
+        for target in targets:
+            reports += _score(data, target, out, bootstrap, seed)
+            done(targets.index(target) + 1)
+    if json:
+        print(jsonlib.dumps([report.to_dict() for report in reports], indent=2))
+        return
+    for target in targets:
+        _show([report for report in reports if report.target == target.name])
+
+
+def _targets(data: Path) -> list[Any]:
+    from zoo.tasks.preparing import read_manifest
+    from zoo.tasks.samples import DataError, Target
+
+    manifest = read_manifest(data)
+    if not manifest.get("complete"):
+        raise DataError(f"{data} holds no prepared data. `python -m zoo.prepare` makes it.")
+    return [
+        Target(**{**target, "classes": tuple(target["classes"])}) for target in manifest["targets"]
+    ]
+
+
+def _score(data: Path, target: Any, out: Path | None, bootstrap: int, seed: int) -> list[Report]:
+    from zoo.metrics.floor import predict_all
+    from zoo.metrics.predictions import NAME, write_predictions
+    from zoo.metrics.suite import report
+    from zoo.tasks.preparing import STORE
+    from zoo.tasks.store import Store
+
+    with Store(data / STORE) as store:
+        predictions = predict_all(store, target)
+    if out is not None:
+        for name, one in predictions.items():
+            write_predictions(out / f"{target.name}_{name}" / NAME, [one])
+    if not predictions:
+        return []
+    first, *others = predictions
+    scored = report(
+        predictions[first], {name: predictions[name] for name in others}, n=bootstrap, seed=seed
+    )
+    return [_named(scored, first)]
+
+
+def _named(scored: Report, first: str) -> Report:
+    """Give the first one its name: a report calls what it is about the model."""
+    import dataclasses
+
+    parts = tuple(
+        dataclasses.replace(part, model=first) if part.model == "model" else part
+        for part in scored.parts
+    )
+    return dataclasses.replace(scored, parts=parts)
+
+
+def _show(reports: list[Report]) -> None:
+    from rich.table import Table
+
+    for scored in reports:
+        pooled = [part for part in scored.parts if part.subset == "all"]
+        console.print(f"\n[bold]{scored.target}[/], test, {pooled[0].examples:,} known rows")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for column in ("metric", "baseline", "value"):
+            table.add_column(column)
+        for metric in pooled[0].values:
+            for row, part in enumerate(pooled):
+                table.add_row("" if row else metric, part.model, _cell(part.values.get(metric)))
+        console.print(table)
+        console.print("[dim]95 % bootstrap intervals over proteins or groups[/]")
+
+
+def _cell(found: Any) -> str:
+    if found is None or found.value != found.value:
+        return "-"
+    return f"{found.value:.3f} ({found.low:.3f} .. {found.high:.3f})"
+
+
+if __name__ == "__main__":
+    run(baseline)

@@ -1,0 +1,144 @@
+"""ATOM3D's container: an LMDB of gzipped items, with tables of atoms in them.
+
+https://github.com/drorlab/atom3d
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from zoo.tasks.atom3d_tables import to_columns
+from zoo.tasks.samples import DataError, DroppedSample
+
+FILE = "data.mdb"
+FORMATS = ("json", "msgpack", "pkl")
+#: An LMDB environment may be open once in a process only.
+_OPEN = threading.Lock()
+
+
+class Container:
+    """The items of one folder.
+
+    Args:
+        folder: with `data.mdb` in it.
+        allow_pickle: whether a data set of pickles is read, which runs any code that is in them.
+    """
+
+    def __init__(self, folder: Path, allow_pickle: bool = False) -> None:
+        self.folder = folder
+        self.path = folder / FILE
+        self.allow_pickle = allow_pickle
+
+    @cached_property
+    def format(self) -> str:
+        """How items are serialised.
+
+        Raises:
+            DataError: if it is unknown, or pickle and not allowed.
+        """
+        found = self._header("serialization_format").decode("ascii", "replace")
+        if found not in FORMATS:
+            raise DataError(f"{self.path}: unknown serialization_format {found!r}")
+        if found == "pkl" and not self.allow_pickle:
+            raise DataError(
+                f"{self.path} holds pickles, which can run code when read. Convert it to json with "
+                "atom3d, or pass allow_pickle=True if you trust where it is from."
+            )
+        return found
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Index by id; of equal ids only the last is here.
+
+        Raises:
+            DataError: if the list is damaged.
+        """
+        try:
+            found = _load(self._header("id_to_idx"), self.format)
+            return {str(name): int(index) for name, index in found.items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"{self.path}: id_to_idx is damaged ({error})") from None
+
+    def __len__(self) -> int:
+        text = self._header("num_examples")
+        if not text.isdigit():
+            raise DataError(f"{self.path}: num_examples is {text!r}, not a number")
+        return int(text)
+
+    def item(self, index: int) -> dict[str, Any]:
+        """Return an item; its tables are dicts of columns.
+
+        Raises:
+            DroppedSample: if it is absent or does not deserialise; names the index.
+        """
+        kind, packed = self.format, self._get(str(index))
+        if packed is None:
+            raise DroppedSample(f"{self.path}: item {index} is not there")
+        try:
+            item = _load(gzip.decompress(packed), kind)
+            return {str(key): to_columns(value) for key, value in item.items()}
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, AttributeError) as error:
+            cause = str(error) or type(error).__name__
+        except Exception as error:  # pickles and msgpack raise whatever their content does
+            cause = f"{type(error).__name__}: {error}"
+        raise DroppedSample(f"{self.path}: item {index} cannot be read ({cause})")
+
+    def _header(self, key: str) -> bytes:
+        value = self._get(key)
+        if value is None:
+            raise DataError(f"{self.path} is no ATOM3D data set: it has no {key}")
+        return value
+
+    def _get(self, key: str) -> bytes | None:
+        with _environment(self.folder, self.path) as environment:
+            with environment.begin() as transaction:
+                value: bytes | None = transaction.get(key.encode("ascii"))
+                return value
+
+
+@contextmanager
+def _environment(folder: Path, path: Path) -> Iterator[Any]:
+    import lmdb
+
+    if not path.is_file():
+        raise DataError(f"{path} is missing")
+    with _OPEN:
+        try:
+            with lmdb.open(str(folder), readonly=True, lock=False, readahead=False) as environment:
+                _check_size(path, environment)
+                yield environment
+        except lmdb.Error as error:
+            raise DataError(f"{path}: damaged or no LMDB file ({error}); fetch it again") from None
+
+
+def _check_size(path: Path, environment: Any) -> None:
+    """Refuse a file that was cut short: reading past its end would kill the process."""
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = path.stat().st_size
+    if size < needed:
+        raise DataError(f"{path} was cut short: {size} of {needed} bytes; fetch it again")
+
+
+def _load(data: bytes, kind: str) -> dict[str, Any]:
+    if kind == "json":
+        found = json.loads(data)
+    elif kind == "msgpack":
+        import msgpack
+
+        found = msgpack.unpackb(data, strict_map_key=False)
+    else:
+        import pandas
+
+        found = pandas.read_pickle(io.BytesIO(data), compression=None)
+    if not isinstance(found, dict):
+        raise TypeError(f"a {type(found).__name__} where a dict should be")
+    return found
