@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, list[str]]:
     Raises:
         DataError: if the table cannot be read, has no rows or no column id.
     """
-    from zoo.tasks.csv_files import read_rows
+    from zoo.tasks.reading.csv_files import read_rows
     from zoo.tasks.samples import DataError
 
     rows = [row for _, row in read_rows(path)]

@@ -12,12 +12,12 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from zoo.errors import ConfigError, unknown
-from zoo.tasks.columns import infer, is_missing, number, to_numbers
+from zoo.tasks.reading.columns import infer, is_missing, number, to_numbers
+from zoo.tasks.reading.sets import parse_set
+from zoo.tasks.reading.table_files import DESCRIPTION
 from zoo.tasks.samples import SPLITS, DataError, DroppedSample, Target
-from zoo.tasks.sets import parse_set
 from zoo.tasks.similarity import clusters
 from zoo.tasks.table import Source, read_fasta, read_protein
-from zoo.tasks.table_files import DESCRIPTION
 
 Columns = Mapping[str, Sequence[str]]
 

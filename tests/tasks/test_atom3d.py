@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.proteins.files import Atom, residue
 from tests.tasks.benchmarks import COLUMNS, backbone, table, write_container
 from zoo.errors import StructureError
-from zoo.tasks.atom3d import Container
-from zoo.tasks.atom3d_tables import frame, to_columns
-from zoo.tasks.frames import to_protein
+from zoo.tasks.reading.atom3d import Container
+from zoo.tasks.reading.atom3d_tables import frame, to_columns
+from zoo.tasks.reading.frames import to_protein
 from zoo.tasks.samples import DataError, DroppedSample
 
 
@@ -88,6 +88,7 @@ def test_pickles_are_refused_unless_allowed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "value",
     [b"", b"no gzip", gzip.compress(b"{"), packed(None), packed([1]), packed({"id": "x"})[:-9]],
+    ids=["empty", "no gzip", "no JSON", "null", "a list", "cut short"],
 )
 def test_a_record_that_does_not_deserialise_is_dropped_with_its_index(
     tmp_path: Path, value: bytes
@@ -110,7 +111,9 @@ def test_a_file_cut_short_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
             Container(folder).item(0)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>" * 1000, bytes(20000)])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>not found</html>" * 1000, bytes(20000)], ids=["empty", "HTML", "zeros"]
+)
 def test_something_else_is_an_error_that_names_the_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "data.mdb").write_bytes(content)
     with pytest.raises(DataError, match=r"data\.mdb"):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.proteins.files import Atom
 from tests.tasks.benchmarks import backbone, pdb_text, sdf, table, write_container
 from zoo.tasks import lba, pdbbind
-from zoo.tasks.affinity import parse_affinity
-from zoo.tasks.ligands import read_ligand
+from zoo.tasks.reading.affinity import parse_affinity
+from zoo.tasks.reading.ligands import read_ligand
 from zoo.tasks.samples import DataError, DroppedSample, find_layout
 
 NEAR_FIRST = [(0.0, -4.0, 0.0), (1.0, -5.0, 0.0)]

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.proteins.protein import Chain, from_sequence
-from zoo.tasks.alignment import DIFFERENT, EQUAL, EXTEND, OPEN, align
-from zoo.tasks.matching import Labels, match, place
+from zoo.tasks.reading.alignment import DIFFERENT, EQUAL, EXTEND, OPEN, align
+from zoo.tasks.reading.matching import Labels, match, place
 from zoo.tasks.samples import DroppedSample
 
 SEQUENCE = "MKTAYIAKQRQISFVKSHFSRQ"

@@ -115,8 +115,8 @@ def test_a_table_names_structures_and_scores(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("id,target\n", "lacks the columns structure, split, gdt_ts"),
-        ("id,target,structure,split,gdt_ts\nx,T,a.pdb,train\n", "line 2 has more or fewer"),
+        ("id,target\na,b\n", "lacks the columns structure, split, gdt_ts"),
+        ("id,target,structure,split,gdt_ts\nx,T,a.pdb,train\n", ":2: 4 cells for 5 columns"),
         ("id,target,structure,split,gdt_ts\nx,T,a.pdb,trian,1\n", "split 'trian'"),
         ("id,target,structure,split,gdt_ts\nx,T,a,,1\nx,T,a,,1\n", "'x' is there twice"),
     ],

@@ -9,9 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from tests.tasks.benchmarks import ca_pdb, helix
 from zoo.proteins.structure import read_structure
-from zoo.tasks import quality
-from zoo.tasks.atom3d import Container
 from zoo.tasks.mqa import Atom3DQuality
+from zoo.tasks.reading import quality
+from zoo.tasks.reading.atom3d import Container
 
 SCORES = (quality.gdt_ts, quality.lddt, quality.tm_score)
 

@@ -12,7 +12,7 @@ from tests.proteins.files import Atom, residue
 from tests.tasks.benchmarks import backbone, ieconv_fields, pdb_text, react_lists, write_hdf5
 from zoo.proteins.structure import read_structure
 from zoo.tasks import cdconv, react  # noqa: F401  registers the layouts
-from zoo.tasks.ieconv import read_ieconv
+from zoo.tasks.reading.ieconv import read_ieconv
 from zoo.tasks.samples import DataError, DroppedSample, find_layout
 
 CHAINS = {"1abc.A": ("training", 2), "2abc.B": ("validation", 0), "3abc.A": ("testing", 1)}

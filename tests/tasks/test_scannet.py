@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.tasks.structures import write_pdb
 from zoo.tasks.bce import BceScanNet, folds
-from zoo.tasks.label_files import read_labels
 from zoo.tasks.ppbs import PpbsScanNet
+from zoo.tasks.reading.label_files import read_labels
 from zoo.tasks.samples import DataError, DroppedSample, find_layout
 
 SEQUENCE = "MKTAYIAKQRQISFVKSHFS"

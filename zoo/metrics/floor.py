@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from zoo.metrics.baseline import Baseline
-from zoo.metrics.baselines import baselines_for
+import zoo.metrics.baselines  # noqa: F401
+import zoo.metrics.weibull  # noqa: F401
+from zoo.metrics.baseline import Baseline, baselines_for
 from zoo.metrics.predictions import Predictions, from_samples
 from zoo.tasks.bce import FOLDS, folds
 from zoo.tasks.samples import DataError, Sample, Target

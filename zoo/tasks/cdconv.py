@@ -16,8 +16,8 @@ from zoo.errors import StructureError
 from zoo.proteins.files.fasta import parse_fasta
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Protein
 from zoo.tasks.react import LISTS, ReactLists
+from zoo.tasks.reading.textfiles import read_lines
 from zoo.tasks.samples import LAYOUTS, DataError, DroppedSample
-from zoo.tasks.textfiles import read_lines
 
 CLASSES = 384
 CARBON = 6

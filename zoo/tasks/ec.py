@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.tasks.reading.structures import find_chain, read_chain, structure_files
+from zoo.tasks.reading.textfiles import read_lines, read_split_lists
 from zoo.tasks.samples import LAYOUTS, DataError, DroppedSample, Layout, Sample, Target
-from zoo.tasks.structures import find_chain, read_chain, structure_files
-from zoo.tasks.textfiles import read_lines, read_split_lists
 
 #: Splits as the package writes them.
 PARTS = {"train": "train", "validation": "valid", "test": "test"}

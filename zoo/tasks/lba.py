@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from zoo.errors import StructureError
 from zoo.proteins.protein import Ligand, Protein
-from zoo.tasks.affinity import parse_affinity
-from zoo.tasks.atom3d_layout import Atom3DLayout
-from zoo.tasks.atom3d_tables import frame
-from zoo.tasks.frames import Frame, loose_atoms, to_protein
-from zoo.tasks.ligands import read_ligand
-from zoo.tasks.pocket import complex_of, near
+from zoo.tasks.reading.affinity import parse_affinity
+from zoo.tasks.reading.atom3d_layout import Atom3DLayout
+from zoo.tasks.reading.atom3d_tables import frame
+from zoo.tasks.reading.frames import Frame, loose_atoms, to_protein
+from zoo.tasks.reading.ligands import read_ligand
+from zoo.tasks.reading.pocket import complex_of, near
+from zoo.tasks.reading.structures import read_again
+from zoo.tasks.reading.textfiles import read_table, split_of, unique
 from zoo.tasks.samples import LAYOUTS, DroppedSample, Layout, Sample, Target
-from zoo.tasks.structures import read_again
-from zoo.tasks.textfiles import read_table, split_of, unique
 
 PK = Target("pk", "regression", "protein")
 

@@ -15,13 +15,19 @@ from zoo.errors import StructureError
 from zoo.proteins.files.formats import stem
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import STRUCTURE_SUFFIXES
-from zoo.tasks import quality
-from zoo.tasks.atom3d_layout import Atom3DLayout
-from zoo.tasks.atom3d_tables import frame
-from zoo.tasks.frames import to_protein
+from zoo.tasks.reading import quality
+from zoo.tasks.reading.atom3d_layout import Atom3DLayout
+from zoo.tasks.reading.atom3d_tables import frame
+from zoo.tasks.reading.frames import to_protein
+from zoo.tasks.reading.structures import read, read_again
+from zoo.tasks.reading.textfiles import (
+    optional_split_lists,
+    read_split_lists,
+    read_table,
+    split_of,
+    unique,
+)
 from zoo.tasks.samples import LAYOUTS, DataError, DroppedSample, Layout, Sample, Target
-from zoo.tasks.structures import read, read_again
-from zoo.tasks.textfiles import optional_split_lists, read_split_lists, read_table, split_of, unique
 
 GDT_TS = Target("gdt_ts", "regression", "protein")
 NATIVE = "native"

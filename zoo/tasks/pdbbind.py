@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.tasks.affinity import Affinity, parse_affinity, relation
 from zoo.tasks.lba import FileAffinity
+from zoo.tasks.reading.affinity import Affinity, parse_affinity, relation
+from zoo.tasks.reading.textfiles import optional_split_lists, read_lines, read_split_lists
 from zoo.tasks.samples import LAYOUTS, DataError, DroppedSample, Sample
-from zoo.tasks.textfiles import optional_split_lists, read_lines, read_split_lists
 
 #: `10gs  2.33  1998  6.40  Ki=0.4uM  // 10gs.pdf (VWW)`; some indices lack the fourth column.
 INDEX_LINE = re.compile(

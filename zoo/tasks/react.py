@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo.proteins.protein import Protein
-from zoo.tasks.ieconv import read_ieconv
+from zoo.tasks.reading.ieconv import read_ieconv
+from zoo.tasks.reading.structures import find_chain, read_chain, structure_files
+from zoo.tasks.reading.textfiles import read_lines, read_split_lists
 from zoo.tasks.samples import LAYOUTS, DataError, DroppedSample, Layout, Sample, Target
-from zoo.tasks.structures import find_chain, read_chain, structure_files
-from zoo.tasks.textfiles import read_lines, read_split_lists
 
 LISTS = {"train": "training", "validation": "validation", "test": "testing"}
 SOURCE = "https://github.com/phermosilla/IEConv_proteins (folder ProtFunct)"

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.proteins.protein import Protein
-from zoo.tasks.entry_chains import Part, parts_of, pdb_id, read_parts
-from zoo.tasks.label_files import Entry, Listed, read_labels, read_table
-from zoo.tasks.matching import Labels, match
+from zoo.tasks.reading.entry_chains import Part, parts_of, pdb_id, read_parts
+from zoo.tasks.reading.label_files import Entry, Listed, read_labels, read_table
+from zoo.tasks.reading.matching import Labels, match
+from zoo.tasks.reading.sets import parse_set
+from zoo.tasks.reading.structure_index import StructureIndex
 from zoo.tasks.samples import ChainMatch, DataError, Layout, Sample, Target
-from zoo.tasks.sets import parse_set
-from zoo.tasks.structure_index import StructureIndex
 
 
 class ScanNetLayout(Layout):

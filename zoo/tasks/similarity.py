@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ZooError
-from zoo.tasks.words import WordIndex
+from zoo.tasks.reading.words import WordIndex
 
 #: In MMseqs2: the share of the shorter sequence that an alignment must cover.
 COVERAGE = 0.8

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from zoo.errors import ZooError
 from zoo.proteins.protein import Protein, from_sequence
 from zoo.proteins.structure import read_proteins, read_structure
-from zoo.tasks.columns import residue_numbers
-from zoo.tasks.matching import Labels, match, usable_residues
+from zoo.tasks.reading.columns import residue_numbers
+from zoo.tasks.reading.matching import Labels, match, usable_residues
+from zoo.tasks.reading.table_files import Row, Table, read_tables
 from zoo.tasks.samples import LAYOUTS, ChainMatch, DataError, DroppedSample, Layout, Sample, Target
-from zoo.tasks.table_files import Row, Table, read_tables
 
 FASTA = "sequences.fasta"
 Values = Mapping[str, NDArray[np.float32]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.tasks.csv_files import lines, read_rows
+from zoo.tasks.reading.csv_files import lines, read_rows
+from zoo.tasks.reading.sets import EXPECTED, parse_set
 from zoo.tasks.samples import DataError
-from zoo.tasks.sets import EXPECTED, parse_set
 
 FIELDS = "chain number residue label"
 COLUMNS = ("PDB ID", "Set", "Sample weight")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tasks.columns import infer
+from zoo.tasks.reading.columns import infer
 from zoo.tasks.samples import DataError, Level, Target
 
 
@@ -44,7 +44,7 @@ class CsvFile:
     def infer(
         self, name: str, level: Level, cells: Sequence[str], options: dict[str, Any]
     ) -> Target:
-        """Return what a column is; `zoo.tasks.columns.infer` with the file's name in errors."""
+        """Return what a column is, as `columns.infer` does, with the file's name in errors."""
         try:
             return infer(name, level, cells, options)
         except DataError as error:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.proteins.protein import Protein
-from zoo.tasks.alignment import align
+from zoo.tasks.reading.alignment import align
 
 GDT_CUTOFFS = (1.0, 2.0, 4.0, 8.0)
 LDDT_CUTOFFS = (0.5, 1.0, 2.0, 4.0)

@@ -12,9 +12,9 @@ import numpy as np
 from zoo.errors import StructureError
 from zoo.proteins.protein import Atoms, Protein
 from zoo.proteins.structure import read_structure
-from zoo.tasks.label_files import Entry
+from zoo.tasks.reading.label_files import Entry
+from zoo.tasks.reading.structure_index import Found
 from zoo.tasks.samples import DroppedSample
-from zoo.tasks.structure_index import Found
 
 
 class Part(NamedTuple):

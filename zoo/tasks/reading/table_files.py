@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tasks.columns import (
+from zoo.tasks.reading.columns import (
     UNKNOWN,
     is_missing,
     is_residue_string,
@@ -21,9 +21,9 @@ from zoo.tasks.columns import (
     residue_numbers,
     to_numbers,
 )
-from zoo.tasks.csv_files import CsvFile
+from zoo.tasks.reading.csv_files import CsvFile
+from zoo.tasks.reading.sets import parse_set
 from zoo.tasks.samples import DataError, Level, Target
-from zoo.tasks.sets import parse_set
 
 DESCRIPTION = (
     "id", "structure", "sequence", "chain", "chains", "split", "group", "cluster", "weight",

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.tasks.atom3d import FILE, Container
+from zoo.tasks.reading.atom3d import FILE, Container
 from zoo.tasks.samples import DataError, Layout, Sample
 
 PARTS = {"train": "train", "validation": "val", "test": "test"}

@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from zoo.tasks.atom3d_tables import to_columns
+from zoo.tasks.reading.atom3d_tables import to_columns
 from zoo.tasks.samples import DataError, DroppedSample
 
 FILE = "data.mdb"

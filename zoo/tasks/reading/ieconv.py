@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zoo.errors import StructureError
 from zoo.proteins.files.components import component
 from zoo.proteins.protein import Protein
-from zoo.tasks.frames import Frame, is_amino, to_protein
+from zoo.tasks.reading.frames import Frame, is_amino, to_protein
 from zoo.tasks.samples import DroppedSample
 
 #: Residue types in IEConv's own order, which is not alphabetical; -1 is an unknown residue.

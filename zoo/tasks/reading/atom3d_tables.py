@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tasks.frames import Frame, elements
+from zoo.tasks.reading.frames import Frame, elements
 from zoo.tasks.samples import DroppedSample
 
 #: A coordinate beyond this is none, in angstrom.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from zoo.tasks.reading.csv_files import lines, read_rows
+from zoo.tasks.reading.sets import NAMES
 from zoo.tasks.samples import DataError
-from zoo.tasks.sets import NAMES
 
 
 def read_lines(path: Path) -> list[str]:
@@ -16,15 +16,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DataError: if the file is missing or no text.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not text (byte {error.start}); fetch it again") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror or error})") from None
-    return [line.strip() for line in text.split("\n")]
+    return [line.strip() for _, line in lines(path, keep_blank=True)]
 
 
 def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
@@ -33,23 +25,13 @@ def read_table(path: Path, required: Iterable[str]) -> list[dict[str, str]]:
     Raises:
         DataError: if the file is damaged or lacks a column; names the line.
     """
-    lines = read_lines(path)
-    try:
-        rows = csv.DictReader(lines)
-        names = [name.strip() for name in rows.fieldnames or ()]
-        rows.fieldnames = names
-        lacking = [name for name in required if name not in names]
-        if lacking:
-            raise DataError(f"{path}: line 1 lacks the columns {', '.join(lacking)}")
-        return [_row(path, rows.line_num, row) for row in rows]
-    except csv.Error as error:
-        raise DataError(f"{path}: line {rows.line_num}: {error}") from None
-
-
-def _row(path: Path, line: int, row: dict[str, str]) -> dict[str, str]:
-    if None in row or None in row.values():
-        raise DataError(f"{path}: line {line} has more or fewer fields than the header")
-    return {name: value.strip() for name, value in row.items()}
+    rows = [row for _, row in read_rows(path)]
+    if not rows:
+        raise DataError(f"{path}: holds no rows")
+    lacking = [name for name in required if name not in rows[0]]
+    if lacking:
+        raise DataError(f"{path}:1: lacks the columns {', '.join(lacking)}")
+    return rows
 
 
 def read_split_lists(paths: Iterable[tuple[str, Path]]) -> dict[str, str]:

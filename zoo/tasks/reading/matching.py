@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.proteins.protein import Chain
-from zoo.tasks.alignment import align
+from zoo.tasks.reading.alignment import align
 from zoo.tasks.samples import ChainMatch, DroppedSample
 
 #: Labels that fit worse than this belong to another protein.

@@ -1,0 +1,1 @@
+"""What the layouts read with: containers, label files, alignment, pockets, model quality."""
