@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tasks.benchmarks import write_container
 from tests.verbs import call
 from zoo.tasks import preparing, table
 from zoo.tasks.samples import LAYOUTS
@@ -150,3 +151,15 @@ def test_an_unknown_task_and_layout_are_told(capsys, labels, tmp_path):
     done = prepare(capsys, labels, "--out", tmp_path / "out", "--layout", "cvs")
     assert done.code == 2
     assert "table/csv" in done.err
+
+
+def test_pickled_records_are_refused_unless_asked_for(capsys, tmp_path):
+    write_container(tmp_path / "lba" / "data" / "train", [{"id": "x"}], kind="pkl")
+    options = ("--data", tmp_path / "lba", "--out", tmp_path / "out")
+    refused = call(capsys, "prepare", "lba", *options)
+    assert refused.code == 4
+    assert "can run code" in refused.err
+    assert "--allow-pickle" in refused.err
+    allowed = call(capsys, "prepare", "lba", *options, "--allow-pickle")
+    assert allowed.code == 0
+    assert "1 listed, 0 prepared, 1 dropped" in allowed.out  # its one record is no pickle

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.metrics import binary, chains, classification, ranking, regression, survival
 from zoo.metrics.bootstrap import Interval, interval
@@ -90,7 +91,7 @@ def report(
         threshold = validation_threshold(all_of)
         chosen = all_of.take(all_of.split == split)
         for subset in _subsets(chosen):
-            rows = chosen if subset == POOLED else chosen.take(chosen.subset == subset)
+            rows = chosen if subset == POOLED else chosen.take(_in_subset(chosen, subset))
             values = evaluate(
                 rows, threshold=threshold, n=n, seed=seed, level=level,
                 scannet_length=scannet_length,
@@ -100,8 +101,15 @@ def report(
 
 
 def _subsets(predictions: Predictions) -> list[str]:
-    names = [str(name) for name in dict.fromkeys(predictions.subset)]
-    return [POOLED, *(names if len(names) > 1 else [])]
+    names = [name for label in dict.fromkeys(predictions.subset) for name in str(label).split(",")]
+    distinct = list(dict.fromkeys(names))
+    return [POOLED, *(distinct if len(distinct) > 1 else [])]
+
+
+def _in_subset(predictions: Predictions, name: str) -> NDArray[np.bool_]:
+    """Return (n,) whether a row is in a subset; "30,40" is in both, as EC's identity cut-offs."""
+    labels = {label: name in str(label).split(",") for label in set(predictions.subset)}
+    return np.array([labels[label] for label in predictions.subset], np.bool_)
 
 
 def evaluate(

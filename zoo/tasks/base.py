@@ -27,6 +27,7 @@ class Task:
 
 TASKS: Registry[Task] = Registry("task")
 TASKS.register("react")(Task("enzyme reaction class (384 classes)", "protein", 384))
+TASKS.register("ec")(Task("enzyme classes, multi-label (538 EC numbers)", "protein", 538))
 TASKS.register("mqa")(Task("model quality (GDT-TS)", "protein", 1))
 TASKS.register("lba")(Task("ligand binding affinity (-log10 K)", "protein", 1, ligands=True))
 TASKS.register("ppbs")(Task("protein binding site", "residue", 1))

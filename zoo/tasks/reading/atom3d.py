@@ -51,7 +51,7 @@ class Container:
         if found == "pkl" and not self.allow_pickle:
             raise DataError(
                 f"{self.path} holds pickles, which can run code when read. Convert it to json with "
-                "atom3d, or pass allow_pickle=True if you trust where it is from."
+                "atom3d, or allow it (--allow-pickle) if you trust where it is from."
             )
         return found
 
