@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -142,6 +143,15 @@ def test_a_folder_that_fits_no_layout_names_the_official_source(capsys, tmp_path
         if LAYOUTS[name].task == task:
             assert name in done.err
             assert LAYOUTS[name].source in done.err
+
+
+def test_a_proteins_chains_are_reported_where_labels_are_the_proteins(capsys, tmp_path):
+    (tmp_path / "labels.csv").write_text("id,structure,y\na,1a8o.cif.gz,1.5\nb,1a8o.cif.gz,2.5\n")
+    shutil.copy("zoo/examples/1a8o.cif.gz", tmp_path)
+    prepare(capsys, tmp_path, "--out", tmp_path / "out")
+    with (tmp_path / "out" / "report.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert (row["id"], row["chain"], row["matched"], row["modified"]) == ("a", "A", "70", "4")
 
 
 def test_an_unknown_task_and_layout_are_told(capsys, labels, tmp_path):

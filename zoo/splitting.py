@@ -16,7 +16,7 @@ from zoo.tasks.reading.columns import infer, is_missing, number, to_numbers
 from zoo.tasks.reading.sets import parse_set
 from zoo.tasks.reading.table_files import DESCRIPTION
 from zoo.tasks.samples import SPLITS, DataError, DroppedSample, Target
-from zoo.tasks.similarity import clusters
+from zoo.tasks.similarity import clusters, main_chains
 from zoo.tasks.table import Source, read_fasta, read_protein
 
 Columns = Mapping[str, Sequence[str]]
@@ -28,7 +28,7 @@ def cluster_groups(table: Columns, root: Path, identity: float) -> list[int]:
     Raises:
         DataError: if a row's sequence is not to be had.
     """
-    per_row = _sequences(table, root)
+    per_row = [main_chains(sequences) for sequences in _sequences(table, root)]
     flat = [sequence for sequences in per_row for sequence in sequences]
     found = iter(clusters(flat, identity))
     links = [(row, next(found)) for row, own in enumerate(per_row) for _ in own]

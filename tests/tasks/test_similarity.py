@@ -10,7 +10,7 @@ import time
 import pytest
 
 from zoo.errors import ZooError
-from zoo.tasks.similarity import clusters, near_duplicates, pair_identity
+from zoo.tasks.similarity import clusters, main_chains, near_duplicates, pair_identity
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
@@ -106,3 +106,8 @@ def test_a_failing_mmseqs_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.defpath}")
     with pytest.raises(ZooError, match=r"failed \(3\): no space left"):
         clusters(["AAAA"], 0.3)
+
+
+def test_a_short_peptide_beside_a_chain_does_not_link_proteins() -> None:
+    assert main_chains(["A" * 50, "VG"]) == ["A" * 50]
+    assert main_chains(["VG", "AV"]) == ["VG", "AV"]

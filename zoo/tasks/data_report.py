@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ import numpy as np
 
 from zoo.tasks.samples import Target
 
-SHORT = 10
-"""Residues; chains below this are looked at for leaks only where a sample has none longer."""
 Index = Mapping[str, Mapping[str, Any]]
 COLUMNS = (
     "id", "split", "subset", "chain", "labelled", "matched", "missing", "unlabelled", "mutated",
@@ -115,19 +113,13 @@ def write_csv(index: Index, path: Path) -> None:
                 writer.writerow({**fact, **match, "notes": notes})
 
 
-def _main_chains(sequences: Sequence[str]) -> list[str]:
-    """Leave out short peptides beside a chain: equal ones in two proteins are no leak."""
-    longest = max(map(len, sequences), default=0)
-    return [s for s in sequences if len(s) >= SHORT or len(s) == longest]
-
-
 def leaks(index: Index, identity: float) -> list[dict[str, Any]]:
     """Return pairs of chains of different splits whose sequences are equal or nearly so."""
-    from zoo.tasks.similarity import near_duplicates
+    from zoo.tasks.similarity import main_chains, near_duplicates
 
     owners: dict[str, dict[str, str]] = {}
     for fact in index.values():
-        for sequence in _main_chains(fact.get("sequences", ())):
+        for sequence in main_chains(fact.get("sequences", ())):
             # Where the folds are all that there is, they must not share chains either.
             split = fact["split"] or fact["subset"]
             owners.setdefault(split, {}).setdefault(sequence, fact["id"])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.tasks.samples import DroppedSample, Layout, Sample, Target
+from zoo.tasks.samples import ChainMatch, DroppedSample, Layout, Sample, Target
 from zoo.tasks.store import Store, pack
 
 BATCH = 64
@@ -88,12 +88,26 @@ def index_record(sample: Sample, targets: Iterable[Target]) -> dict[str, Any]:
     return {
         "id": sample.id, "split": sample.split, "subset": sample.subset, "group": sample.group,
         "sequences": [chain.sequence for chain in sample.protein.chains],
-        "matches": [dataclasses.asdict(match) for match in sample.matches],
+        "matches": [dataclasses.asdict(match) for match in sample.matches or _chains(sample)],
         "targets": {
             target.name: _facts(np.asarray(sample.targets[target.name]), target)
             for target in targets if target.name in sample.targets
         },
     }  # fmt: skip
+
+
+def _chains(sample: Sample) -> list[ChainMatch]:
+    """Return what is to be told of chains where the labels are the protein's."""
+    return [
+        ChainMatch(
+            chain.name,
+            matched=int(chain.resolved.sum()),
+            missing=int((~chain.resolved).sum()),
+            modified=len(chain.report.modified),
+            notes=chain.report.notes,
+        )
+        for chain in sample.protein.chains
+    ]
 
 
 def _facts(values: np.ndarray[Any, Any], target: Target) -> dict[str, Any]:

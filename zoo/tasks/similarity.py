@@ -15,11 +15,19 @@ from numpy.typing import NDArray
 from zoo.errors import ZooError
 from zoo.tasks.reading.words import WordIndex
 
+#: Residues; chains below this count only where a protein has none longer.
+SHORT = 10
 #: In MMseqs2: the share of the shorter sequence that an alignment must cover.
 COVERAGE = 0.8
 #: Match, mismatch, gap opening and extension: long gaps are as dear as short ones, so that a short
 #: sequence's residues are not found scattered along a long one.
 SCORES = (4, -1, -20, 0)
+
+
+def main_chains(sequences: Sequence[str]) -> list[str]:
+    """Return the chains without short peptides beside them: equal ones tell no kinship."""
+    longest = max(map(len, sequences), default=0)
+    return [s for s in sequences if len(s) >= SHORT or len(s) == longest]
 
 
 def method() -> str:
