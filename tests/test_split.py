@@ -148,7 +148,7 @@ def test_a_split_table_is_read_as_a_data_set(capsys, labels, tmp_path):
     "options, code, message",
     [
         (["--by", "clutser"], 2, "Did you mean 'cluster'?"),
-        (["--by", "structure"], 2, "foldseek"),
+        (["--by", "structure"], 4, "no column 'structure'"),
         (["--by", "time", "--column", "yaer"], 2, "Did you mean 'year'?"),
         (["--by", "time", "--column", "sequence"], 4, "neither a date nor a number"),
         (["--fractions", "0.5,0.6,0.1"], 2, "sum to 1"),

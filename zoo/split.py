@@ -10,17 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from zoo.cli import console, run
-from zoo.errors import ConfigError
-
-FOLDSEEK = (
-    "Splitting by structure needs foldseek and is not built in. Run `foldseek easy-cluster`, put "
-    "its clusters into a column of the table and give --by column --column NAME"
-)
 
 
 def split(
     labels: Annotated[Path, typer.Argument(help="A table with a column id.")],
-    by: Annotated[str, typer.Option(help="random, cluster, time or column.")] = "random",
+    by: Annotated[str, typer.Option(help="random, cluster, structure, time or column.")] = "random",
     fractions: Annotated[str, typer.Option(help="Train, validation, test.")] = "0.8,0.1,0.1",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same split.")] = 0,
     column: Annotated[str, typer.Option(help="For --by time and --by column.")] = "",
@@ -34,16 +28,16 @@ def split(
 ) -> None:
     """Add a column `split` to a table: train, validation or test.
 
-    By cluster, sequences that are alike are in one split. By column, rows of one value are, or
-    the column's own train, validation and test are taken.
+    By cluster, sequences that are alike are in one split. By structure, structures of one fold
+    are: by foldseek where it is installed, else by TM-align for at most 200 of them. By column,
+    rows of one value are, or the column's own train, validation and test are taken.
 
     Example: python -m zoo.split labels.csv --by cluster --identity 0.3 --out labels_split.csv
     """
     from zoo.splitting import distribution, parse_fractions, split_rows
-    from zoo.tasks.similarity import method
+    from zoo.tasks import folds, similarity
 
-    if by == "structure":
-        raise ConfigError(FOLDSEEK)
+    clustering = {"cluster": similarity.method, "structure": folds.method}
     table = _read(labels)
     shares = parse_fractions(fractions)
     splits, groups = split_rows(table, labels.parent, by, shares, seed, column, identity)
@@ -53,7 +47,8 @@ def split(
         "out": str(out),
         "by": by,
         "seed": seed,
-        **({"identity": identity, "clustering": method()} if by == "cluster" else {}),
+        **({"identity": identity} if by == "cluster" else {}),
+        **({"clustering": clustering[by]()} if by in clustering else {}),
         "groups": groups,
         "sizes": {name: Counter(splits)[name] for name in ("train", "validation", "test")},
         "labels": distribution(table, splits),
@@ -100,7 +95,7 @@ def _show(summary: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    kept = {"random": "", "time": "", "cluster": " clusters", "column": " values"}[summary["by"]]
+    kept = {"cluster": " clusters", "structure": " folds", "column": " values"}.get(summary["by"])
     groups = f", {summary['groups']:,}{kept}" if kept else ""
     sizes = summary["sizes"]
     console.print(f"{summary['out']}: {sum(sizes.values()):,} rows{groups}", highlight=False)

@@ -12,6 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from zoo.errors import ConfigError, unknown
+from zoo.tasks.folds import fold_clusters
 from zoo.tasks.reading.columns import infer, is_missing, number, to_numbers
 from zoo.tasks.reading.sets import parse_set
 from zoo.tasks.reading.table_files import DESCRIPTION
@@ -58,6 +59,28 @@ def _sequences(table: Columns, root: Path) -> list[tuple[str, ...]]:
             raise DataError(f"row {key!r} has no sequence to cluster by: {reason}") from None
         found.append(known[source])
     return found
+
+
+def structure_groups(table: Columns, root: Path) -> list[int]:
+    """Return the group of each row: rows whose structures have one fold.
+
+    Raises:
+        DataError: if a row has no structure that can be read.
+    """
+    from zoo.cli import progress
+
+    if "structure" not in table:
+        raise DataError("There is no column 'structure' to split by; --by cluster takes sequences.")
+    chains = table.get("chain", table.get("chains", [""] * len(table["id"])))
+    proteins = []
+    for key, structure, chain in zip(table["id"], table["structure"], chains, strict=True):
+        try:
+            proteins.append(read_protein(root, key, Source(structure, "", chain)))
+        except DroppedSample as reason:
+            raise DataError(f"row {key!r} has no structure to compare: {reason}") from None
+    pairs = len(proteins) * (len(proteins) - 1) // 2
+    with progress("comparing", pairs) as advance:
+        return fold_clusters(proteins, [root / cell for cell in table["structure"]], advance)
 
 
 def allot(groups: Sequence[int], fractions: Sequence[float], seed: int) -> list[str]:
@@ -143,6 +166,9 @@ def split_rows(
     if by == "cluster":
         groups = cluster_groups(table, root, identity)
         return allot(groups, fractions, seed), len(set(groups))
+    if by == "structure":
+        groups = structure_groups(table, root)
+        return allot(groups, fractions, seed), len(set(groups))
     if by == "random":
         return allot(range(rows), fractions, seed), rows
     ways: dict[str, Callable[[Sequence[str]], tuple[list[str], int]]] = {
@@ -150,7 +176,7 @@ def split_rows(
         "column": lambda cells: by_column(cells, fractions, seed),
     }
     if by not in ways:
-        raise unknown("way to split", by, ["random", "cluster", *ways])
+        raise unknown("way to split", by, ["random", "cluster", "structure", *ways])
     if column not in table:
         raise unknown("column (--column)", column, table)
     return ways[by](table[column])
