@@ -145,6 +145,22 @@ def test_a_folder_that_fits_no_layout_names_the_official_source(capsys, tmp_path
             assert LAYOUTS[name].source in done.err
 
 
+def test_nothing_prepared_is_an_error_that_points_to_the_reasons(capsys, tmp_path):
+    (tmp_path / "labels.csv").write_text("id,structure,y\na,gone.pdb,1\nb,gone2.pdb,2\n")
+    done = prepare(capsys, tmp_path, "--out", tmp_path / "out")
+    assert done.code == 4
+    assert "report.csv" in done.err
+
+
+def test_structures_may_lie_anywhere(capsys, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "else").mkdir()
+    path = shutil.copy("zoo/examples/1a8o.cif.gz", tmp_path / "else")
+    (tmp_path / "mine" / "labels.csv").write_text(f"id,structure,y\na,{path},1\n")
+    done = prepare(capsys, tmp_path / "mine", "--out", tmp_path / "out")
+    assert done.code == 0, done.err
+
+
 def test_a_proteins_chains_are_reported_where_labels_are_the_proteins(capsys, tmp_path):
     (tmp_path / "labels.csv").write_text("id,structure,y\na,1a8o.cif.gz,1.5\nb,1a8o.cif.gz,2.5\n")
     shutil.copy("zoo/examples/1a8o.cif.gz", tmp_path)
@@ -171,5 +187,5 @@ def test_pickled_records_are_refused_unless_asked_for(capsys, tmp_path):
     assert "can run code" in refused.err
     assert "--allow-pickle" in refused.err
     allowed = call(capsys, "prepare", "lba", *options, "--allow-pickle")
-    assert allowed.code == 0
+    assert "Not one sample" in allowed.err
     assert "1 listed, 0 prepared, 1 dropped" in allowed.out  # its one record is no pickle

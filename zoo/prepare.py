@@ -36,7 +36,7 @@ def prepare(
     Example: python -m zoo.prepare ppbs --data PPBS --out prepared/ppbs
     """
     from zoo.tasks.preparing import fingerprint, read_manifest
-    from zoo.tasks.samples import find_layout
+    from zoo.tasks.samples import DataError, find_layout
 
     found = find_layout(task, data, layout)
     if hasattr(found, "allow_pickle"):
@@ -49,9 +49,9 @@ def prepare(
     elif manifest["identity"] != identity:
         manifest = _finish(found, task, out, inputs, identity)
     _print(manifest, out, json)
+    if not manifest["samples"]:
+        raise DataError(f"Not one sample could be prepared; {out / 'report.csv'} has each reason.")
     if strict and manifest["leaks"]:
-        from zoo.tasks.samples import DataError
-
         raise DataError(
             f"{len(manifest['leaks'])} pairs of chains of different splits are at least "
             f"{identity:.0%} identical; {out / 'manifest.json'} lists them. Use python -m "

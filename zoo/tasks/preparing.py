@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -27,9 +28,16 @@ def fingerprint(layout: Layout, name: str) -> str:
     """Return a hash over the names, sizes and times of every file that a layout reads."""
     digest = hashlib.sha256(f"{VERSION} {name}".encode())
     for path in sorted(layout.inputs()):
-        stat = path.stat()
-        digest.update(f"{path.relative_to(layout.root)} {stat.st_size} {stat.st_mtime_ns}".encode())
+        digest.update(f"{os.path.relpath(path, layout.root)} {_stamp(path)}".encode())
     return digest.hexdigest()[:32]
+
+
+def _stamp(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        return "absent"
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def read_manifest(out: Path) -> dict[str, Any]:
