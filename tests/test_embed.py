@@ -155,13 +155,46 @@ def test_a_bad_file_is_told_and_the_others_are_done(capsys, tmp_path, structures
     assert "bad.pdb" in done.err
 
 
-def test_two_files_of_one_name_are_told(capsys, tmp_path, structures, model_dir):
-    other = structures / "again"
-    other.mkdir()
-    (other / "s0.cif.gz").write_bytes((structures / "s0.cif.gz").read_bytes())
-    done = call(capsys, "embed", structures, "--model", model_dir, "--out", tmp_path / "f.h5")
+def test_files_of_one_name_in_several_folders_are_kept_apart(
+    capsys, tmp_path, structures, model_dir
+):
+    for target in ("t1", "t2"):
+        (structures / target).mkdir()
+        (structures / target / "native.cif.gz").write_bytes((structures / "s0.cif.gz").read_bytes())
+    out = tmp_path / "f.h5"
+    done = call(capsys, "embed", structures, "--model", model_dir, "--out", out)
+    assert done.code == 0, done.err
+    with h5py.File(out) as file:
+        assert "t2/native" in file
+        assert file["t1/native/fused"].shape == file["s0/fused"].shape
+    again = call(capsys, "embed", structures, "--model", model_dir, "--out", out, "--json")
+    assert (json.loads(again.out)["written"], json.loads(again.out)["kept"]) == (0, 7)
+
+
+def test_a_file_and_a_folder_of_one_name_do_not_overwrite_each_other(
+    capsys, tmp_path, structures, model_dir
+):
+    (structures / "s0").mkdir()
+    (structures / "s0" / "native.cif.gz").write_bytes((structures / "s0.cif.gz").read_bytes())
+    out = tmp_path / "f.h5"
+    done = call(capsys, "embed", structures, "--model", model_dir, "--out", out)
     assert done.code == 1
-    assert "the name 's0' is taken" in done.err
+    assert "is taken by" in done.err
+    assert "5 written" in done.out
+
+
+def test_two_proteins_of_one_name_are_told_and_neither_replaces_the_other(
+    capsys, tmp_path, fasta, monkeypatch
+):
+    monkeypatch.setattr(embedding, "WINDOW", 1)  # also when they are not read together
+    other = tmp_path / "tother.fasta"
+    other.write_text(">p2\nGGGG\n")
+    for _ in range(2):
+        done = call(capsys, "embed", fasta, other, *PLAIN, "--out", tmp_path / "f.h5")
+        assert done.code == 1
+        assert "the name 'p2' is taken" in done.err
+    with h5py.File(tmp_path / "f.h5") as file:
+        assert file["p2/fused"].shape[0] == 20
 
 
 def test_a_sequence_without_structure_is_told(capsys, tmp_path, fasta, model_dir):

@@ -28,10 +28,10 @@ def baseline(
     Example: python -m zoo.baseline prepared/ppbs --out runs
     """
     reports = []
-    targets = _targets(data)
+    task, targets = _contents(data)
     with progress("scoring", len(targets)) as done:
         for target in targets:
-            reports += _score(data, target, out, bootstrap, seed)
+            reports += _score(data, task, target, out, bootstrap, seed)
             done(targets.index(target) + 1)
     if json:
         print(jsonlib.dumps([report.to_dict() for report in reports], indent=2))
@@ -40,21 +40,25 @@ def baseline(
         _show([report for report in reports if report.target == target.name])
 
 
-def _targets(data: Path) -> list[Any]:
+def _contents(data: Path) -> tuple[str, list[Any]]:
+    """Return the task of a prepared folder and its targets."""
     from zoo.tasks.preparing import read_manifest
     from zoo.tasks.samples import DataError, Target
 
     manifest = read_manifest(data)
     if not manifest.get("complete"):
         raise DataError(f"{data} holds no prepared data. `python -m zoo.prepare` makes it.")
-    return [
+    return manifest["task"], [
         Target(**{**target, "classes": tuple(target["classes"])}) for target in manifest["targets"]
     ]
 
 
-def _score(data: Path, target: Any, out: Path | None, bootstrap: int, seed: int) -> list[Report]:
+def _score(
+    data: Path, task: str, target: Any, out: Path | None, bootstrap: int, seed: int
+) -> list[Report]:
     from zoo.metrics.floor import predict_all
     from zoo.metrics.predictions import NAME, write_predictions
+    from zoo.metrics.scannet import LENGTHS
     from zoo.metrics.suite import report
     from zoo.tasks.preparing import STORE
     from zoo.tasks.store import Store
@@ -68,8 +72,9 @@ def _score(data: Path, target: Any, out: Path | None, bootstrap: int, seed: int)
         return []
     first, *others = predictions
     scored = report(
-        predictions[first], {name: predictions[name] for name in others}, n=bootstrap, seed=seed
-    )
+        predictions[first], {name: predictions[name] for name in others}, n=bootstrap, seed=seed,
+        scannet_length=LENGTHS.get(task),
+    )  # fmt: skip
     return [_named(scored, first)]
 
 

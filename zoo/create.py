@@ -174,16 +174,16 @@ def check_names(config: Config) -> None:
     if config.fusion.write_back == "side" and sequence == NONE:
         raise ConfigError("fusion.write_back=side needs a language model; --seq is none.")
     if config.task is not None:
-        _check_level(config)
+        _check_level(config.task, config.graph.kind)
         arguments(HEADS[TASKS[config.task].level], config.head.args, "head.args.")
     elif config.head.args:
         raise ConfigError("head.args is set, but without a task there is no head. Give --task.")
 
 
-def _check_level(config: Config) -> None:
-    if TASKS[config.task or ""].level == "residue" and config.graph.kind == "atom":
+def _check_level(task: str, kind: str) -> None:
+    if TASKS[task].level == "residue" and kind == "atom":
         raise ConfigError(
-            f"Task {config.task!r} predicts for residues, and graph.kind=atom has several nodes a "
+            f"Task {task!r} predicts for residues, and graph.kind=atom has several nodes a "
             "residue. Use graph.kind=residue."
         )
 

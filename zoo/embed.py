@@ -55,7 +55,7 @@ def _embed(
         from zoo.summary import RANDOM_WARNING
 
         device = choose_device(device)
-        paths = embedding.find_inputs(inputs)
+        files = embedding.find_inputs(inputs)
         model = _open_model(name, weights).to(device)
     if model.recipe.random_plm:
         err_console.print(RANDOM_WARNING, style="bold red")
@@ -66,12 +66,12 @@ def _embed(
     outcome = embedding.Outcome()
     out.parent.mkdir(parents=True, exist_ok=True)
     with embedding.EmbeddingFile(out, model, settings) as file, Interrupts() as interrupts:
-        proteins = embedding.read_all(paths, outcome, file.has_file)
-        with progress("embedding", len(paths)) as advance:
+        proteins = embedding.read_all(files, outcome, file.has_file)
+        with progress("embedding", len(files)) as advance:
             for first, window in enumerate(embedding.windows(proteins)):
                 fresh = _fresh(window, file, outcome)
                 if first == 0:
-                    _announce(model, settings, fresh, len(paths) - outcome.kept, out)
+                    _announce(model, settings, fresh, len(files) - outcome.kept, out)
                 for batch in embedding.batches(fresh, tokens):
                     embedding.embed_or_note(model, batch, file, device, outcome)
                     advance(outcome.written + outcome.kept + len(outcome.failed))
@@ -99,19 +99,10 @@ def _open_model(name: str, weights: str | None) -> FusedModel:
 
 
 def _fresh(window: list[Protein], file: EmbeddingFile, outcome: Outcome) -> list[Protein]:
-    """Leave out what is in the file, and names that came before: each is noted."""
-    fresh: dict[str, Protein] = {}
-    for protein in window:
-        if file.has(protein):
-            outcome.kept += 1
-        elif protein.name in fresh:
-            outcome.failed[protein.source] = (
-                f"{protein.source}: the name {protein.name!r} is taken by "
-                f"{fresh[protein.name].source}; names are the keys of the file, so rename one"
-            )
-        else:
-            fresh[protein.name] = protein
-    return list(fresh.values())
+    """Leave out what is in the file already."""
+    fresh = [protein for protein in window if not file.has(protein)]
+    outcome.kept += len(window) - len(fresh)
+    return fresh
 
 
 def _announce(

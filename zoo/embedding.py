@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -52,47 +53,82 @@ class Outcome:
     interrupted: bool = False
 
 
-def find_inputs(patterns: Sequence[str]) -> list[Path]:
+class Input(NamedTuple):
+    """A file, and the name that its structure gets; a FASTA file's records have their own."""
+
+    path: Path
+    name: str
+
+
+def find_inputs(patterns: Sequence[str]) -> list[Input]:
     """Return the files that paths, folders and globs mean, sorted, each once.
+
+    A structure is named after its file; below a folder that was given, after the path from there
+    ("target/native"), so that the name does not depend on what else is given.
 
     Raises:
         StructureError: if one of them means no file at all.
     """
-    found: list[Path] = []
+    found: dict[Path, Input] = {}
     for pattern in patterns:
         files = list(_expand(pattern))
         if not files:
             raise StructureError(
                 f"{pattern!r} is no structure or FASTA file, folder of such, or matching pattern."
             )
-        found += files
-    return sorted(dict.fromkeys(found))
+        found |= {file.path: file for file in files}
+    return sorted(found.values())
 
 
-def _expand(pattern: str) -> Iterator[Path]:
+def _expand(pattern: str) -> Iterator[Input]:
     path = Path(pattern)
     if path.is_dir():
-        yield from (p for p in path.rglob("*") if p.is_file() and is_readable(p))
+        for file in path.rglob("*"):
+            if file.is_file() and is_readable(file):
+                parent = file.relative_to(path).parent
+                yield Input(file, (parent / stem(file)).as_posix())
     elif path.exists():
-        yield path
+        yield Input(path, stem(path))
     else:
         import glob
 
-        yield from (Path(name) for name in glob.glob(pattern, recursive=True))
+        yield from (Input(Path(x), stem(x)) for x in glob.glob(pattern, recursive=True))
 
 
 def read_all(
-    paths: Iterable[Path], outcome: Outcome, is_done: Callable[[Path], bool]
+    inputs: Iterable[Input], outcome: Outcome, is_done: Callable[[Input], bool]
 ) -> Iterator[Protein]:
-    """Yield the proteins of files not done yet; a file that cannot be read is noted, not fatal."""
-    for path in paths:
-        if is_done(path):
-            outcome.kept += 1
+    """Yield the proteins of files not done yet.
+
+    A file that cannot be read, or a name that came before, is noted and not fatal.
+    """
+    owners: dict[str, str] = {}
+    for file in inputs:
+        fasta = is_fasta(file.path)
+        if not fasta and is_done(file):
+            outcome.kept += _is_free(file.name, file.path, owners, outcome)
             continue
         try:
-            yield from read_proteins(path)
+            for protein in read_proteins(file.path):
+                name = protein.name if fasta else file.name
+                if _is_free(name, file.path, owners, outcome):
+                    yield dataclasses.replace(protein, name=name)
         except ZooError as error:
-            outcome.failed[str(path)] = str(error)
+            outcome.failed[str(file.path)] = str(error)
+
+
+def _is_free(name: str, path: Path, owners: dict[str, str], outcome: Outcome) -> bool:
+    """Return whether a name is new; "t" and "t/native" cannot both be keys of one file."""
+    folders = [str(parent) for parent in PurePosixPath(name).parents if str(parent) != "."]
+    taken = next((key for key in (name, f"{name}/", *folders) if key in owners), None)
+    if taken is not None:
+        outcome.failed[f"{path} {name}"] = (
+            f"{path}: the name {name!r} is taken by {owners[taken]}; names are the keys of the "
+            "file, so rename one"
+        )
+        return False
+    owners.update({key: str(path) for key in (name, *(f"{folder}/" for folder in folders))})
+    return True
 
 
 def is_fasta(path: Path) -> bool:
@@ -146,16 +182,17 @@ class EmbeddingFile:
         self.file.close()
 
     def has(self, protein: Protein) -> bool:
-        """Return whether this very sequence is in the file under this name."""
+        """Return whether this very protein is in the file under this name."""
         group = self.file.get(protein.name)
-        return group is not None and group.attrs["sequence_hash"] == sequence_hash(protein)
-
-    def has_file(self, path: Path) -> bool:
-        """Return whether this file, unchanged since, was done; decided without reading it."""
-        if is_fasta(path):
+        if group is None or group.attrs.get("sequence_hash") != sequence_hash(protein):
             return False
-        group = self.file.get(stem(path))
-        return group is not None and group.attrs["file_stamp"] == _stamp(str(path))
+        # One sequence can have several structures: a file must also be the one that was done.
+        return not protein.has_structure or group.attrs["file_stamp"] == _stamp(protein.source)
+
+    def has_file(self, file: Input) -> bool:
+        """Return whether a structure file, unchanged since, was done; without reading it."""
+        group = self.file.get(file.name)
+        return group is not None and group.attrs.get("file_stamp") == _stamp(str(file.path))
 
     def write(self, protein: Protein, rows: dict[str, Tensor], nodes: Sequence[str]) -> None:
         """Add one protein's features, in the place of any of that name."""

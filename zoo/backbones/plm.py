@@ -24,7 +24,6 @@ class Preset:
     num_heads: int
     parameters: int
     """Of the encoder alone, counted by building it."""
-    licence: str
 
     @property
     def official(self) -> str:
@@ -35,7 +34,7 @@ class Preset:
 def _esm2(size: str, num_layers: int, width: int, heads: int, parameters: int) -> Preset:
     hub_id = f"facebook/esm2_t{num_layers}_{size}_UR50D"
     short = f"esm2_{size.lower()}"
-    return Preset(short, hub_id, "esm2", num_layers, width, heads, parameters, "MIT")
+    return Preset(short, hub_id, "esm2", num_layers, width, heads, parameters)
 
 
 _T5_HUB = "Rostlab/prot_t5_xl_half_uniref50-enc"
@@ -46,7 +45,7 @@ PRESETS = (
     _esm2("650M", 33, 1280, 20, 649_400_320),
     _esm2("3B", 36, 2560, 40, 2_832_442_880),
     _esm2("15B", 48, 5120, 40, 15_102_868_480),
-    Preset("prot_t5_xl", _T5_HUB, "t5", 24, 1024, 32, 1_208_141_824, "MIT"),
+    Preset("prot_t5_xl", _T5_HUB, "t5", 24, 1024, 32, 1_208_141_824),
 )
 ALIASES = {"prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl"}
 

@@ -13,6 +13,8 @@ from zoo.metrics.rows import Array
 #: Residues of a chain that the script looks at.
 PPBS_LENGTH = 1024
 BCE_LENGTH = 2120
+LENGTHS = {"ppbs": PPBS_LENGTH, "bce": BCE_LENGTH}
+"""By task; others were never scored by that script."""
 
 
 def scannet_protocol(
