@@ -32,6 +32,8 @@ setup(
         f"packaging; {DGL}",  # dgl imports it and does not declare it
         "transformers>=5.0",
         "huggingface_hub>=1.0",
+        "peft>=0.18",
+        "lightning>=2.5",
         "safetensors>=0.5",
         "gemmi>=0.7.3",
         "msgpack>=1.0",  # the container of BinaryCIF
@@ -39,6 +41,7 @@ setup(
         "scipy>=1.11",
         "scikit-learn>=1.4",
         "lifelines>=0.30",
+        "matplotlib>=3.8",
         "h5py>=3.10",
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
         "rdkit>=2024.3",  # ligand files
@@ -50,7 +53,9 @@ setup(
     ],
     extras_require={
         "hpo": ["optuna>=5.0"],
-        "notebooks": ["jupyterlab", "nbclient", "matplotlib"],
+        "notebooks": ["jupyterlab", "nbclient"],
+        "loggers": ["tensorboard", "wandb"],
+        "parquet": ["pyarrow"],
         "dev": [
             "pytest>=8",
             "pytest-xdist",

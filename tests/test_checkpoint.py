@@ -56,7 +56,7 @@ def test_a_frozen_language_model_is_not_written(folder):
 
 
 def test_a_trained_language_model_is_written(tmp_path):
-    model = perturbed(small(values={"sequence.frozen": False}))
+    model = perturbed(small(values={"sequence.tuning": "full"}))
     again = zoo.load_model(zoo.save_model(model, tmp_path))
     assert torch.equal(
         model.state_dict()["seq.model.embeddings.word_embeddings.weight"],

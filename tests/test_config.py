@@ -71,7 +71,7 @@ def test_every_valid_config_goes_round_through_yaml(data: dict) -> None:
         ({"sede": 1}, "'seed'"),
         ({"fussion": {}}, "'fusion'"),
         ({"graph": {"radus": 3.0}}, "'graph.radius'"),
-        ({"sequence": {"freeze": True}}, "'sequence.frozen'"),
+        ({"sequence": {"tunning": "full"}}, "'sequence.tuning'"),
         ({"fusion": {"writeback": "deep"}}, "'fusion.write_back'"),
     ],
 )
@@ -92,7 +92,8 @@ def test_an_unknown_key_names_the_nearest(data: dict, nearest: str) -> None:
         ({"seed": -1}, "from 0 on"),
         ({"seed": 2**63}, "from 0 on"),
         ({"seed": None}, "seed=None"),
-        ({"sequence": {"frozen": "yes"}}, "expected true or false"),
+        ({"sequence": {"tuning": "yes"}}, "one of frozen, lora, last_n, full"),
+        ({"train": {"sample_weights": "yes"}}, "expected true or false"),
         ({"sequence": {"dtype": "float64"}}, "one of float32, bfloat16, float16"),
         ({"sequence": None}, "sequence. must be a set of keys, not None"),
         ({"fusion": {"after": [1, 2]}}, "fusion.after=[1, 2] is not valid"),
@@ -114,9 +115,9 @@ def test_an_int_is_also_a_float() -> None:
 def test_assignments_are_read_as_yaml() -> None:
     config = Config().with_values(
         ["seed=3", "structure.args.num_layers=4", "fusion.after=[[1, 1]]", "graph.radius=null",
-         "sequence.frozen=false", "task=ppbs"]
+         "sequence.tuning=full", "task=ppbs"]
     )  # fmt: skip
-    assert (config.seed, config.task, config.sequence.frozen) == (3, "ppbs", False)
+    assert (config.seed, config.task, config.sequence.tuning) == (3, "ppbs", "full")
     assert config.structure.args == {"num_layers": 4}
     assert config.fusion.after == [[1, 1]] and config.graph.radius is None
 

@@ -387,7 +387,7 @@ def test_the_gradient_is_the_slope_of_the_output(
 def test_a_language_model_that_is_not_frozen_learns_through_the_exchanges(
     make: Make, plm: str
 ) -> None:
-    model = make(plm=plm, values={"sequence.frozen": False})
+    model = make(plm=plm, values={"sequence.tuning": "full"})
     gradients = backward(model, batch_of(model, PROTEINS))
     assert any(name.startswith("seq.") for name in gradients)
     assert [name for name, g in gradients.items() if g is None] == []
@@ -596,7 +596,7 @@ def test_a_typo_names_the_nearest_valid_name() -> None:
     assert "Did you mean 'ppbs'" in refused("esm2_8m", "gvp", task="ppb")
     typo = {"structure.args.num_layer": 3}
     assert "'structure.args.num_layers'" in refused("esm2_8m", "gvp", values=typo)
-    assert "'sequence.frozen'" in refused("esm2_8m", "gvp", values={"sequence.frozn": True})
+    assert "'sequence.tuning'" in refused("esm2_8m", "gvp", values={"sequence.tunin": "full"})
     assert "'head.args.hidden'" in refused(
         "esm2_8m", "gvp", task="ppbs", values={"head.args.hiden": 3}
     )
@@ -676,9 +676,9 @@ def test_a_model_of_nothing_is_an_error() -> None:
 
 def test_side_write_back_of_a_model_in_training_is_an_error(plm_folders: dict[str, str]) -> None:
     message = refused(
-        plm_folders["esm"], "gvp", write_back="side", values={"sequence.frozen": False}
+        plm_folders["esm"], "gvp", write_back="side", values={"sequence.tuning": "full"}
     )
-    assert "write_back=deep" in message and "sequence.frozen=false" in message
+    assert "write_back=deep" in message and "sequence.tuning=full" in message
 
 
 @pytest.mark.parametrize("fusion", ["parallel", "none"])

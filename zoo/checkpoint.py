@@ -18,14 +18,14 @@ from zoo.model_card import model_card
 from zoo.summary import RANDOM_WARNING
 
 CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
-FROZEN_PREFIX = "seq."
+PLM_PREFIX = "seq."
 
 
 def save_model(model: FusedModel, folder: str | Path) -> Path:
     """Write config.yaml, model.safetensors and README.md; return the folder.
 
-    The weights of a frozen language model are not written: the config says where they came from
-    and their fingerprint.
+    Weights of the language model that are not trained are not written: the config says where they
+    came from and their fingerprint.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,10 +62,10 @@ def load_model(folder: str | Path) -> FusedModel:
 
 
 def own_state(model: FusedModel) -> dict[str, torch.Tensor]:
-    """Return the weights that belong to the model: all but a frozen language model's."""
-    frozen = model.recipe.config.sequence.frozen
+    """Return the weights that belong to the model: all but the language model's untrained ones."""
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
     state = model.state_dict()
-    return {k: v for k, v in state.items() if not (frozen and k.startswith(FROZEN_PREFIX))}
+    return {k: v for k, v in state.items() if k in trained or not k.startswith(PLM_PREFIX)}
 
 
 def load_state(model: FusedModel, state: dict[str, torch.Tensor], source: str) -> None:

@@ -16,15 +16,32 @@ import yaml
 from zoo.errors import ConfigError, unknown
 
 T = TypeVar("T")
+MAY_BE_ZERO = ("weight_decay", "workers", "plm", "structure", "fusion")
+"""Numbers of which 0 means something; a learning rate of 0 leaves a part as it was."""
+
+
+@dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters; `targets` are names of linear layers, unset the attention's."""
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+    targets: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """The language model: a short name, hub id, local folder, or "none"."""
+    """The language model: a short name, hub id, local folder, or "none".
+
+    `tuning` says what of it is trained: nothing, low-rank adapters, its last `last_n` layers, all.
+    """
 
     name: str = "esm2_650m"
     weights: Literal["auto", "pretrained", "random"] = "pretrained"
-    frozen: bool = True
+    tuning: Literal["frozen", "lora", "last_n", "full"] = "frozen"
+    last_n: int = 2
+    lora: LoraConfig = field(default_factory=LoraConfig)
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
@@ -66,16 +83,76 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
+class LearningRates:
+    """Peak learning rates: of the language model, the graph network, and all that joins them."""
+
+    plm: float = 1e-5
+    structure: float = 1e-3
+    fusion: float = 1e-3
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a model is trained; see docs/training.md.
+
+    Attributes:
+        epochs: at most; `patience` may end training before.
+        patience: epochs without a better validation score until training ends; null: never.
+        tokens: residues a batch, padding included; a larger protein is a batch of its own.
+        accumulate: batches a step of the optimizer.
+        lr: learning rates.
+        weight_decay: of AdamW, on matrices only.
+        clip: largest norm of the gradient; null: not clipped.
+        schedule: of the learning rates after the warm-up.
+        warmup: share of all steps over which the learning rates rise.
+        class_weights: balanced gives every class, or positives and negatives, the same weight.
+        sample_weights: whether the data set's own weights of samples count in the loss.
+        precision: bf16 runs matrix products in bfloat16, weights stay float32.
+        data_seed: of the order of examples; `seed` is the weights'.
+        limit_examples: of each split, for a quick look; null: all.
+        store: precision in which the language model's states are kept; off computes them anew.
+        checkpoint_minutes: between two checkpoints within an epoch.
+        checkpoint_activations: recompute the graph network's layers in the backward pass: less
+            memory for a third more time.
+        workers: processes that read and featurise ahead.
+    """
+
+    epochs: int = 30
+    patience: int | None = 8
+    tokens: int = 2048
+    accumulate: int = 1
+    lr: LearningRates = field(default_factory=LearningRates)
+    weight_decay: float = 0.01
+    clip: float | None = 1.0
+    schedule: Literal["cosine", "plateau", "constant"] = "cosine"
+    warmup: float = 0.05
+    class_weights: Literal["none", "balanced"] = "none"
+    sample_weights: bool = True
+    precision: Literal["float32", "bf16"] = "float32"
+    data_seed: int = 0
+    limit_examples: int | None = None
+    store: Literal["bfloat16", "float32", "off"] = "bfloat16"
+    checkpoint_minutes: float = 10.0
+    checkpoint_activations: bool = False
+    workers: int = 0
+
+
+@dataclass(frozen=True)
 class Config:
-    """One experiment. The seed makes the weights of everything that is not pretrained."""
+    """One experiment. The seed makes the weights of everything that is not pretrained.
+
+    `targets` are what the head predicts; training writes down what the data hold.
+    """
 
     task: str | None = None
+    targets: list[dict[str, Any]] = field(default_factory=list)
     seed: int = 0
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
     structure: StructureConfig = field(default_factory=StructureConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
@@ -134,8 +211,12 @@ def _out_of_range(name: str, value: float) -> str | None:
     key = name.rpartition(".")[2]
     if key == "dropout":
         return None if 0 <= value < 1 else "a dropout rate is at least 0 and below 1"
-    if key == "seed":
+    if key in ("seed", "data_seed"):
         return None if 0 <= value < 2**63 else "a seed is a whole number from 0 on"
+    if key == "warmup":
+        return None if 0 <= value < 1 else "a share of the steps is at least 0 and below 1"
+    if key in MAY_BE_ZERO:
+        return None if 0 <= value < float("inf") else "it must be 0 or more"
     return None if 0 < value < float("inf") else "it must be above 0"
 
 

@@ -28,6 +28,9 @@ from zoo.heads import HEADS, ProteinHead, ResidueHead
 from zoo.model import FusedModel
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 from zoo.tasks import TASKS
+from zoo.tasks.base import Task
+from zoo.tasks.samples import Target
+from zoo.tuning import tune
 
 NONE = "none"
 
@@ -137,6 +140,10 @@ def build_model(config: Config) -> FusedModel:
     with _seeded(config.seed, "structure"):
         struct = _structure(config, spec)
     seq, weights = _sequence(config)
+    identity = fingerprint(seq) if seq is not None else ""  # before adapters are put in
+    if seq is not None:
+        with _seeded(config.seed, "lora"):
+            tune(seq, config.sequence)
     pairs = _pairs(config, seq, struct)
     side = _side(config, seq, pairs)
     with _seeded(config.seed, "fusion"):
@@ -146,8 +153,7 @@ def build_model(config: Config) -> FusedModel:
     )
     with _seeded(config.seed, "head"):
         model.head = _head(config, model.width)
-    resolved = _resolved(config, weights, pairs)
-    model.recipe = Recipe(resolved, weights, fingerprint(seq) if seq is not None else "")
+    model.recipe = Recipe(_resolved(config, weights, pairs), weights, identity)
     return model.eval()
 
 
@@ -166,24 +172,48 @@ def check_names(config: Config) -> None:
             "--fusion none."
         )
     arguments(FUSIONS[fusion], config.fusion.args, "fusion.args.")
-    if config.fusion.write_back == "side" and not config.sequence.frozen:
+    if config.fusion.write_back == "side" and config.sequence.tuning != "frozen":
         raise ConfigError(
             "fusion.write_back=side only taps the language model, so that its states can be "
-            "stored; sequence.frozen=false would change them. Use write_back=deep to train it."
+            f"stored; sequence.tuning={config.sequence.tuning} would change them. Use "
+            "write_back=deep to train it."
         )
     if config.fusion.write_back == "side" and sequence == NONE:
         raise ConfigError("fusion.write_back=side needs a language model; --seq is none.")
-    if config.task is not None:
-        _check_level(config.task, config.graph.kind)
-        arguments(HEADS[TASKS[config.task].level], config.head.args, "head.args.")
+    task = task_of(config)
+    if task is not None:
+        _check_level(config, task)
+        arguments(HEADS[task.level], config.head.args, "head.args.")
     elif config.head.args:
         raise ConfigError("head.args is set, but without a task there is no head. Give --task.")
 
 
-def _check_level(task: str, kind: str) -> None:
-    if TASKS[task].level == "residue" and kind == "atom":
+def task_of(config: Config) -> Task | None:
+    """Return what the head is asked: the task's own question, or that of the config's targets."""
+    if config.task is None:
+        return None
+    task = TASKS[config.task]
+    levels = {target.level for target in targets_of(config)}
+    if len(levels) > 1:
+        raise ConfigError("One model predicts for residues or for proteins; the targets ask both.")
+    if not levels:
+        return task
+    outputs = sum(target.outputs for target in targets_of(config))
+    return dataclasses.replace(task, level=levels.pop(), outputs=outputs)
+
+
+def targets_of(config: Config) -> tuple[Target, ...]:
+    """Return the targets that a config writes down, in the order of the head's outputs."""
+    try:
+        return tuple(Target(**{**x, "classes": tuple(x["classes"])}) for x in config.targets)
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f"targets={config.targets!r} are not what training writes.") from error
+
+
+def _check_level(config: Config, task: Task) -> None:
+    if task.level == "residue" and config.graph.kind == "atom":
         raise ConfigError(
-            f"Task {task!r} predicts for residues, and graph.kind=atom has several nodes a "
+            f"Task {config.task!r} predicts for residues, and graph.kind=atom has several nodes a "
             "residue. Use graph.kind=residue."
         )
 
@@ -215,14 +245,18 @@ def graph_spec(config: Config) -> GraphSpec:
 
 
 def fingerprint(seq: nn.Module) -> str:
-    """Return a hash over the names, shapes and first numbers of all weights.
+    """Return a hash over the names, shapes, first numbers and bit sums of all weights.
 
-    Enough to tell two models, or two seeds, apart, in a fraction of a second.
+    Every bit counts, in about a second for a billion weights; sums of integers do not depend on
+    the order or the number of threads.
     """
     digest = hashlib.sha256()
     for name, tensor in seq.state_dict().items():
-        head = tensor.detach().flatten()[:64].float().cpu().numpy().tobytes()
-        digest.update(f"{name}{tuple(tensor.shape)}".encode() + head)
+        flat = tensor.detach().contiguous().flatten().cpu()
+        bits = flat.view(torch.int16) if flat.element_size() % 2 == 0 else flat.view(torch.uint8)
+        first = flat[:64].float().numpy().tobytes()
+        total = int(bits.sum(dtype=torch.int64))
+        digest.update(f"{name}{tuple(tensor.shape)}{total}".encode() + first)
     return digest.hexdigest()[:16]
 
 
@@ -241,7 +275,7 @@ def _sequence(config: Config) -> tuple[HFBackbone | None, Weights | None]:
     plm = resolve(config.sequence.name)
     weights = locate(plm, config.sequence.weights)
     settings = config.sequence
-    seq = load_plm(plm, weights, frozen=settings.frozen, dtype=settings.dtype, seed=config.seed)
+    seq = load_plm(plm, weights, dtype=settings.dtype, seed=config.seed)
     return seq, weights
 
 
@@ -275,9 +309,9 @@ def _side(config: Config, seq: HFBackbone | None, pairs: Pairs) -> SideStream | 
 
 
 def _head(config: Config, width: int) -> ResidueHead | ProteinHead | None:
-    if config.task is None:
+    task = task_of(config)
+    if task is None:
         return None
-    task = TASKS[config.task]
     cls = HEADS[task.level]
     return cls(width, task.outputs, **arguments(cls, config.head.args, "head.args."))
 

@@ -37,7 +37,7 @@ def no_network(empty_cache: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded(folder: str, mode: str, seed: int = 0) -> HFBackbone:
     plm = plms.resolve(folder)
-    return load_plm(plm, locate(plm, mode), frozen=True, dtype="float32", seed=seed)
+    return load_plm(plm, locate(plm, mode), dtype="float32", seed=seed)
 
 
 def assert_refused_at_once() -> str:
@@ -156,8 +156,8 @@ def test_half_precision_needs_half_the_memory(monkeypatch: pytest.MonkeyPatch) -
     )
     plm, weights = plms.resolve("esm2_8m"), Weights("random")
     with pytest.raises(ConfigError, match="sequence.dtype=bfloat16"):
-        load_plm(plm, weights, frozen=True, dtype="float32", seed=0)
-    small = load_plm(plm, weights, frozen=True, dtype="bfloat16", seed=0)
+        load_plm(plm, weights, dtype="float32", seed=0)
+    small = load_plm(plm, weights, dtype="bfloat16", seed=0)
     assert {p.dtype for p in small.parameters()} == {torch.bfloat16}
 
 
@@ -210,6 +210,6 @@ def test_the_hub_cache_is_used_without_any_network(
     weights = locate(plm, "pretrained")
     assert weights.kind == "pretrained" and weights.folder == snapshot
     assert "lab/tiny" in weights.source
-    model = load_plm(plm, weights, frozen=True, dtype="float32", seed=3)
+    model = load_plm(plm, weights, dtype="float32", seed=3)
     assert model.width == shelf.PLM_WIDTH
     assert dataclasses.replace(weights, folder=None).kind == "pretrained"

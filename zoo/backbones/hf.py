@@ -157,8 +157,8 @@ def position_limit(config: Any) -> tuple[int | None, bool]:
     return limit, rotary or hasattr(config, "rope_parameters")
 
 
-def load_plm(plm: plms.PLM, weights: Weights, *, frozen: bool, dtype: str, seed: int) -> HFBackbone:
-    """Return a language model with the weights that `weights.locate` found.
+def load_plm(plm: plms.PLM, weights: Weights, *, dtype: str, seed: int) -> HFBackbone:
+    """Return a frozen language model with the weights that `weights.locate` found.
 
     Raises:
         ConfigError: if it cannot fit into memory, or its architecture is not supported.
@@ -177,7 +177,7 @@ def load_plm(plm: plms.PLM, weights: Weights, *, frozen: bool, dtype: str, seed:
     for unused in UNUSED:
         if getattr(model, unused, None) is not None:
             setattr(model, unused, None)
-    return HFBackbone(model, tokenizer, frozen=frozen)
+    return HFBackbone(model, tokenizer, frozen=True)
 
 
 def _config(plm: plms.PLM, folder: str | None) -> Any:
