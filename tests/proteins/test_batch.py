@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests import shelf
 from zoo.proteins.batch import Batch, Example, collate, gather_rows, write_rows
 from zoo.proteins.build_graph import GraphSpec, build_graph
+from zoo.proteins.features import letter_types
 
 SPECS = {
     "residue": GraphSpec(ligands=True),
@@ -67,7 +68,11 @@ def test_a_graph_in_a_batch_is_the_graph_alone(kind: str) -> None:
 def test_without_a_language_model_there_are_no_tokens() -> None:
     batch = collate(PROTEINS, None, build_graph)
     assert batch.tokens is None and batch.attend is None
-    assert batch.node_token.eq(-1).all() and len(batch.node_token) == batch.graph.total_nodes
+    letters = "".join(chain.sequence for protein in PROTEINS for chain in protein.chains)
+    linked = batch.node_token >= 0
+    assert torch.equal(linked, batch.graph.nodes["residue"] >= 0)
+    types = letter_types("".join(letters[row] for row in batch.node_token[linked]))
+    assert torch.equal(types, batch.graph.nodes["node_type"][linked])
 
 
 def test_targets_are_joined_over_proteins() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from zoo.proteins.batch import Tokens
 from zoo.proteins.build_graph import FeatureWidths
@@ -71,6 +72,8 @@ class StructureBackbone(nn.Module, ABC):
     num_layers: int
     width: int
     """Columns of the scalars `s` between layers, and of what `finish` returns."""
+    recompute = False
+    """Whether layers run again in the backward pass, instead of keeping what they computed."""
 
     @abstractmethod
     def embed(self, graph: Graph) -> NodeState:
@@ -83,7 +86,10 @@ class StructureBackbone(nn.Module, ABC):
     def run(self, graph: Graph, state: NodeState, start: int, stop: int) -> NodeState:
         """Return the state after layers `start` to `stop - 1`."""
         for index in range(start, stop):
-            state = self.layer(graph, state, index)
+            if self.recompute and torch.is_grad_enabled():
+                state = checkpoint(self.layer, graph, state, index, use_reentrant=False)
+            else:
+                state = self.layer(graph, state, index)
         return state
 
     def finish(self, state: NodeState) -> Tensor:

@@ -48,8 +48,9 @@ class Batch:
     Attributes:
         graph: the proteins' graphs, joined.
         node_token: (nodes,) row of `tokens.flatten()` that each node is, -1 for none. This is
-            the only bridge between sequence and structure.
-        tokens: (chains, tokens), None for a model without a pLM.
+            the only bridge between sequence and structure. Without tokens, the row of its residue
+            with all chains end to end.
+        tokens: (chains, tokens), None for a model without a pLM or with its states stored.
         attend: (chains, tokens), False on padding.
         names: one a protein.
         target: joined over proteins; None without.
@@ -79,28 +80,49 @@ def collate(
         raise ValueError("a batch needs at least one protein")
     full = [e if isinstance(e, Example) else Example(e) for e in examples]
     proteins = [example.protein for example in full]
-    graph = Graph.batch([featurize(protein) for protein in proteins])
-    names = tuple(protein.name for protein in proteins)
-    target = _join([example.target for example in full])
+    batch = join(
+        [featurize(protein) for protein in proteins],
+        [[chain.sequence for chain in protein.chains] for protein in proteins],
+        tokenize,
+        tuple(protein.name for protein in proteins),
+    )
+    return dataclasses.replace(batch, target=_join([example.target for example in full]))
+
+
+def join(
+    graphs: Sequence[Graph],
+    sequences: Sequence[Sequence[str]],
+    tokenize: Tokenize | None,
+    names: tuple[str, ...],
+) -> Batch:
+    """Return the batch of featurised proteins.
+
+    Args:
+        graphs: one a protein.
+        sequences: of the chains of each protein.
+        tokenize: None for a model without a pLM, or whose pLM's states are stored.
+        names: one a protein.
+    """
+    graph = Graph.batch(graphs)
     if tokenize is None:
-        bridge = torch.full((graph.total_nodes,), -1)
-        return Batch(graph, bridge, None, None, names, target)
-    tokens = tokenize([chain.sequence for protein in proteins for chain in protein.chains])
-    bridge = _node_tokens(graph, proteins, tokens)
-    return Batch(graph, bridge, tokens.ids, tokens.attend, names, target)
-
-
-def _node_tokens(graph: Graph, proteins: Sequence[Protein], tokens: Tokens) -> Tensor:
-    """Return (nodes,) the flattened token row of each node's residue."""
-    lengths = torch.tensor([len(chain) for protein in proteins for chain in protein.chains])
+        return Batch(graph, residue_rows(graph, sequences), None, None, names)
+    tokens = tokenize([sequence for chains in sequences for sequence in chains])
     width = tokens.ids.shape[1]
-    first = torch.arange(len(lengths)) * width + tokens.start
+    counts = [len(sequence) for chains in sequences for sequence in chains]
     # The token of every residue, all chains of all proteins end to end.
-    token = torch.cat([start + torch.arange(n) for start, n in zip(first, lengths, strict=True)])
-    sizes = torch.tensor([len(protein) for protein in proteins])
+    token = torch.cat(
+        [row * width + tokens.start + torch.arange(n) for row, n in enumerate(counts)]
+    )
+    rows = residue_rows(graph, sequences)
+    bridge = torch.where(rows < 0, -1, token[rows.clamp(min=0)])
+    return Batch(graph, bridge, tokens.ids, tokens.attend, names)
+
+
+def residue_rows(graph: Graph, sequences: Sequence[Sequence[str]]) -> Tensor:
+    """Return (nodes,) the residue of each node, all proteins' chains end to end; -1 for none."""
+    sizes = torch.tensor([sum(map(len, chains)) for chains in sequences])
     residue = graph.nodes["residue"]
-    row = residue + (sizes.cumsum(0) - sizes)[graph.protein]
-    return torch.where(residue < 0, -1, token[row.clamp(min=0)])
+    return torch.where(residue < 0, -1, residue + (sizes.cumsum(0) - sizes)[graph.protein])
 
 
 def _join(targets: Sequence[Tensor | None]) -> Tensor | None:
