@@ -1,0 +1,174 @@
+"""The store of hidden states and graphs: what is in it, whether it is whole, what may go."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli import console, err_console, progress, run
+from zoo.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from zoo.training.upkeep import Holding
+
+ACTIONS = ("ls", "verify", "prune")
+
+
+def store(
+    action: Annotated[str, typer.Argument(help="ls, verify or prune.")],
+    root: Annotated[
+        Path | None, typer.Option(help="Its folder; else ZOO_STORE, else one in the user's cache.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="prune: wildcard over the names that ls shows.")
+    ] = None,
+    older_than: Annotated[
+        float | None, typer.Option(min=0, help="prune: what was not used for so many days.")
+    ] = None,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="prune: only damaged files and leftovers of kills.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="prune: all of it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="prune: say what would go, and keep it.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List, check or shrink the store of what is computed once and read many times.
+
+    All in it can be computed again; a run that is reading what goes stops with an error.
+
+    Example: python -m zoo.store prune --older-than 30
+    """
+    if action not in ACTIONS:
+        raise unknown("action", action, ACTIONS)
+    options = {"--model": model is not None, "--older-than": older_than is not None,
+               "--damaged": damaged, "--all": everything, "--dry-run": dry_run}  # fmt: skip
+    _check(action, [name for name, given in options.items() if given])
+    from zoo.training.states import default_root
+
+    root = (root or default_root()).expanduser()
+    if action == "ls":
+        _list(root, json)
+    elif action == "verify":
+        _verify(root, json)
+    else:
+        _prune(root, model, older_than, damaged, dry_run, json)
+
+
+def _check(action: str, given: list[str]) -> None:
+    if action != "prune" and given:
+        raise ConfigError(f"{', '.join(given)} only goes with `prune`, not with `{action}`.")
+    which = [name for name in given if name != "--dry-run"]
+    if action == "prune" and not which:
+        raise ConfigError(
+            "What is to go? --damaged (damaged files), --model 'esm2_8m-*', --older-than DAYS, "
+            "or --all; --dry-run only says what would go."
+        )
+    if "--all" in which and len(which) > 1:
+        raise ConfigError(f"--all leaves nothing to choose for {', '.join(which[:-1])}.")
+
+
+def _list(root: Path, as_json: bool) -> None:
+    from zoo.training.upkeep import holdings
+
+    rows = [_row(holding) for holding in holdings(root)]
+    total = sum(row["bytes"] for row in rows)
+    if as_json:
+        print(jsonlib.dumps({"root": str(root), "bytes": total, "holdings": rows}, indent=2))
+        return
+    if rows:
+        _table(rows)
+    _line(f"{_readable(total)} in {root}")
+    if broken := sum(row["damaged"] for row in rows):
+        err_console.print(
+            f"{broken} damaged files are not used; `python -m zoo.store verify` names them"
+        )
+
+
+def _row(holding: Holding) -> dict[str, Any]:
+    count, damaged = holding.count()
+    return {
+        "name": holding.name, "layers": holding.layers, "entries": count,
+        "bytes": sum(path.stat().st_size for path in holding.shards),
+        "last_used": holding.last_used, "damaged": damaged,
+    }  # fmt: skip
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from datetime import datetime
+
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("name", "layers", "entries", "size", "last used"):
+        right = column in ("entries", "size")
+        table.add_column(column, overflow="fold", justify="right" if right else "left")
+    for row in rows:
+        used = datetime.fromtimestamp(row["last_used"]).strftime("%Y-%m-%d %H:%M")
+        layers = ", ".join(map(str, row["layers"]))
+        table.add_row(row["name"], layers, f"{row['entries']:,}", _readable(row["bytes"]), used)
+    console.print(table)
+
+
+def _verify(root: Path, as_json: bool) -> None:
+    from zoo.training.upkeep import damage, holdings, leftovers
+
+    shards = [path for holding in holdings(root) for path in holding.shards]
+    with progress("checking", len(shards)) as advance:
+        found = damage(shards, advance)
+    problems = [line for lines in found.values() for line in lines]
+    stale = [str(path) for path in leftovers(root)]
+    if as_json:
+        values = {"root": str(root), "files": len(shards), "problems": problems, "leftovers": stale}
+        print(jsonlib.dumps(values, indent=2))
+    else:
+        for line in problems:
+            _line(line)
+        _line(f"{len(shards)} files checked in {root}, {len(found)} damaged, "
+              f"{len(stale)} leftovers of killed runs")  # fmt: skip
+    if found or stale:
+        err_console.print(
+            "`python -m zoo.store prune --damaged` removes them; what is needed is made anew"
+        )
+    if found:
+        raise SystemExit(1)
+
+
+def _prune(
+    root: Path, model: str | None, days: float | None, damaged: bool, dry_run: bool, as_json: bool
+) -> None:
+    from zoo.training import upkeep
+
+    held = upkeep.chosen(upkeep.holdings(root), pattern=model, days=days)
+    doomed = [path for holding in held for path in holding.shards]
+    if damaged:
+        with progress("checking", len(doomed)) as advance:
+            doomed = list(upkeep.damage(doomed, advance))
+    doomed += upkeep.leftovers(root)
+    freed = sum(p.stat().st_size for p in doomed) if dry_run else upkeep.remove(doomed, root)
+    if as_json:
+        values = {"root": str(root), "dry_run": dry_run, "bytes": freed,
+                  "files": [str(path) for path in doomed]}  # fmt: skip
+        print(jsonlib.dumps(values, indent=2))
+        return
+    for holding in [] if damaged else held:
+        _line(holding.name)
+    said = "would be freed" if dry_run else "freed"
+    _line(f"{_readable(freed)} {said} in {root}: {len(doomed)} files")
+
+
+def _readable(size: int) -> str:
+    unit, name = next((x for x in ((1e9, "GB"), (1e6, "MB")) if size >= x[0]), (1e3, "kB"))
+    return f"{size / unit:,.2f} {name}"
+
+
+def _line(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(store)

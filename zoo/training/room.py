@@ -1,0 +1,51 @@
+"""Whether what is to be stored fits: into the limit that was set, and onto the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from zoo.training.states import StateStore
+
+
+def check_room(store: StateStore, missing: Sequence[str], limit: int | None) -> None:
+    """Check the bytes that are needed before anything is computed.
+
+    Raises:
+        ConfigError: naming what is needed, what there is, and what helps.
+    """
+    need, held = store.expected_bytes(missing), held_by(store.root)
+    if limit is not None and held + need > limit:
+        there = f"{held / 1e9:.2f} GB of the limit of {limit / 1e9:.2f} GB are taken"
+    elif need > (free := free_at(store.root)):
+        there = f"{free / 1e9:.2f} GB are free on its disk"
+    else:
+        return
+    raise ConfigError(
+        f"The hidden states of {len(missing):,} sequences need {need / 1e9:.2f} GB in "
+        f"{store.root}, and {there}. Make room with `python -m zoo.store prune`, set a higher "
+        "limit or another folder (ZOO_STORE), keep them in bfloat16, or fuse fewer layers."
+    )
+
+
+def held_by(root: Path) -> int:
+    """Return the bytes of every shard below a folder."""
+    sizes = []
+    for path in root.rglob("*.safetensors"):
+        try:
+            sizes.append(path.stat().st_size)
+        except FileNotFoundError:  # pruned since it was listed
+            continue
+    return sum(sizes)
+
+
+def free_at(folder: Path) -> int:
+    """Return the free bytes of the disk that a folder is, or will be, on."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
