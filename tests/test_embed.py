@@ -17,7 +17,7 @@ import torch
 
 import zoo
 from tests.verbs import call
-from zoo import embedding
+from zoo import embedding, inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
 FASTA = ">p1 first\nMKTAYIAKQR\nQISFVKSHF\n>p2\nACDEFGHIKLMNPQRSTVWY\n>p3\nmstnpkpqrkt\n"
@@ -186,7 +186,7 @@ def test_a_file_and_a_folder_of_one_name_do_not_overwrite_each_other(
 def test_two_proteins_of_one_name_are_told_and_neither_replaces_the_other(
     capsys, tmp_path, fasta, monkeypatch
 ):
-    monkeypatch.setattr(embedding, "WINDOW", 1)  # also when they are not read together
+    monkeypatch.setattr(inputs, "WINDOW", 1)  # also when they are not read together
     other = tmp_path / "tother.fasta"
     other.write_text(">p2\nGGGG\n")
     for _ in range(2):
@@ -242,6 +242,6 @@ def test_batches_stay_within_the_budget_and_keep_everything():
     from zoo.proteins.protein import from_sequence
 
     window = [from_sequence(f"p{i}", "A" * n) for i, n in enumerate((500, 90, 80, 70, 5))]
-    runs = list(embedding.batches(window, 200))
+    runs = list(inputs.batches(window, 200))
     assert [protein.name for run in runs for protein in run] == ["p0", "p1", "p2", "p3", "p4"]
     assert [len(run) for run in runs] == [1, 2, 2]

@@ -14,13 +14,16 @@ from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from zoo.embedding import EmbeddingFile, Outcome, Settings
+    from zoo.embedding import EmbeddingFile, Settings
+    from zoo.inputs import Outcome
     from zoo.model import FusedModel
     from zoo.proteins.protein import Protein
 
 
 def embed(
-    inputs: Annotated[list[str], typer.Argument(help="Structure or FASTA files, folders, globs.")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Structure or FASTA files, folders, globs, @lists.")
+    ],
     model: Annotated[str, typer.Option(help="Folder of a saved model, config, or language model.")],
     out: Annotated[Path, typer.Option(help="HDF5 file to write, or to go on with.")],
     layer: Annotated[
@@ -52,10 +55,12 @@ def _embed(
     with err_console.status("loading the model ..."):
         from zoo import embedding
         from zoo.devices import choose_device
+        from zoo.inputs import Outcome, batches, read_all, windows
+        from zoo.paths import find_inputs
         from zoo.summary import RANDOM_WARNING
 
         device = choose_device(device)
-        files = embedding.find_inputs(inputs)
+        files = find_inputs(inputs)
         model = _open_model(name, weights).to(device)
     if model.recipe.random_plm:
         err_console.print(RANDOM_WARNING, style="bold red")
@@ -63,16 +68,16 @@ def _embed(
     for text in settings.layers:
         if text != "fused":
             embedding.layer_index(model, text)
-    outcome = embedding.Outcome()
+    outcome = Outcome()
     out.parent.mkdir(parents=True, exist_ok=True)
     with embedding.EmbeddingFile(out, model, settings) as file, Interrupts() as interrupts:
-        proteins = embedding.read_all(files, outcome, file.has_file)
+        proteins = read_all(files, outcome, file.has_file)
         with progress("embedding", len(files)) as advance:
-            for first, window in enumerate(embedding.windows(proteins)):
+            for first, window in enumerate(windows(proteins)):
                 fresh = _fresh(window, file, outcome)
                 if first == 0:
                     _announce(model, settings, fresh, len(files) - outcome.kept, out)
-                for batch in embedding.batches(fresh, tokens):
+                for batch in batches(fresh, tokens):
                     embedding.embed_or_note(model, batch, file, device, outcome)
                     advance(outcome.written + outcome.kept + len(outcome.failed))
                     if interrupts.seen:

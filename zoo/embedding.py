@@ -1,30 +1,25 @@
-"""Features of many proteins into one HDF5 file: sized first, batched by tokens, resumable."""
+"""Features of proteins in one HDF5 file, where each is whole or not there."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.errors import ConfigError, StructureError, ZooError
+from zoo.errors import ConfigError, ZooError
+from zoo.inputs import Outcome, sequence_hash, stamp
 from zoo.model import FusedModel
+from zoo.paths import Input
 from zoo.proteins.batch import Batch, gather_rows
-from zoo.proteins.files.formats import stem
 from zoo.proteins.protein import Protein
-from zoo.proteins.structure import FASTA_SUFFIXES, is_readable, read_proteins
 
-WINDOW = 256
-"""Proteins read ahead and sorted by length; what is held in memory at a time."""
 PARTIAL = "__partial__"
 
 
@@ -41,106 +36,6 @@ class Settings:
     layers: tuple[str, ...]
     pool: bool
     half: bool
-
-
-@dataclass
-class Outcome:
-    """What became of the inputs."""
-
-    written: int = 0
-    kept: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    interrupted: bool = False
-
-
-class Input(NamedTuple):
-    """A file, and the name that its structure gets; a FASTA file's records have their own."""
-
-    path: Path
-    name: str
-
-
-def find_inputs(patterns: Sequence[str]) -> list[Input]:
-    """Return the files that paths, folders and globs mean, sorted, each once.
-
-    A structure is named after its file; below a folder that was given, after the path from there
-    ("target/native"), so that the name does not depend on what else is given.
-
-    Raises:
-        StructureError: if one of them means no file at all.
-    """
-    found: dict[Path, Input] = {}
-    for pattern in patterns:
-        files = list(_expand(pattern))
-        if not files:
-            raise StructureError(
-                f"{pattern!r} is no structure or FASTA file, folder of such, or matching pattern."
-            )
-        found |= {file.path: file for file in files}
-    return sorted(found.values())
-
-
-def _expand(pattern: str) -> Iterator[Input]:
-    path = Path(pattern)
-    if path.is_dir():
-        for file in path.rglob("*"):
-            if file.is_file() and is_readable(file):
-                parent = file.relative_to(path).parent
-                yield Input(file, (parent / stem(file)).as_posix())
-    elif path.exists():
-        yield Input(path, stem(path))
-    else:
-        import glob
-
-        yield from (Input(Path(x), stem(x)) for x in glob.glob(pattern, recursive=True))
-
-
-def read_all(
-    inputs: Iterable[Input], outcome: Outcome, is_done: Callable[[Input], bool]
-) -> Iterator[Protein]:
-    """Yield the proteins of files not done yet.
-
-    A file that cannot be read, or a name that came before, is noted and not fatal.
-    """
-    owners: dict[str, str] = {}
-    for file in inputs:
-        fasta = is_fasta(file.path)
-        if not fasta and is_done(file):
-            outcome.kept += _is_free(file.name, file.path, owners, outcome)
-            continue
-        try:
-            for protein in read_proteins(file.path):
-                name = protein.name if fasta else file.name
-                if _is_free(name, file.path, owners, outcome):
-                    yield dataclasses.replace(protein, name=name)
-        except ZooError as error:
-            outcome.failed[str(file.path)] = str(error)
-
-
-def _is_free(name: str, path: Path, owners: dict[str, str], outcome: Outcome) -> bool:
-    """Return whether a name is new; "t" and "t/native" cannot both be keys of one file."""
-    folders = [str(parent) for parent in PurePosixPath(name).parents if str(parent) != "."]
-    taken = next((key for key in (name, f"{name}/", *folders) if key in owners), None)
-    if taken is not None:
-        outcome.failed[f"{path} {name}"] = (
-            f"{path}: the name {name!r} is taken by {owners[taken]}; names are the keys of the "
-            "file, so rename one"
-        )
-        return False
-    owners.update({key: str(path) for key in (name, *(f"{folder}/" for folder in folders))})
-    return True
-
-
-def is_fasta(path: Path) -> bool:
-    """Return whether a file holds sequences and not one structure."""
-    name = path.name.lower().removesuffix(".gz")
-    return name.endswith(tuple(FASTA_SUFFIXES))
-
-
-def sequence_hash(protein: Protein) -> str:
-    """Return a hash of the protein's chains, in order."""
-    text = ":".join(chain.sequence for chain in protein.chains)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class EmbeddingFile:
@@ -187,12 +82,12 @@ class EmbeddingFile:
         if group is None or group.attrs.get("sequence_hash") != sequence_hash(protein):
             return False
         # One sequence can have several structures: a file must also be the one that was done.
-        return not protein.has_structure or group.attrs["file_stamp"] == _stamp(protein.source)
+        return not protein.has_structure or group.attrs["file_stamp"] == stamp(protein.source)
 
     def has_file(self, file: Input) -> bool:
         """Return whether a structure file, unchanged since, was done; without reading it."""
         group = self.file.get(file.name)
-        return group is not None and group.attrs.get("file_stamp") == _stamp(str(file.path))
+        return group is not None and group.attrs.get("file_stamp") == stamp(str(file.path))
 
     def write(self, protein: Protein, rows: dict[str, Tensor], nodes: Sequence[str]) -> None:
         """Add one protein's features, in the place of any of that name."""
@@ -203,7 +98,7 @@ class EmbeddingFile:
         group["residues"] = np.array(nodes, dtype="S")
         group.attrs["sequence_hash"] = sequence_hash(protein)
         group.attrs["source"] = protein.source
-        group.attrs["file_stamp"] = _stamp(protein.source)
+        group.attrs["file_stamp"] = stamp(protein.source)
         if protein.name in self.file:
             del self.file[protein.name]
         self.file.move(PARTIAL, protein.name)
@@ -211,38 +106,6 @@ class EmbeddingFile:
     def flush(self) -> None:
         """Bring what was written to the disk."""
         self.file.flush()
-
-
-def _stamp(path: str) -> str:
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return ""
-    return f"{stat.st_size} {stat.st_mtime_ns}"
-
-
-def windows(proteins: Iterable[Protein]) -> Iterator[list[Protein]]:
-    """Yield lists of at most `WINDOW` proteins, longest first: memory runs out early or never."""
-    iterator = iter(proteins)
-    while window := list(islice(iterator, WINDOW)):
-        yield sorted(window, key=len, reverse=True)
-
-
-def batches(window: Sequence[Protein], budget: int) -> Iterator[list[Protein]]:
-    """Yield runs of proteins of like length whose padded tokens stay within the budget.
-
-    A protein above the budget makes a batch of its own: nothing is cut or left out.
-    """
-    batch: list[Protein] = []
-    for protein in window:
-        longest = max(len(chain) for p in [*batch, protein] for chain in p.chains)
-        chains = sum(len(p.chains) for p in [*batch, protein])
-        if batch and longest * chains > budget:
-            yield batch
-            batch = []
-        batch.append(protein)
-    if batch:
-        yield batch
 
 
 @torch.inference_mode()

@@ -1,0 +1,600 @@
+"""`zoo predict`: the rows are what the models say, nothing is done twice, nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests import shelf
+from tests.verbs import call
+from zoo import inputs
+from zoo.checkpoint import load_model, save_model
+from zoo.model import FusedModel
+from zoo.prediction import headroom
+from zoo.prediction.ensemble import Ensemble, load_ensemble
+from zoo.prediction.outputs import activate
+from zoo.proteins.files.scores import write_scored
+from zoo.proteins.structure import read_structure
+from zoo.runs import CALIBRATION, FACTS
+from zoo.tasks.samples import Target
+
+TARGETS = {
+    "binary": Target("site", "binary", "residue"),
+    "regression": Target("gdt", "regression", "protein"),
+    "multiclass": Target("class", "multiclass", "protein", 4, ("a", "b", "", "d")),
+    "multilabel": Target("ec", "multilabel", "protein", 5, ("1.1", "1.2", "2.1", "3.4", "4.9")),
+}
+TASK = {"binary": "ppbs", "regression": "mqa", "multiclass": "react", "multilabel": "ec"}
+FASTA = ">p1\nMKTAYIAKQR\n>p2\nACDEFGHIKLMNPQRSTVWY\n"
+#: Names that sort otherwise than lengths do.
+SIZES = {"a": 9, "b": 30, "c": 4, "d": 18, "e": 25}
+
+
+def saved(
+    folder: Path, kind: str, plm: str, *, seed: int = 0, targets=None, values=None, **given
+) -> Path:
+    """Write a small model with a head that is not shy, and its calibration."""
+    targets = targets or [TARGETS[kind]]
+    asked = [dataclasses.asdict(t) | {"classes": list(t.classes)} for t in targets]
+    values = {"targets": asked, **(values or {})}
+    model = shelf.small_model(plm, task=TASK[kind], values=values, seed=seed, **given)
+    with torch.no_grad():
+        model.head.units.scale.fill_(3.0)
+    return save_model(model, folder)
+
+
+def run_folder(folder: Path, kind: str, plm: str, seeds=(0,), temperatures=(), **given) -> Path:
+    """Write what `zoo train` leaves, of one member in the folder or of several below it."""
+    members = []
+    for seed, temperature in zip(seeds, temperatures or [1.0] * len(seeds), strict=True):
+        name = "." if len(seeds) == 1 else f"seed_{seed}"
+        saved(folder / name, kind, plm, seed=seed, **given)
+        facts = {TARGETS[kind].name: {"temperature": temperature}}
+        (folder / name / CALIBRATION).write_text(json.dumps(facts))
+        members.append({"folder": name, "name": f"seed {seed}", "fold": None, "seed": seed})
+    target = dataclasses.asdict(TARGETS[kind])
+    facts = {"task": TASK[kind], "data": "/none", "targets": [target], "members": members}
+    (folder / FACTS).write_text(json.dumps(facts))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory, plm_folders):
+    """A run of every kind of target, and an ensemble of three for residues."""
+    root = tmp_path_factory.mktemp("runs")
+    found = {kind: run_folder(root / kind, kind, plm_folders["esm"]) for kind in TARGETS}
+    found["ensemble"] = run_folder(
+        root / "ensemble", "binary", plm_folders["esm"], (0, 1, 2), (0.7, 1.0, 2.5)
+    )
+    return found
+
+
+@pytest.fixture
+def structures(tmp_path):
+    """Structure files of five lengths."""
+    folder = tmp_path / "structures"
+    folder.mkdir()
+    for seed, (name, length) in enumerate(SIZES.items()):
+        made = shelf.ordinary(length, seed)
+        write_scored(folder / f"{name}.{'pdb' if seed % 2 else 'cif'}", made, np.zeros(length))
+    return folder
+
+
+def table(out: Path) -> list[dict[str, str]]:
+    with open(out / "predictions.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def column(out: Path, name: str, of: str | None = None) -> list[float]:
+    rows = [row for row in table(out) if of is None or row["id"] == of]
+    return [float(row[name] or "nan") for row in rows]
+
+
+def alone(folder: Path, kind: str, path: Path, temperature: float = 1.0):
+    """Return what one model says of one file, computed here."""
+    model = load_model(folder)
+    with torch.no_grad():
+        logits = model(model.batch([read_structure(path)])).double().numpy()
+    values = activate(TARGETS[kind], logits, temperature)
+    return values if kind == "binary" else values[0]
+
+
+# ------------------------------------------------------------------------------------- the rows
+
+
+def test_a_row_a_residue_equals_single_predictions_in_the_order_of_the_inputs(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    monkeypatch.setattr(inputs, "WINDOW", 3)
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    assert done.code == 0, done.err
+    rows = table(tmp_path / "o")
+    assert list(rows[0]) == ["id", "chain", "position", "number", "letter", "site"]
+    assert [row["id"] for row in rows] == [name for name, n in SIZES.items() for _ in range(n)]
+    for path in structures.iterdir():
+        chain = read_structure(path).chains[0]
+        mine = [row for row in rows if row["id"] == path.stem]
+        assert "".join(row["letter"] for row in mine) == chain.sequence
+        assert tuple(row["number"] for row in mine) == chain.numbers
+        expected = alone(runs["binary"], "binary", path)
+        np.testing.assert_allclose(
+            column(tmp_path / "o", "site", path.stem), expected, rtol=1e-4, atol=1e-5
+        )
+    assert not (tmp_path / "o" / "unfinished.jsonl").exists()
+    assert not (tmp_path / "o" / "failed.csv").exists()
+
+
+def test_a_regression_is_a_value_a_protein(capsys, tmp_path, structures, runs):
+    done = call(
+        capsys, "predict", structures, "--model", runs["regression"], "--out", tmp_path / "o"
+    )
+    assert done.code == 0, done.err
+    assert [row["id"] for row in table(tmp_path / "o")] == list(SIZES)
+    for path in structures.iterdir():
+        expected = alone(runs["regression"], "regression", path)
+        assert column(tmp_path / "o", "gdt", path.stem) == [pytest.approx(expected, rel=1e-4)]
+
+
+def test_of_many_classes_the_likeliest_is_told_with_its_probability(
+    capsys, tmp_path, structures, runs
+):
+    names = ("a", "b", "2", "d")  # one class has no name
+    for form in ("csv", "jsonl"):
+        done = call(capsys, "predict", structures, "--model", runs["multiclass"], "--out",
+                    tmp_path / "o", "--format", form)  # fmt: skip
+        assert done.code == 0, done.err
+    text = (tmp_path / "o" / "predictions.jsonl").read_text()
+    full = {row["id"]: row for row in map(json.loads, text.splitlines())}
+    for row in table(tmp_path / "o"):
+        expected = alone(runs["multiclass"], "multiclass", next(structures.glob(row["id"] + ".*")))
+        assert row["class"] == full[row["id"]]["class"] == names[expected.argmax()]
+        assert float(row["class_probability"]) == pytest.approx(expected.max(), rel=1e-4)
+        every = full[row["id"]]["class_probabilities"]
+        assert every == {n: pytest.approx(p, abs=1e-5) for n, p in zip(names, expected)}  # noqa: B905
+    assert "class_std" not in row
+
+
+def test_of_labels_those_above_one_half_are_told(capsys, tmp_path, structures, runs):
+    names = TARGETS["multilabel"].classes
+    for form in ("csv", "jsonl"):
+        done = call(capsys, "predict", structures, "--model", runs["multilabel"], "--out",
+                    tmp_path / "o", "--format", form)  # fmt: skip
+        assert done.code == 0, done.err
+    text = (tmp_path / "o" / "predictions.jsonl").read_text()
+    full = {row["id"]: row for row in map(json.loads, text.splitlines())}
+    for row in table(tmp_path / "o"):
+        expected = alone(runs["multilabel"], "multilabel", next(structures.glob(row["id"] + ".*")))
+        likely = [at for at in range(5) if expected[at] > 0.5]
+        assert row["ec"] == ";".join(names[at] for at in likely)
+        shown = [float(p) for p in row["ec_probability"].split(";") if p]
+        assert shown == [pytest.approx(expected[at], rel=1e-4) for at in likely]
+        assert full[row["id"]]["ec"] == [names[at] for at in likely]
+        assert list(full[row["id"]]["ec_probabilities"]) == list(names)
+
+
+def test_several_targets_have_columns_each(capsys, tmp_path, structures, plm_folders):
+    targets = [TARGETS["regression"], TARGETS["multiclass"]]
+    model = saved(tmp_path / "m", "regression", plm_folders["esm"], targets=targets)
+    done = call(capsys, "predict", structures, "--model", model, "--out", tmp_path / "o")
+    assert done.code == 0, done.err
+    assert list(table(tmp_path / "o")[0]) == ["id", "gdt", "class", "class_probability"]
+    loaded = load_model(model)
+    with torch.no_grad():
+        logits = loaded(loaded.batch([read_structure(structures / "a.cif")])).double().numpy()[0]
+    assert column(tmp_path / "o", "gdt", "a") == [pytest.approx(logits[0], rel=1e-4)]
+    probabilities = activate(TARGETS["multiclass"], logits[1:])
+    assert column(tmp_path / "o", "class_probability", "a") == [
+        pytest.approx(probabilities.max(), rel=1e-4)
+    ]
+
+
+def test_residues_without_coordinates_have_a_row_and_no_score(capsys, tmp_path, runs):
+    protein = shelf.SHELF["unresolved"]
+    write_scored(tmp_path / "x.cif", protein, np.zeros(len(protein)))
+    for form in ("csv", "jsonl"):
+        done = call(capsys, "predict", tmp_path / "x.cif", "--model", runs["binary"], "--out",
+                    tmp_path / "o", "--format", form)  # fmt: skip
+        assert done.code == 0, done.err
+    rows = table(tmp_path / "o")
+    assert [row["position"] for row in rows] == [str(i + 1) for i in range(len(protein))]
+    missing = [i for i, row in enumerate(rows) if row["site"] == ""]
+    assert missing == np.flatnonzero(~protein.chains[0].resolved).tolist()
+    text = (tmp_path / "o" / "predictions.jsonl").read_text().splitlines()
+    assert [i for i, line in enumerate(text) if json.loads(line)["site"] is None] == missing
+
+
+def test_sequences_are_enough_for_a_model_without_structure(capsys, tmp_path, plm_folders):
+    model = saved(tmp_path / "m", "binary", plm_folders["esm"], struct="none")
+    (tmp_path / "s.fasta").write_text(FASTA)
+    done = call(capsys, "predict", tmp_path / "s.fasta", "--model", model, "--out", tmp_path / "o",
+                "--structures")  # fmt: skip
+    assert done.code == 0, done.err
+    rows = table(tmp_path / "o")
+    assert [row["id"] for row in rows] == ["p1"] * 10 + ["p2"] * 20
+    assert all(row["site"] and not row["number"] for row in rows)
+
+
+# ------------------------------------------------------------------------------------ ensembles
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_ensemble_gives_mean_and_standard_deviation(capsys, tmp_path, structures, runs, form):
+    done = call(capsys, "predict", structures, "--model", runs["ensemble"], "--out", tmp_path / "o",
+                "--format", form)  # fmt: skip
+    assert done.code == 0, done.err
+    if form == "csv":
+        rows = table(tmp_path / "o")
+    else:
+        rows = list(map(json.loads, (tmp_path / "o/predictions.jsonl").read_text().splitlines()))
+    for path in structures.iterdir():
+        values = np.stack([
+            alone(runs["ensemble"] / f"seed_{seed}", "binary", path, temperature)
+            for seed, temperature in enumerate((0.7, 1.0, 2.5))
+        ])  # fmt: skip
+        mine = [row for row in rows if row["id"] == path.stem]
+        got = np.array([[float(row["site"]), float(row["site_std"])] for row in mine]).T
+        mean = values.sum(0) / 3
+        np.testing.assert_allclose(got[0], mean, rtol=1e-4, atol=1e-5)
+        expected = np.sqrt(((values - mean) ** 2).sum(0) / 3)
+        np.testing.assert_allclose(got[1], expected, rtol=1e-3, atol=1e-5)
+        assert expected.max() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "multilabel"])
+def test_an_ensembles_deviation_is_that_of_what_is_told(
+    capsys, tmp_path, structures, plm_folders, kind
+):
+    run = run_folder(tmp_path / "run", kind, plm_folders["esm"], (0, 1))
+    done = call(capsys, "predict", structures, "--model", run, "--out", tmp_path / "o")
+    assert done.code == 0, done.err
+    name = TARGETS[kind].name
+    for row in table(tmp_path / "o"):
+        path = next(structures.glob(row["id"] + ".*"))
+        a, b = (alone(run / f"seed_{seed}", kind, path) for seed in (0, 1))
+        mean, std = (a + b) / 2, abs(a - b) / 2
+        told = [mean.argmax()] if kind == "multiclass" else np.flatnonzero(mean > 0.5)
+        shown = [float(x) for x in row[f"{name}_std"].split(";") if x]
+        np.testing.assert_allclose(shown, std[told], rtol=1e-3, atol=1e-5)
+
+
+def test_members_share_one_frozen_language_model(runs, tmp_path, plm_folders):
+    models = load_ensemble(runs["ensemble"], "cpu").models
+    assert len({id(model.seq) for model in models}) == 1
+    other = run_folder(
+        tmp_path / "tuned", "binary", plm_folders["esm"], (0, 1),
+        values={"sequence.tuning": "last_n", "sequence.last_n": 1},
+    )  # fmt: skip
+    assert len({id(model.seq) for model in load_ensemble(other, "cpu").models}) == 2
+
+
+def test_members_that_tap_one_language_model_run_it_once(
+    tmp_path, structures, plm_folders, monkeypatch
+):
+    run = run_folder(
+        tmp_path / "run", "binary", plm_folders["esm"], (0, 1), write_back="side", fusion="local"
+    )
+    ensemble = load_ensemble(run, "cpu")
+    taps, real = [], FusedModel.tap
+    monkeypatch.setattr(FusedModel, "tap", lambda *given: taps.append(1) or real(*given))
+    proteins = [read_structure(path) for path in sorted(structures.iterdir())]
+    found = ensemble.predict(proteins)
+    assert len(taps) == 1
+    for protein, estimates in zip(proteins, found, strict=True):
+        each = [alone(run / f"seed_{seed}", "binary", Path(protein.source)) for seed in (0, 1)]
+        np.testing.assert_allclose(estimates["site"].mean, np.mean(each, axis=0), atol=1e-5)
+
+
+# ------------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_bad_file_is_told_and_the_others_are_done(capsys, tmp_path, structures, runs):
+    (structures / "b2.pdb").write_text("<html>404</html>")
+    (structures / "empty.pdb").write_text("")
+    cut = (structures / "b.pdb").read_text()[:500]
+    (structures / "cut.pdb").write_text(cut)
+    (structures / "seq.fasta").write_text(FASTA)
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
+                "--json")  # fmt: skip
+    assert done.code == 1
+    outcome = json.loads(done.out)
+    assert (outcome["written"], len(outcome["failed"])) == (5, 5)
+    assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
+    with open(tmp_path / "o" / "failed.csv", newline="") as file:
+        reasons = {row["input"]: row["reason"] for row in csv.DictReader(file)}
+    assert reasons == outcome["failed"]
+    text = "\n".join(reasons.values())
+    assert all(part in text for part in ("b2.pdb", "HTML", "is empty", "cut off", "no coordinates"))
+    (structures / "b2.pdb").write_bytes((structures / "b.pdb").read_bytes())
+    again = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
+                 "--json")  # fmt: skip
+    assert (json.loads(again.out)["written"], json.loads(again.out)["kept"]) == (1, 5)
+    assert [row["id"] for row in table(tmp_path / "o")][SIZES["a"] + SIZES["b"]] == "b2"
+
+
+def test_if_all_fail_the_code_is_four(capsys, tmp_path, runs):
+    (tmp_path / "bad.pdb").write_text("<html>404</html>")
+    done = call(capsys, "predict", tmp_path / "bad.pdb", "--model", runs["binary"], "--out",
+                tmp_path / "o")  # fmt: skip
+    assert done.code == 4
+    assert table(tmp_path / "o") == []
+    assert "bad.pdb" in done.err
+
+
+def test_a_protein_that_memory_cannot_hold_is_told_beforehand(
+    capsys, tmp_path, structures, plm_folders, monkeypatch
+):
+    model = saved(tmp_path / "m", "binary", "esm2_8m", weights="random")
+    monkeypatch.setattr(headroom, "ALWAYS_FITS", 26)
+    monkeypatch.setattr(headroom, "free_memory", lambda: 1000)
+    done = call(capsys, "predict", structures, "--model", model, "--out", tmp_path / "o")
+    assert done.code == 1
+    assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES) - {"b"}
+    assert "b: 30 residues need about 0.00 GB of memory, and 0.00 GB are free" in done.err
+    assert "What helps" in done.err and "sequence.dtype=bfloat16" in done.err
+    assert "RANDOM WEIGHTS" in done.err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"),
+     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")],
+    ids=["python", "torch", "cuda"],
+)  # fmt: skip
+def test_memory_that_runs_out_costs_one_protein(
+    capsys, tmp_path, structures, runs, monkeypatch, error
+):
+    real = Ensemble.predict
+
+    def greedy(self, proteins):
+        if any(len(protein) == SIZES["d"] for protein in proteins):
+            raise error
+        return real(self, proteins)
+
+    monkeypatch.setattr(Ensemble, "predict", greedy)
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    assert done.code == 1
+    assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES) - {"d"}
+    assert "d: memory ran out over 18 residues" in done.err
+
+
+def test_another_error_is_not_taken_for_memory(capsys, tmp_path, structures, runs, monkeypatch):
+    def broken(self, proteins):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(Ensemble, "predict", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+
+
+# ------------------------------------------------------------------------------ going on with it
+
+
+def interrupt_after(monkeypatch, count: int) -> list[str]:
+    """Press Ctrl-C in the batch of that number; return the names as they are predicted."""
+    seen, calls, real = [], [], Ensemble.predict
+
+    def watched(self, proteins):
+        calls.append(1)
+        seen.extend(protein.name for protein in proteins)
+        if len(calls) == count:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, proteins)
+
+    monkeypatch.setattr(Ensemble, "predict", watched)
+    return seen
+
+
+def test_interrupted_and_gone_on_with_equals_uninterrupted(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    options = ("--model", runs["ensemble"], "--tokens", 32, "--structures")
+    assert call(capsys, "predict", structures, *options, "--out", tmp_path / "whole").code == 0
+    seen = interrupt_after(monkeypatch, 2)
+    first = call(capsys, "predict", structures, *options, "--out", tmp_path / "parts")
+    assert first.code == 130
+    assert "interrupted after 2 proteins of 5 inputs; the same command goes on" in first.err
+    assert not (tmp_path / "parts" / "predictions.csv").exists()
+    second = call(capsys, "predict", structures, *options, "--out", tmp_path / "parts", "--json")
+    assert second.code == 0, second.err
+    assert json.loads(second.out) | {"out": ""} == {
+        "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False,
+    }  # fmt: skip
+    assert sorted(seen) == list(SIZES)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert [row["id"] for row in table(whole)] == [row["id"] for row in table(parts)]
+    for name in ("site", "site_std"):
+        np.testing.assert_allclose(column(parts, name), column(whole, name), atol=1e-5)
+    written = sorted(path.name for path in (parts / "structures").iterdir())
+    assert written == sorted(path.name for path in (whole / "structures").iterdir())
+
+
+def test_a_killed_run_loses_only_the_line_under_way(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    options = ("--model", runs["binary"], "--tokens", 32, "--out", tmp_path / "o")
+    interrupt_after(monkeypatch, 3)
+    call(capsys, "predict", structures, *options)
+    journal = tmp_path / "o" / "unfinished.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])
+    again = call(capsys, "predict", structures, *options, "--json")
+    assert (json.loads(again.out)["written"], json.loads(again.out)["kept"]) == (3, 2)
+    assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
+
+
+def test_a_changed_file_is_done_again(capsys, tmp_path, structures, runs, monkeypatch):
+    options = ("--model", runs["binary"], "--tokens", 32, "--out", tmp_path / "o")
+    interrupt_after(monkeypatch, 3)
+    call(capsys, "predict", structures, *options)
+    (structures / "b.pdb").write_bytes((structures / "d.pdb").read_bytes())
+    again = call(capsys, "predict", structures, *options, "--json")
+    assert (json.loads(again.out)["written"], json.loads(again.out)["kept"]) == (3, 2)
+    assert column(tmp_path / "o", "site", "b") == column(tmp_path / "o", "site", "d")
+
+
+def test_what_another_model_left_unfinished_is_not_added_to(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    interrupt_after(monkeypatch, 1)
+    call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    done = call(capsys, "predict", structures, "--model", runs["ensemble"], "--out", tmp_path / "o")
+    assert done.code == 2
+    assert "another model" in done.err and "delete the file" in done.err
+
+
+def test_a_damaged_journal_is_an_error(capsys, tmp_path, structures, runs):
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "unfinished.jsonl").write_text("my notes\n")
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    assert done.code == 2
+    assert "cannot be gone on with" in done.err
+
+
+# ----------------------------------------------------------------------------------- structures
+
+
+def test_structures_have_the_scores_as_b_factors(capsys, tmp_path, structures, runs):
+    (structures / "t1").mkdir()
+    protein = shelf.SHELF["unresolved"]
+    write_scored(structures / "t1" / "native.pdb", protein, np.zeros(len(protein)))
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
+                "--structures")  # fmt: skip
+    assert done.code == 0, done.err
+    for path in structures.rglob("*.*"):
+        name = path.relative_to(structures).with_suffix("").as_posix()
+        again = read_structure(tmp_path / "o" / "structures" / f"{name}{path.suffix}")
+        source = read_structure(path)
+        assert again.chains[0].sequence == source.chains[0].sequence
+        assert again.chains[0].numbers == source.chains[0].numbers
+        expected = 100 * np.array(column(tmp_path / "o", "site", name))
+        np.testing.assert_allclose(again.chains[0].bfactor, expected, atol=0.011)
+
+
+def test_a_structure_that_cannot_be_written_keeps_its_rows(capsys, tmp_path, structures, runs):
+    text = (structures / "b.pdb").read_text()
+    (structures / "odd.pdb").write_text(text.replace(" A   3    ", " AA000    "))
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
+                "--structures")  # fmt: skip
+    assert done.code == 1
+    assert "has the number 'A000'" in done.err
+    assert len(column(tmp_path / "o", "site", "odd")) == SIZES["b"]
+
+
+@pytest.mark.parametrize("kind", ["regression", "multiclass"])
+def test_structures_need_one_score_a_residue(capsys, tmp_path, structures, runs, kind):
+    done = call(capsys, "predict", structures, "--model", runs[kind], "--out", tmp_path / "o",
+                "--structures")  # fmt: skip
+    assert done.code == 2
+    assert "one score a residue" in done.err and TARGETS[kind].name in done.err
+
+
+# ---------------------------------------------------------------------------- inputs and models
+
+
+@pytest.mark.parametrize("written", ["list.txt", "@list.txt", "@others"])
+def test_a_list_names_files_in_its_order(capsys, tmp_path, structures, runs, written, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = ["structures/e.cif", "", str(structures / "a.cif"), "structures/absent.pdb"]
+    Path(written.removeprefix("@")).write_text("\n".join(lines) + "\n")
+    done = call(capsys, "predict", written, "--model", runs["regression"], "--out", "o")
+    assert done.code == 1
+    assert [row["id"] for row in table(Path("o"))] == ["e", "a"]
+    assert "absent.pdb: does not exist" in done.err
+
+
+def test_files_of_one_name_in_a_list_are_told_apart_by_their_folders(
+    capsys, tmp_path, structures, runs
+):
+    paths = [structures / "a.cif", structures / "t1" / "b.pdb", structures / "t2" / "b.pdb"]
+    for path in paths[1:]:
+        path.parent.mkdir()
+        path.write_bytes((structures / "b.pdb").read_bytes())
+    (tmp_path / "list.txt").write_text("\n".join(map(str, [*paths, paths[0]])))
+    done = call(capsys, "predict", tmp_path / "list.txt", "--model", runs["binary"], "--out",
+                tmp_path / "o", "--structures")  # fmt: skip
+    assert done.code == 0, done.err
+    assert list(dict.fromkeys(row["id"] for row in table(tmp_path / "o"))) == ["a", "t1/b", "t2/b"]
+    assert (tmp_path / "o" / "structures" / "t2" / "b.pdb").is_file()
+
+
+@pytest.mark.parametrize("argument", ["@absent", "nothing*.pdb"])
+def test_no_input_is_an_error(capsys, tmp_path, runs, argument):
+    done = call(capsys, "predict", argument, "--model", runs["binary"], "--out", tmp_path / "o")
+    assert done.code == 4
+    assert argument in done.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_saved_model_is_a_run_of_one(capsys, tmp_path, structures, runs):
+    one = runs["ensemble"] / "seed_2"
+    done = call(capsys, "predict", structures, "--model", one, "--out", tmp_path / "o")
+    assert done.code == 0, done.err
+    expected = alone(one, "binary", structures / "a.cif", 2.5)
+    np.testing.assert_allclose(column(tmp_path / "o", "site", "a"), expected, atol=1e-5)
+
+
+def no_run(root: Path, _: str) -> Path:
+    return root
+
+
+def no_head(root: Path, plm: str) -> Path:
+    return save_model(shelf.small_model(plm), root)
+
+
+def untrained(root: Path, plm: str) -> Path:
+    return save_model(shelf.small_model(plm, task="ppbs"), root)
+
+
+def unfinished(root: Path, plm: str) -> Path:
+    run_folder(root, "binary", plm)
+    (root / "model.safetensors").unlink()
+    return root
+
+
+def mixed(root: Path, plm: str) -> Path:
+    run_folder(root, "binary", plm, (0, 1))
+    saved(root / "seed_1", "regression", plm)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "cause"),
+    [
+        (no_run, "is no trained model: it has neither run.json"),
+        (no_head, "has no head"),
+        (untrained, "built and never trained"),
+        (unfinished, "training has not ended"),
+        (mixed, "they are of different runs"),
+    ],
+)
+def test_a_folder_that_cannot_predict_says_why(
+    capsys, tmp_path, structures, plm_folders, make, cause
+):
+    folder = make(tmp_path / "model", plm_folders["esm"])
+    done = call(capsys, "predict", structures, "--model", folder, "--out", tmp_path / "o")
+    assert done.code == 5
+    assert cause in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [(("--format", "xml"), "Valid: csv, jsonl"), (("--device", "tpu"), "not available")],
+)
+def test_wrong_options_are_errors(capsys, tmp_path, structures, runs, option, expected):
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
+                *option)  # fmt: skip
+    assert (done.code, expected in done.err) == (2, True)
+
+
+def test_a_file_as_out_is_an_error(capsys, tmp_path, structures, runs):
+    (tmp_path / "o").write_text("my notes")
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    assert done.code == 2
+    assert (tmp_path / "o").read_text() == "my notes"

@@ -1,0 +1,99 @@
+"""Whether a probability is one: temperature scaling, and how far off it is.
+
+Shapes: n examples, C classes or labels. Rows with a NaN are left out; of multilabel data each
+(example, label) pair is a row of its own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.metrics.rows import Array, known
+from zoo.tasks.samples import Target
+
+RANGE = (0.05, 20.0)
+"""Of temperatures: data that a model separates without error would have it at 0."""
+
+
+def fit_temperature(target: Target, logits: Array, y_true: Array) -> float:
+    """Return the temperature that makes validation data most likely (Guo et al. 2017).
+
+    Dividing logits by it changes no ranking and no predicted class, only how sure they are;
+    arXiv:1706.04599.
+
+    Args:
+        target: what is predicted.
+        logits: (n, outputs).
+        y_true: (n,), or (n, C) of a multilabel target.
+
+    Returns:
+        A number above 0; 1.0 for a regression, and where there are not two classes to tell apart.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if target.kind == "regression":
+        return 1.0
+    logits, y = _rows(target, logits, y_true)
+    if len(np.unique(y)) < 2:
+        return 1.0
+
+    def cost(log_temperature: float) -> float:
+        return negative_log_likelihood(logits / math.exp(log_temperature), y)
+
+    low, high = (math.log(end) for end in RANGE)
+    found = float(minimize_scalar(cost, bounds=(low, high), method="bounded").x)
+    return math.exp(min(0.0, found, key=cost))  # never worse than no scaling
+
+
+def negative_log_likelihood(logits: Array, y: NDArray[np.int64]) -> float:
+    """Return the mean over examples of -log p(y).
+
+    Args:
+        logits: (n, C) of a class each, or (n,) of yes.
+        y: (n,) index of the class, or 0 and 1.
+    """
+    if logits.ndim == 1:
+        return float(np.mean(np.logaddexp(0.0, np.where(y == 1, -logits, logits))))
+    total = np.logaddexp.reduce(logits, axis=1)
+    return float(np.mean(total - logits[np.arange(len(y)), y]))
+
+
+def calibration_error(target: Target, probabilities: Array, y_true: Array, bins: int = 15) -> float:
+    """Return the expected calibration error: the mean gap of confidence and frequency in a bin.
+
+    Bins hold equally many rows, so that none is empty; equal confidences share one, whatever the
+    order of rows. A row's confidence is the probability of yes, or that of the top class.
+
+    Args:
+        target: what is predicted.
+        probabilities: (n,) of yes, (n, C) otherwise.
+        y_true: (n,), or (n, C) of a multilabel target.
+        bins: how many; rows that are fewer make a bin each.
+
+    Returns:
+        From 0 to 1; NaN for a regression, and without rows.
+    """
+    if target.kind == "regression":
+        return float("nan")
+    confidence, y = _rows(target, probabilities, y_true)
+    if not len(y):
+        return float("nan")
+    right = y
+    if confidence.ndim == 2:
+        right = confidence.argmax(axis=1) == y
+        confidence = confidence.max(axis=1)
+    _, place, count = np.unique(confidence, return_inverse=True, return_counts=True)
+    first = np.cumsum(count) - count
+    bin_of = (first * bins // len(y))[place]
+    return float(np.abs(np.bincount(bin_of, confidence - right)).sum() / len(y))
+
+
+def _rows(target: Target, scores: Array, y_true: Array) -> tuple[Array, NDArray[np.int64]]:
+    """Return scores (n,) or (n, C) and classes (n,) of the rows that are known."""
+    if target.kind != "multiclass":
+        scores, y_true = scores.reshape(-1), y_true.reshape(-1)
+    mask = known(scores, y_true)
+    return scores[mask].astype(np.float64), y_true[mask].astype(np.int64)

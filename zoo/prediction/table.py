@@ -1,0 +1,137 @@
+"""Predictions as rows: one a residue or one a protein, as CSV or as JSON lines.
+
+A target has a value or probability under its own name; one class of many its name and
+`_probability`; labels those above one half, with their probabilities, joined by ";" in CSV. From
+several models there is `_std` beside each. JSON lines have the probabilities of all classes too.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.prediction.ensemble import Estimate
+from zoo.prediction.outputs import Array
+from zoo.proteins.protein import Protein
+from zoo.tasks.samples import Target
+
+Plain = Mapping[str, Any]
+"""One protein's prediction as plain values: chains, and mean and std by target."""
+RESIDUE = ("chain", "position", "number", "letter")
+DIGITS = 6
+"""Of a number that is written; models compute in single precision."""
+
+
+def as_plain(protein: Protein, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Return what is kept of a prediction until its rows are written."""
+    return {
+        "chains": [[chain.name, chain.sequence, chain.numbers] for chain in protein.chains],
+        "mean": {name: _numbers(one.mean) for name, one in estimates.items()},
+        "std": {name: _numbers(x.std) for name, x in estimates.items() if x.std is not None},
+    }
+
+
+def _numbers(values: Array) -> Any:
+    """Return nested lists of rounded numbers, None for NaN."""
+    if values.ndim:
+        return [_numbers(value) for value in values]
+    return None if np.isnan(values) else float(f"{values:.{DIGITS}g}")
+
+
+def write_table(
+    path: Path, results: Iterable[tuple[str, Plain]], targets: Sequence[Target], *, several: bool
+) -> None:
+    """Write all rows, or leave the file that is there.
+
+    Args:
+        path: CSV, or JSON lines if it ends with .jsonl.
+        results: name and prediction of each protein.
+        targets: in the order of the columns.
+        several: whether there are standard deviations.
+    """
+    part = path.with_name(path.name + ".part")
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        found = (row for name, result in results for row in rows(name, result, targets))
+        if path.suffix == ".jsonl":
+            file.writelines(json.dumps(row) + "\n" for row in found)
+        else:
+            writer = csv.DictWriter(file, header(targets, several), extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({key: _cell(x) for key, x in row.items()} for row in found)
+    part.replace(path)
+
+
+def _cell(value: Any) -> Any:
+    return ";".join(map(str, value)) if isinstance(value, list) else value
+
+
+def header(targets: Sequence[Target], several: bool) -> list[str]:
+    """Return the columns of the CSV."""
+    columns = ["id", *(RESIDUE if targets[0].level == "residue" else ())]
+    for target in targets:
+        columns.append(target.name)
+        if target.kind in ("multiclass", "multilabel"):
+            columns.append(f"{target.name}_probability")
+        if several:
+            columns.append(f"{target.name}_std")
+    return columns
+
+
+def rows(name: str, result: Plain, targets: Sequence[Target]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one protein; a residue that nothing is predicted for has None."""
+    if targets[0].level == "protein":
+        yield {"id": name, **_of_all(result, targets, None)}
+        return
+    at = 0
+    for chain, sequence, numbers in result["chains"]:
+        for position, (number, letter) in enumerate(zip(numbers, sequence, strict=True), 1):
+            place = dict(zip(RESIDUE, (chain, position, number, letter), strict=True))
+            yield {"id": name, **place, **_of_all(result, targets, at)}
+            at += 1
+
+
+def _of_all(result: Plain, targets: Sequence[Target], row: int | None) -> dict[str, Any]:
+    """Return the cells of all targets, for the protein or the residue in a row."""
+    found: dict[str, Any] = {}
+    for target in targets:
+        mean, std = result["mean"][target.name], result["std"].get(target.name)
+        if row is not None:
+            mean, std = mean[row], None if std is None else std[row]
+        found |= cells(target, mean, std)
+    return found
+
+
+def cells(target: Target, mean: Any, std: Any) -> dict[str, Any]:
+    """Return the cells of one target: a number each, or a list over classes or labels."""
+    name = target.name
+    if target.kind not in ("multiclass", "multilabel"):
+        return {name: mean} | ({} if std is None else {f"{name}_std": std})
+    if not isinstance(mean, list):  # one label only
+        mean, std = [mean], None if std is None else [std]
+    if mean[0] is None:
+        return {name: None}
+    pick: Any = _top if target.kind == "multiclass" else _likely
+    labels = class_names(target)
+    found = {name: pick(mean, labels), f"{name}_probability": pick(mean, mean)}
+    if std is not None:
+        found[f"{name}_std"] = pick(mean, std)
+    return found | {f"{name}_probabilities": dict(zip(labels, mean, strict=True))}
+
+
+def _top(mean: list[float], values: Sequence[Any]) -> Any:
+    return values[max(range(len(mean)), key=mean.__getitem__)]
+
+
+def _likely(mean: list[float], values: Sequence[Any]) -> list[Any]:
+    return [value for p, value in zip(mean, values, strict=True) if p > 0.5]
+
+
+def class_names(target: Target) -> list[str]:
+    """Return what each class or label is called: its index where it has no name."""
+    names = target.classes or ("",) * target.outputs
+    return [name or str(index) for index, name in enumerate(names)]

@@ -1,0 +1,87 @@
+"""A protein with a score a residue, written as PDB or mmCIF: the score is the B-factor.
+
+What a model saw is what is written, whatever the input was: the chosen conformer of every residue
+under the author's chain name and number, the full sequence (SEQRES, `_entity_poly_seq`), ligands,
+and no waters. The record keeps one-letter codes, so a modified residue has the name of its parent
+(MSE is MET, with the atoms that it has) and an unknown one is UNK.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gemmi
+import numpy as np
+
+from zoo.errors import StructureError
+from zoo.proteins.files.to_gemmi import NUMBER, Scores, all_atoms, to_gemmi
+from zoo.proteins.protein import Protein
+
+PDB_SUFFIXES = (".pdb", ".ent", ".pdb.gz", ".ent.gz")
+
+
+def write_scored(path: Path, protein: Protein, scores: Scores, scale: float = 100.0) -> None:
+    """Write a protein whose B-factors are `scale` times the scores, 0.00 where there is none.
+
+    Probabilities so lie from 0 to 100, the range of pLDDT that PyMOL's and ChimeraX's colours are
+    made for. Ligands have 0.00.
+
+    Args:
+        path: of the file; PDB if it ends with .pdb, else mmCIF.
+        protein: with coordinates.
+        scores: (residues,) over all chains end to end; NaN where nothing was predicted.
+        scale: 1 for what is no probability.
+
+    Raises:
+        StructureError: if a residue's number is none, or PDB's columns are too narrow; says for
+            what. mmCIF takes everything.
+    """
+    bfactor = _bfactors(protein, scores, scale)
+    structure = to_gemmi(protein, bfactor)
+    if path.suffix.lower() == ".pdb":
+        problem = pdb_problem(protein, bfactor)
+        if problem:
+            raise StructureError(f"{path}: PDB cannot hold {problem}. Write .cif instead.")
+        text = structure.make_pdb_string(gemmi.PdbWriteOptions(cryst1_record=False))
+    else:
+        groups = gemmi.MmcifOutputGroups(True, auth_all=True, cell=False, symmetry=False)
+        text = structure.make_mmcif_document(groups).as_string()
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+def scored_suffix(protein: Protein, scores: Scores, scale: float = 100.0) -> str:
+    """Return ".pdb" if the protein was read from PDB and fits there with its scores, or ".cif"."""
+    from_pdb = protein.source.lower().endswith(PDB_SUFFIXES)
+    fits = from_pdb and not pdb_problem(protein, _bfactors(protein, scores, scale))
+    return ".pdb" if fits else ".cif"
+
+
+def pdb_problem(protein: Protein, bfactor: Scores) -> str:
+    """Say what of a protein does not fit into the columns of a PDB file; "" if all does."""
+    ligands = protein.ligands
+    tables = [all_atoms(protein), *(ligand.atoms for ligand in ligands)]
+    names = {name for table in tables for name in table.name.tolist()}
+    chains = {chain.name for chain in protein.chains} | {ligand.chain for ligand in ligands}
+    numbers = [number for chain in protein.chains for number in chain.numbers if number]
+    numbers += [ligand.number for ligand in ligands]
+    pos = np.concatenate([table.pos for table in tables])
+    found = {
+        "chain names of more than two letters": max(map(len, chains)) > 2,
+        "more than 99,999 atoms": len(pos) + len(protein.chains) > 99_999,
+        "residue numbers outside -999 to 9999": any(
+            not -999 <= int(match[1]) <= 9999 for match in map(NUMBER.fullmatch, numbers) if match
+        ),
+        "residue names of more than three letters": any(len(ligand.name) > 3 for ligand in ligands),
+        "atom names of more than four letters": any(len(name) > 4 for name in names),
+        "coordinates of more than eight columns": bool(((pos <= -999) | (pos >= 9999)).any()),
+        "B-factors outside -99 to 999": bool(((bfactor <= -99) | (bfactor >= 999)).any()),
+    }
+    return next((problem for problem, present in found.items() if present), "")
+
+
+def _bfactors(protein: Protein, scores: Scores, scale: float) -> Scores:
+    if len(scores) != len(protein):
+        raise ValueError(f"{len(scores)} scores for the {len(protein)} residues of {protein.name}")
+    return np.where(np.isnan(scores), 0.0, scale * scores)

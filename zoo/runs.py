@@ -1,0 +1,107 @@
+"""A run on disk: what was trained, on what, and the models that came of it.
+
+A run is one model, or several members in folders of their own: one a seed (an ensemble), one a
+fold (cross-validation), or both.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import CheckpointError
+from zoo.tasks.samples import Target
+
+FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained model.
+
+    Attributes:
+        folder: holds config.yaml and model.safetensors.
+        name: "seed 0", "fold 2 seed 1".
+        fold: which round of a cross-validation, from 0; None for a plain split.
+        seed: of its weights.
+    """
+
+    folder: Path
+    name: str
+    fold: int | None
+    seed: int
+
+    def temperatures(self) -> dict[str, float]:
+        """Return the calibrated temperature of each target; 1 where none was fitted."""
+        found = read_json(self.folder / CALIBRATION) or {}
+        return {name: float(facts["temperature"]) for name, facts in found.items()}
+
+    def splits(self) -> dict[str, list[str]]:
+        """Return the keys of the samples in train, validation and test."""
+        found: dict[str, list[str]] = read_json(self.folder / SPLITS)
+        return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `zoo.train` left.
+
+    Attributes:
+        folder: of the run.
+        facts: run.json.
+        members: at least one.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    members: tuple[Member, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What the run predicts."""
+        return tuple(Target(**{**x, "classes": tuple(x["classes"])}) for x in self.facts["targets"])
+
+    @property
+    def data(self) -> Path:
+        """The prepared data that it was trained on."""
+        return Path(self.facts["data"])
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds; None if there is no such file, or it is damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write a JSON file whole, or leave the one that is there."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(values, indent=2) + "\n")
+    part.replace(path)
+
+
+def read_run(folder: Path) -> Run:
+    """Return the run of a folder.
+
+    Raises:
+        CheckpointError: if it is none, or a member has not been trained to its end.
+    """
+    facts = read_json(folder / FACTS)
+    if not isinstance(facts, dict) or "members" not in facts:
+        raise CheckpointError(
+            f"{folder} is no run: it has no {FACTS}. `python -m zoo.train CONFIG --data DIR --out "
+            f"{folder}` makes one."
+        )
+    members = tuple(Member(folder / m["folder"], m["name"], m["fold"], m["seed"])
+                    for m in facts["members"])  # fmt: skip
+    unfinished = [m.name for m in members if not (m.folder / "model.safetensors").is_file()]
+    if unfinished:
+        raise CheckpointError(
+            f"{folder}: training has not ended ({', '.join(unfinished)}). Go on with `python -m "
+            f"zoo.train --resume {folder}`."
+        )
+    return Run(folder, facts, members)
