@@ -112,6 +112,11 @@ def test_an_int_is_also_a_float() -> None:
     assert radius == 8.0
 
 
+def test_a_number_may_be_written_as_python_writes_it() -> None:
+    config = Config().with_values(["train.lr.structure=1e-4", "graph.radius=1e1"])
+    assert (config.train.lr.structure, config.graph.radius) == (1e-4, 10.0)
+
+
 def test_assignments_are_read_as_yaml() -> None:
     config = Config().with_values(
         ["seed=3", "structure.args.num_layers=4", "fusion.after=[[1, 1]]", "graph.radius=null",

@@ -20,12 +20,19 @@ ALLOWED = {
     "huggingface_hub": {"zoo/backbones/weights.py", "zoo/doctor.py"},
     "gemmi": {
         "zoo/proteins/files/components.py", "zoo/proteins/files/mmcif.py",
-        "zoo/proteins/files/placing.py", "zoo/tasks/similarity.py",
+        "zoo/proteins/files/placing.py", "zoo/proteins/files/scores.py",
+        "zoo/proteins/files/to_gemmi.py", "zoo/tasks/similarity.py",
     },
     "rdkit": {"zoo/tasks/reading/ligands.py"},
     "lmdb": {"zoo/tasks/reading/atom3d.py", "zoo/tasks/store.py"},
     "tmtools": {"zoo/tasks/reading/quality.py", "zoo/tasks/folds.py"},
     "lifelines": {"zoo/metrics/survival.py"},
+    "lightning": {
+        "zoo/training/callbacks.py", "zoo/training/data.py", "zoo/training/fitting.py",
+        "zoo/training/module.py",
+    },
+    "peft": {"zoo/tuning.py"},
+    "matplotlib": {"zoo/training/curves.py"},
     "h5py": {"zoo/tasks/reading/ieconv.py", "zoo/embedding.py"},
 }  # fmt: skip
 #: Arrow of imports: a part may import parts of its own level or below.

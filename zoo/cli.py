@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,12 @@ console = Console()
 err_console = Console(stderr=True)
 
 INTERRUPTED = 130
+
+
+def leader() -> bool:
+    """Return whether this process speaks for all that train together (torchrun, SLURM)."""
+    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    return int(next((os.environ[name] for name in names if name in os.environ), "0")) == 0
 
 
 def fail(error: ZooError) -> NoReturn:

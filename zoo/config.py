@@ -110,7 +110,7 @@ class TrainConfig:
         precision: bf16 runs matrix products in bfloat16, weights stay float32.
         data_seed: of the order of examples; `seed` is the weights'.
         limit_examples: of each split, for a quick look; null: all.
-        store: precision in which the language model's states are kept; off computes them anew.
+        store: precision in which the language model's states are kept; none computes them anew.
         checkpoint_minutes: between two checkpoints within an epoch.
         checkpoint_activations: recompute the graph network's layers in the backward pass: less
             memory for a third more time.
@@ -131,7 +131,7 @@ class TrainConfig:
     precision: Literal["float32", "bf16"] = "float32"
     data_seed: int = 0
     limit_examples: int | None = None
-    store: Literal["bfloat16", "float32", "off"] = "bfloat16"
+    store: Literal["bfloat16", "float32", "none"] = "bfloat16"
     checkpoint_minutes: float = 10.0
     checkpoint_activations: bool = False
     workers: int = 0
@@ -198,12 +198,23 @@ def check(value: Any, hint: Any, name: str) -> Any:
     Raises:
         ConfigError: naming the key, the value and what is valid.
     """
+    value = _scientific(value, hint)
     if not _fits(value, hint):
         raise ConfigError(f"{name}={value!r} is not valid: expected {_describe(hint)}.")
     bad_number = isinstance(value, int | float) and not isinstance(value, bool)
     if bad_number and (reason := _out_of_range(name, value)):
         raise ConfigError(f"{name}={value!r} is not valid: {reason}.")
     return float(value) if hint is float else value
+
+
+def _scientific(value: Any, hint: Any) -> Any:
+    """Return a number for a text like "1e-4", which YAML 1.1 does not read as one."""
+    if isinstance(value, str) and not _fits(value, hint) and _fits(0.0, hint):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _out_of_range(name: str, value: float) -> str | None:

@@ -35,19 +35,12 @@ def prepare(
 
     Example: python -m zoo.prepare ppbs --data PPBS --out prepared/ppbs
     """
-    from zoo.tasks.preparing import fingerprint, read_manifest
     from zoo.tasks.samples import DataError, find_layout
 
     found = find_layout(task, data, layout)
     if hasattr(found, "allow_pickle"):
         found.allow_pickle = allow_pickle
-    inputs = fingerprint(found, f"{task}/{layout} {allow_pickle}")
-    manifest = read_manifest(out)
-    if not (manifest.get("inputs") == inputs and manifest.get("complete")):
-        _fill(found, out, inputs)
-        manifest = _finish(found, task, out, inputs, identity)
-    elif manifest["identity"] != identity:
-        manifest = _finish(found, task, out, inputs, identity)
+    manifest = prepared(found, task, out, f"{task}/{layout} {allow_pickle}", identity)
     _print(manifest, out, json)
     if not manifest["samples"]:
         raise DataError(f"Not one sample could be prepared; {out / 'report.csv'} has each reason.")
@@ -57,6 +50,27 @@ def prepare(
             f"{identity:.0%} identical; {out / 'manifest.json'} lists them. Use python -m "
             "zoo.split --by cluster, or leave --strict out."
         )
+
+
+def prepared(layout: Layout, task: str, out: Path, way: str, identity: float) -> dict[str, Any]:
+    """Return the manifest of prepared data, which are read first where they are not there.
+
+    Args:
+        layout: the data.
+        task: they are for.
+        out: folder to write, or to go on with.
+        way: settings that the data are read with.
+        identity: sequences at least this alike leak.
+    """
+    from zoo.tasks.preparing import fingerprint, read_manifest
+
+    inputs, manifest = fingerprint(layout, way), read_manifest(out)
+    if not (manifest.get("inputs") == inputs and manifest.get("complete")):
+        _fill(layout, out, inputs)
+        return _finish(layout, task, out, inputs, identity)
+    if manifest["identity"] != identity:
+        return _finish(layout, task, out, inputs, identity)
+    return manifest
 
 
 def _fill(layout: Layout, out: Path, inputs: str) -> None:

@@ -1,0 +1,69 @@
+"""Two processes that share the batches end where one does that adds up two at a time."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests import shelf
+from tests.training import runs
+from zoo.training.callbacks import CURVES, read_curves
+from zoo.training.fitting import Hardware, Job, train
+
+
+def together(processes: int, work: Callable[[], None]) -> None:
+    """Run `work` in as many processes, each told who it is, as a cluster does."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(processes):
+        child = os.fork()
+        if child == 0:
+            os.environ |= {
+                "LOCAL_RANK": str(rank), "NODE_RANK": "0", "WORLD_SIZE": str(processes),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+            }  # fmt: skip
+            code = 1
+            try:
+                work()
+                code = 0
+            except BaseException:
+                traceback.print_exc(file=sys.__stderr__)
+            os._exit(code)
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert codes == [0] * processes
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_two_processes_give_what_one_gives(tmp_path: Path, plm_folders: dict[str, str]) -> None:
+    data = runs.quick_data(tmp_path / "data", count=24)
+
+    def job(name: str, accumulate: int) -> Job:
+        # Fixed rates, no clipping: what is compared is the gradient, not how it is cut.
+        values = {"train.accumulate": accumulate, "train.schedule": "constant",
+                  "train.warmup": 0.0, "train.clip": None, "train.tokens": 80}  # fmt: skip
+        made = runs.job(data, plm_folders["esm"], tmp_path / name, tmp_path / f"store_{name}",
+                        **values)  # fmt: skip
+        return replace(made, hardware=Hardware("cpu"))
+
+    alone, shared = job("alone", 2), replace(job("shared", 1), hardware=Hardware("cpu", "2"))
+    train(alone)
+    together(2, lambda: train(shared))
+    rows = [read_curves(x.folder / CURVES) for x in (alone, shared)]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+    left, right = (load_file(x.folder / "model.safetensors") for x in (alone, shared))
+    for name in left:
+        shelf.assert_close(left[name], right[name], scale=20)
+    scores = [[row["val_score"] for row in part] for part in rows]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)

@@ -1,0 +1,236 @@
+"""A small model learns, in every kind of target, mode and precision; and fails well."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import zoo
+from tests import shelf
+from tests.training import runs
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.message_passing import use_engine
+from zoo.errors import ConfigError, RandomWeightsWarning
+from zoo.runs import CALIBRATION, read_json
+from zoo.training import callbacks
+from zoo.training.callbacks import CURVES, read_curves
+from zoo.training.fitting import CHECKPOINTS, Job, SaveError, train
+from zoo.training.module import NotFiniteError, TrainingModule
+
+Make = Callable[..., Job]
+
+
+@pytest.fixture
+def make(tmp_path: Path, plm_folders: dict[str, str]) -> Make:
+    def made(*kinds: str, name: str = "run", facts: Any = None, **values: Any) -> Job:
+        data = tmp_path / "-".join(["data", *kinds, str(sorted(facts or {}))])
+        if not data.exists():
+            chosen = [runs.TARGETS[kind] for kind in kinds]
+            runs.quick_data(data, *chosen, task="table", count=30, **(facts or {}))
+        return runs.job(data, plm_folders["esm"], tmp_path / name, tmp_path / "store", **values)
+
+    return made
+
+
+def losses(job: Job) -> list[float]:
+    return [row["val_loss"] for row in read_curves(job.folder / CURVES)]
+
+
+@pytest.mark.parametrize("kind", runs.TARGETS)
+def test_every_kind_of_target_is_learnt(make: Make, kind: str) -> None:
+    job = make(kind, **{"train.epochs": 8, "train.lr.fusion": 0.01, "train.lr.structure": 0.01})
+    train(job)
+    assert (
+        min(losses(job)) < losses(job)[0]
+        or max(row["val_score"] for row in read_curves(job.folder / CURVES)) == 1.0
+    )
+    facts = read_json(job.folder / CALIBRATION)
+    assert (facts == {}) == ("regression" in kind)
+    model = zoo.load_model(job.folder)
+    assert model.recipe.config.targets == job.manifest["targets"]
+
+
+def test_several_targets_are_learnt_at_once(make: Make) -> None:
+    job = make("regression", "multiclass", "multilabel")
+    train(job)
+    model = zoo.load_model(job.folder)
+    assert model(model.batch([shelf.ordinary()])).shape == (1, 6)
+
+
+def test_targets_of_proteins_and_residues_are_two_models(make: Make) -> None:
+    with pytest.raises(ConfigError, match="for residues or for proteins"):
+        train(make("regression", "binary residue"))
+
+
+def test_bounds_are_learnt_from(make: Make) -> None:
+    job = make("regression", facts={"censored": 1})
+    train(job)
+    saved = torch.load(job.folder / CHECKPOINTS / "last.ckpt", weights_only=True)["state_dict"]
+    assert saved["loss.log_sigma.pk"] != 0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"sequence.tuning": "lora"}, {"sequence.tuning": "last_n", "sequence.last_n": 1},
+        {"sequence.tuning": "full"}, {"sequence.tuning": "frozen"},
+    ],
+    ids=lambda values: values["sequence.tuning"],
+)  # fmt: skip
+def test_the_language_model_learns_as_much_as_it_may(make: Make, values: dict[str, Any]) -> None:
+    modules: list[TrainingModule] = []
+    before: dict[str, torch.Tensor] = {}
+
+    def show(module: TrainingModule) -> None:
+        modules.append(module)
+        before.update({n: p.detach().clone() for n, p in module.model.seq.named_parameters()})
+
+    job = make("regression", **{"fusion.write_back": "deep", "train.lr.plm": 0.01,
+                                "train.epochs": 1, **values})  # fmt: skip
+    train(job, show=show)
+    named = dict(modules[0].model.seq.named_parameters())
+    changed = {name for name, p in named.items() if not torch.equal(p, before[name])}
+    allowed = {name for name, p in named.items() if p.requires_grad}
+    assert changed <= allowed and bool(changed) == (values["sequence.tuning"] != "frozen")
+    again = zoo.load_model(job.folder)
+    batch = again.batch([shelf.ordinary()])
+    assert torch.isfinite(again(batch)).all()
+
+
+@pytest.mark.parametrize("engine", shelf.ENGINES)
+@pytest.mark.parametrize("struct", STRUCTURE_BACKBONES)
+def test_every_backbone_trains_in_half_precision(make: Make, struct: str, engine: str) -> None:
+    small = {f"structure.args.{key}": value for key, value in shelf.SMALL[struct].items()}
+    job = make("binary residue", **{
+        "structure.name": struct, **small, "structure.args.num_layers": 1,
+        "train.precision": "bf16", "train.epochs": 1,
+    })  # fmt: skip
+    with use_engine(engine):
+        train(job)
+    assert np.isfinite(losses(job)).all()
+
+
+def test_recomputing_layers_changes_no_number(make: Make) -> None:
+    jobs = [make("regression", name=str(on), **{"train.checkpoint_activations": on})
+            for on in (False, True)]  # fmt: skip
+    for job in jobs:
+        train(job)
+    assert losses(jobs[0]) == losses(jobs[1])
+
+
+def test_data_seed_and_seed_are_apart(make: Make) -> None:
+    """The data seed alone decides the order, the seed alone the weights."""
+
+    def first_loss(**values: Any) -> float:
+        name = "-".join(map(str, values.values()))
+        job = make("regression", name=name, **{"train.epochs": 1, **values})
+        seen: list[Any] = []
+        train(job, show=seen.append)
+        model = zoo.create.build_model(job.config)
+        return float(next(model.struct.parameters()).detach().sum())  # type: ignore[union-attr]
+
+    assert first_loss(seed=0) == first_loss(**{"train.data_seed": 5})
+    assert first_loss(seed=0) != first_loss(seed=1)
+
+
+def test_two_runs_of_one_seed_are_equal_and_the_first_fills_the_store(make: Make) -> None:
+    first, second = make("regression", name="a"), make("regression", name="b")
+    train(first)
+    train(second)
+    assert losses(first) == losses(second)
+
+
+def test_stored_states_give_what_live_ones_give(make: Make) -> None:
+    stored = make("binary residue", name="a", **{"train.store": "float32"})
+    live = make("binary residue", name="b", **{"train.store": "none"})
+    half = make("binary residue", name="c", **{"train.store": "bfloat16"})
+    for job in (stored, live, half):
+        train(job)
+    assert losses(stored) == pytest.approx(losses(live), rel=1e-4)
+    assert losses(half) == pytest.approx(losses(live), rel=2e-2)
+
+
+def test_a_loss_that_is_not_finite_stops_with_what_was_saved(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make("regression", **{"train.checkpoint_minutes": 1e-6})
+    step, count = TrainingModule.training_step, 0
+
+    def broken(self: TrainingModule, batch: Any, index: int) -> Any:
+        nonlocal count
+        count += 1
+        if count == 5:
+            batch.targets["pk"].fill_(float("inf"))
+        return step(self, batch, index)
+
+    monkeypatch.setattr(TrainingModule, "training_step", broken)
+    with pytest.raises(NotFiniteError, match=r"loss is (inf|nan).* on samples p.*last\.ckpt"):
+        train(job)
+    saved = torch.load(job.folder / CHECKPOINTS / "last.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.isfinite(x).all() for x in saved.values())
+    monkeypatch.undo()
+    train(job)
+    assert job.finished
+
+
+def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make("regression", **{"train.checkpoint_minutes": 1e-6})
+
+    def broken(self: TrainingModule) -> None:
+        if self.global_step == 3:
+            next(p for p in self.parameters() if p.grad is not None).grad[0] = float("nan")
+
+    monkeypatch.setattr(TrainingModule, "on_after_backward", broken, raising=False)
+    with pytest.raises(NotFiniteError, match="gradient is not finite at step 3"):
+        train(job)
+    saved = torch.load(job.folder / CHECKPOINTS / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 3
+    assert all(torch.isfinite(x).all() for x in saved["state_dict"].values())
+
+
+def test_a_full_disk_keeps_the_last_whole_checkpoint(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, job = make("regression", name="whole"), make("regression")
+    train(whole)
+    save, count = torch.save, 0
+
+    def full(checkpoint: Any, file: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            file.write(b"half a checkpoint")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(checkpoint, file)
+
+    monkeypatch.setattr(callbacks.torch, "save", full)
+    with pytest.raises(SaveError, match=r"No space left.*Saved: .*last\.ckpt.*--resume"):
+        train(job)
+    assert list((job.folder / CHECKPOINTS).glob("*.part")) == []
+    monkeypatch.undo()
+    train(job)
+    assert losses(job) == losses(whole)
+
+
+def test_a_batch_too_large_for_memory_is_told_before_training(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.training.step_memory.free_memory", lambda device: 200_000)
+    with pytest.raises(ConfigError, match="train.checkpoint_activations=true"):
+        train(make("regression"))
+
+
+def test_a_random_language_model_is_told_in_the_saved_model(make: Make) -> None:
+    job = make("regression", **{"sequence.name": "esm2_8m", "sequence.weights": "random",
+                                "train.epochs": 1, "train.limit_examples": 2})  # fmt: skip
+    train(job)
+    with pytest.warns(RandomWeightsWarning):
+        zoo.load_model(job.folder)

@@ -1,0 +1,194 @@
+"""Prepared samples as a model takes them: featurised once, kept on disk, joined into batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from zoo.proteins.batch import Batch, Tokenize, join
+from zoo.proteins.build_graph import GraphSpec, build_graph
+from zoo.proteins.graph import Graph
+from zoo.tasks.preparing import STORE
+from zoo.tasks.samples import Sample, Target
+from zoo.tasks.store import Store
+from zoo.training.shards import Shards
+
+VERSION = 1
+"""Of the features; raised when `build_graph` gives other numbers."""
+States = Callable[[Sequence[Sequence[str]], Graph], Mapping[int, Tensor]]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A batch with what is to be predicted of it.
+
+    Attributes:
+        batch: what the model takes.
+        hidden: the language model's stored states, None to run it.
+        targets: by name, (rows,) or (rows, outputs), rows being nodes or proteins, NaN unknown.
+        weight: (rows,) of the samples.
+        censored: (rows,) as `Sample.censored`.
+        keys: of the samples.
+        residues: of each sample.
+    """
+
+    batch: Batch
+    hidden: Mapping[int, Tensor] | None
+    targets: Mapping[str, Tensor]
+    weight: Tensor
+    censored: Tensor
+    keys: tuple[str, ...]
+    residues: tuple[int, ...]
+
+    def to(self, device: torch.device | str, **_: Any) -> Examples:
+        """Return the batch with every tensor on `device`."""
+        hidden = self.hidden and {k: h.to(device) for k, h in self.hidden.items()}
+        return dataclasses.replace(
+            self,
+            batch=self.batch.to(device),
+            hidden=hidden,
+            targets={name: x.to(device) for name, x in self.targets.items()},
+            weight=self.weight.to(device),
+            censored=self.censored.to(device),
+        )
+
+
+def featurised(sample: Sample, targets: Sequence[Target], spec: GraphSpec) -> dict[str, Tensor]:
+    """Return the graph of a sample and its targets, laid over nodes, as plain tensors."""
+    graph = build_graph(sample.protein, spec)
+    found = {"src": graph.src.int(), "dst": graph.dst.int()}
+    found |= {f"node:{name}": x for name, x in graph.nodes.items()}
+    found |= {f"edge:{name}": x for name, x in graph.edges.items()}
+    for target in targets:
+        values = torch.from_numpy(np.asarray(sample.targets[target.name], np.float32))
+        if target.level == "residue":
+            values = _over_nodes(values, graph.nodes["residue"])
+        # An axis more, because a file keeps no tensor without one.
+        found[f"target:{target.name}"] = values[None] if target.level == "protein" else values
+    found["facts"] = torch.tensor([sample.weight, sample.censored], dtype=torch.float64)
+    return {name: x.contiguous() for name, x in found.items()}
+
+
+def _over_nodes(values: Tensor, residue: Tensor) -> Tensor:
+    """Return each node's value; NaN for ligand atoms."""
+    rows = values.index_select(0, residue.clamp(min=0))
+    return rows.masked_fill((residue < 0).view(-1, *[1] * (rows.dim() - 1)), torch.nan)
+
+
+def to_graph(tensors: Mapping[str, Tensor]) -> Graph:
+    """Return the graph in what `featurised` made."""
+    nodes = {name[5:]: x for name, x in tensors.items() if name.startswith("node:")}
+    edges = {name[5:]: x for name, x in tensors.items() if name.startswith("edge:")}
+    count = len(nodes["residue"])
+    return Graph(tensors["src"].long(), tensors["dst"].long(), (count,), nodes, edges)
+
+
+class PreparedExamples(Dataset[dict[str, Tensor]]):
+    """Featurised samples of a prepared folder, by index.
+
+    Args:
+        data: folder that `zoo.prepare` wrote.
+        inputs: the manifest's hash of what was prepared.
+        keys: which samples, in this order.
+        sequences: of the chains of each of them.
+        targets: to lay over nodes.
+        spec: of the graphs.
+        root: of what is kept on disk; None featurises anew each time.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        inputs: str,
+        keys: Sequence[str],
+        sequences: Sequence[tuple[str, ...]],
+        targets: Sequence[Target],
+        spec: GraphSpec,
+        root: Path | None,
+    ) -> None:
+        self.data, self.keys, self.sequences = data, tuple(keys), tuple(sequences)
+        self.targets, self.spec = tuple(targets), spec
+        self.kept = None if root is None else Shards(root / "graphs" / self._name(inputs))
+
+    def _name(self, inputs: str) -> str:
+        spec = dataclasses.asdict(self.spec)
+        names = [target.name for target in self.targets]
+        text = json.dumps([VERSION, inputs, spec, names], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        key = self.keys[index]
+        if self.kept is not None and key in self.kept:
+            return self.kept.get(key)
+        (found,) = self.featurised([key]).values()
+        return found
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, dict[str, Tensor]]]:
+        """Return a batch's samples with their indices, as a DataLoader asks for them."""
+        return [(index, self[index]) for index in indices]
+
+    def featurised(self, keys: Sequence[str]) -> dict[str, dict[str, Tensor]]:
+        """Read samples and build their graphs."""
+        samples = zip(keys, self.samples(keys), strict=True)
+        return {key: featurised(sample, self.targets, self.spec) for key, sample in samples}
+
+    def samples(self, keys: Sequence[str]) -> Iterator[Sample]:
+        """Yield samples; the store is open meanwhile, which LMDB allows once in a process."""
+        with Store(self.data / STORE) as store:
+            for key in keys:
+                yield store[key]
+
+    def missing(self) -> list[str]:
+        """Return the keys whose graph is not kept on disk yet."""
+        return [] if self.kept is None else [key for key in self.keys if key not in self.kept]
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Joins samples into a batch, in the process that reads them.
+
+    Attributes:
+        examples: where the samples come from.
+        tokenize: None where no language model will run.
+        states: reads the language model's stored states; None to run it.
+    """
+
+    examples: PreparedExamples
+    tokenize: Tokenize | None
+    states: States | None
+
+    def __call__(self, found: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Examples:
+        """Return the batch."""
+        indices = [index for index, _ in found]
+        graphs = [to_graph(tensors) for _, tensors in found]
+        sequences = [self.examples.sequences[index] for index in indices]
+        keys = tuple(self.examples.keys[index] for index in indices)
+        batch = join(graphs, sequences, None if self.states else self.tokenize, keys)
+        level = self.examples.targets[0].level
+        rows = batch.graph.protein if level == "residue" else torch.arange(len(graphs))
+        facts = torch.stack([tensors["facts"] for _, tensors in found])[rows]
+        return Examples(
+            batch=batch,
+            hidden=self.states(sequences, batch.graph) if self.states else None,
+            targets={
+                t.name: torch.cat([x[f"target:{t.name}"] for _, x in found])
+                for t in self.examples.targets
+            },
+            weight=facts[:, 0].float(),
+            censored=facts[:, 1].float(),
+            keys=keys,
+            residues=tuple(sum(map(len, chains)) for chains in sequences),
+        )

@@ -1,0 +1,63 @@
+"""Who learns how fast: parameter groups, and how the learning rates go over a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from zoo.config import LearningRates
+from zoo.model import FusedModel
+
+PARTS = {"plm": ("seq.",), "structure": ("struct.",)}
+"""Which parameters a learning rate is for, by how their names begin; the rest is the fusion's."""
+
+
+def part_of(name: str) -> str:
+    """Return "plm", "structure" or "fusion" for a parameter's name."""
+    return next((part for part, begins in PARTS.items() if name.startswith(begins)), "fusion")
+
+
+def groups(
+    model: FusedModel, extra: nn.Module, rates: LearningRates, weight_decay: float
+) -> list[dict[str, Any]]:
+    """Return AdamW's groups: a part each, its matrices with weight decay, its vectors without."""
+    found: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    named = [*model.named_parameters(), *((f"loss.{n}", p) for n, p in extra.named_parameters())]
+    for name, parameter in named:
+        if parameter.requires_grad:
+            found.setdefault((part_of(name), parameter.dim() > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters, "name": part if matrices else f"{part}, vectors",
+            "lr": getattr(rates, part), "weight_decay": weight_decay if matrices else 0.0,
+        } for (part, matrices), parameters in sorted(found.items(), key=lambda item: item[0])
+    ]  # fmt: skip
+
+
+def describe(parameter_groups: list[dict[str, Any]]) -> list[tuple[str, int, float, float]]:
+    """Return (name, parameters, learning rate, weight decay) of each group."""
+    return [
+        (g["name"], sum(p.numel() for p in g["params"]), g["lr"], g["weight_decay"])
+        for g in parameter_groups
+    ]
+
+
+def factor(schedule: str, steps: int, warmup: float) -> Callable[[int], float]:
+    """Return by what the learning rates are multiplied at each step.
+
+    They rise linearly over the warm-up, then follow half a cosine to 0, or stay.
+    """
+    rising = max(1, round(steps * warmup)) if warmup > 0 else 0
+
+    def at(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        if schedule != "cosine":
+            return 1.0
+        share = min(1.0, (step - rising) / max(1, steps - rising))
+        return 0.5 * (1.0 + math.cos(math.pi * share))
+
+    return at

@@ -1,0 +1,63 @@
+"""One number a validation: what early stopping, the best checkpoint and a search go by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.metrics import binary, classification
+from zoo.metrics.rows import Metric, Rows, by_repeating
+from zoo.prediction.outputs import activate, columns
+from zoo.tasks.samples import Kind, Target
+
+Array = NDArray[np.float64]
+
+
+def _explained(rows: Rows) -> float:
+    """Return the share of the variance that is explained: also a wrong scale or mean costs."""
+    from sklearn.metrics import r2_score
+
+    return float(r2_score(rows["y_true"], rows["y_pred"])) if len(rows["y_true"]) > 1 else 0.0
+
+
+SCORES: Mapping[Kind, Metric] = {
+    "binary": binary.AVERAGE_PRECISION,
+    "multiclass": classification.ACCURACY,
+    "multilabel": classification.MICRO_AVERAGE_PRECISION,
+    "regression": Metric("r2", by_repeating(_explained)),
+}
+"""Of each kind of target; all are better when higher."""
+
+
+def score_of(
+    targets: Sequence[Target],
+    logits: Mapping[str, Array],
+    known: Mapping[str, Mapping[str, Array]],
+) -> float:
+    """Return the mean score over targets; 0 for one that is not defined on these data.
+
+    Args:
+        targets: in the order of the head's columns.
+        logits: of each sample, (rows, columns).
+        known: of each sample, (rows,) or (rows, outputs) by target, NaN where unknown.
+    """
+    keys = sorted(logits)  # the same sum whatever the order of batches
+    if not keys:
+        return 0.0
+    stacked = np.concatenate([logits[key] for key in keys])
+    found = []
+    for target in targets:
+        truth = np.concatenate([known[key][target.name] for key in keys])
+        pred = activate(target, stacked[:, columns(targets)[target.name]])
+        found.append(_score(target, truth, pred))
+    return float(np.mean(found))
+
+
+def _score(target: Target, truth: Array, pred: Array) -> float:
+    rows = ~np.isnan(truth.reshape(len(truth), -1)).all(axis=1)
+    if not rows.any():
+        return 0.0
+    value = SCORES[target.kind]({"y_true": truth[rows], "y_pred": pred[rows]})
+    return float(np.nan_to_num(value))
