@@ -19,6 +19,7 @@ VERBS = {
     "split": "split your own table into train, validation and test",
     "prepare": "read a benchmark or your own labels once, and check them",
     "store": "look at, check and shrink the store of hidden states",
+    "train": "train a model, or go on where a run was stopped",
     "list": "list what there is to choose from",
     "download": "fetch language models ahead of time",
     "doctor": "look at this machine",

@@ -111,8 +111,16 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
 
 
 def _train_all(wish: Wish, jobs: list[Job], asked: Callable[[], bool], as_json: bool) -> None:
+    from zoo.runs import FACTS
     from zoo.training.callbacks import Stopped
     from zoo.training.fitting import train as train_one
+    from zoo.training.planning import write_down
+
+    def begun(module: TrainingModule) -> None:
+        if leader():
+            lines.begin(module)
+            if not (wish.resume or (wish.out / FACTS).exists()):
+                write_down(wish, jobs)
 
     for number, job in enumerate(jobs, 1):
         if job.finished:
@@ -120,9 +128,10 @@ def _train_all(wish: Wish, jobs: list[Job], asked: Callable[[], bool], as_json: 
         name = f"{job.name} ({number} of {len(jobs)})" if len(jobs) > 1 else ""
         lines = Lines(job, name)
         try:
-            train_one(job, asked=asked, tell=lines.epoch, show=lines.begin)
+            train_one(job, asked=asked, tell=lines.epoch, show=begun)
         except (Stopped, SystemExit):
-            err_console.print(f"stopped; go on with: {again(wish)}", highlight=False, markup=False)
+            text = f"stopped; go on with: python -m zoo.train --resume --out {wish.out}"
+            err_console.print(text, highlight=False, markup=False, soft_wrap=True)
             raise SystemExit(INTERRUPTED) from None
     if leader():
         _report(wish.out, jobs, as_json)
@@ -140,8 +149,6 @@ class Lines:
         from zoo.summary import RANDOM_WARNING, title
         from zoo.training.optim import describe, groups
 
-        if not leader():
-            return
         settings, keys = self.job.config.train, self.job.plan.keys
         self.say(f"{self.name or self.job.folder}: {title(module.model)}")
         parts = groups(module.model, module.objective, settings.lr, settings.weight_decay)
@@ -150,6 +157,9 @@ class Lines:
         drawn = " (drawn from the training samples)" if self.job.plan.drawn else ""
         self.say(f"  {len(keys.train):,} training, {len(keys.validation):,} validation{drawn}, "
                  f"{len(keys.test):,} test samples (not read)")  # fmt: skip
+        if module.model.seq is not None and module.model.side is None:
+            self.say("  the language model runs in every step; with fusion.write_back=side it "
+                     "would run once")  # fmt: skip
         if module.model.recipe.random_plm:
             self.say(RANDOM_WARNING, style="bold red")
 
@@ -169,11 +179,6 @@ class Lines:
         self.job.folder.mkdir(parents=True, exist_ok=True)
         with (self.job.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(text + "\n")
-
-
-def again(wish: Wish) -> str:
-    """Return the command that goes on with a run."""
-    return f"python -m zoo.train --resume --out {wish.out}"
 
 
 def _report(out: Path, jobs: list[Job], as_json: bool) -> None:

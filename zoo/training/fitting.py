@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from zoo.checkpoint import CONFIG, WEIGHTS, load_state, save_model
 from zoo.config import Config
 from zoo.create import build_model
-from zoo.errors import ZooError
+from zoo.errors import ZooError, unknown
 from zoo.model import FusedModel
 from zoo.runs import CALIBRATION, SPLITS, write_json
 from zoo.tasks.samples import Target
@@ -207,6 +207,9 @@ def _loggers(job: Job) -> list[Any]:
         "tensorboard": lambda: TensorBoardLogger(job.folder, name="tensorboard", version=""),
         "wandb": lambda: WandbLogger(save_dir=job.folder, name=job.folder.name),
     }
+    for name in job.loggers:
+        if name not in made:
+            raise unknown("logger", name, made)
     try:
         return [made[name]() for name in job.loggers]
     except ModuleNotFoundError as error:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.backbones.plm import resolve
+from zoo.backbones.weights import locate
 from zoo.cli import err_console, leader
 from zoo.config import Config
-from zoo.create import check_names
+from zoo.create import NONE, check_names
 from zoo.errors import ConfigError
 from zoo.metrics.floor import rounds
 from zoo.prepare import prepared
@@ -18,7 +21,7 @@ from zoo.tasks.preparing import STORE, fingerprint, read_manifest
 from zoo.tasks.samples import DataError, Target, find_layout
 from zoo.tasks.store import Store
 from zoo.training.fitting import Hardware, Job
-from zoo.training.record import begin, resumed
+from zoo.training.record import begin, check_free, resumed
 from zoo.training.splits import Plan, limited, with_validation
 from zoo.training.states import default_root
 
@@ -56,30 +59,38 @@ class Wish:
 
 
 def plan(wish: Wish) -> list[Job]:
-    """Return the models to train, and write down that they will be.
+    """Return the models to train.
 
     Raises:
         ConfigError: for a wrong config, or a folder that holds another run.
+        WeightsError: if the language model cannot be had.
         DataError: if the data cannot be had, or are for another task.
     """
     facts: dict[str, Any] = {}
     config = wish.config
     if wish.resume:
         config, facts = resumed(wish.out, wish.config)
+    elif leader():
+        check_free(wish.out)
     assert config is not None
+    if config.sequence.name != NONE:  # before anything that takes time
+        locate(resolve(config.sequence.name), config.sequence.weights)
     root = wish.store or default_root()
     data, manifest = _data(wish, config, facts, root)
     config = dataclasses.replace(config, targets=manifest["targets"])
     check_names(config)
-    jobs = _jobs(wish, config, data, manifest, root, facts)
-    if not wish.resume and leader():
-        members = [
-            {"folder": str(job.folder.relative_to(wish.out)), "name": job.name,
-             "fold": job.plan.fold, "seed": job.config.seed}
-            for job in jobs
-        ]  # fmt: skip
-        begin(wish.out, config, data, manifest, jobs[0].targets, members)
-    return jobs
+    return _jobs(wish, config, data, manifest, root, facts)
+
+
+def write_down(wish: Wish, jobs: Sequence[Job]) -> None:
+    """Have the folder hold a run: it can be gone on with from now on."""
+    members = [
+        {"folder": str(job.folder.relative_to(wish.out)), "name": job.name,
+         "fold": job.plan.fold, "seed": job.config.seed}
+        for job in jobs
+    ]  # fmt: skip
+    first = jobs[0]
+    begin(wish.out, first.config, first.data, first.manifest, first.targets, members)
 
 
 def _data(
@@ -109,8 +120,9 @@ def _prepare(task: str, folder: Path, root: Path) -> tuple[Path, dict[str, Any]]
     way = f"{task}/None False"
     out = root / PREPARED / f"{task}-{fingerprint(layout, way)[:16]}"
     if leader():
-        err_console.print(f"reading {folder} once, into {out}", markup=False, highlight=False,
-                          soft_wrap=True)  # fmt: skip
+        if not read_manifest(out).get("complete"):
+            err_console.print(f"reading {folder} once, into {out}", markup=False, highlight=False,
+                              soft_wrap=True)  # fmt: skip
         return out, prepared(layout, task, out, way, IDENTITY)
     while not (manifest := read_manifest(out)).get("complete"):
         time.sleep(1.0)

@@ -54,14 +54,11 @@ def git_commit() -> str | None:
     return commit + ("+" if changes else "")
 
 
-def begin(
-    folder: Path, config: Config, data: Path, manifest: Mapping[str, Any],
-    targets: Sequence[Target], members: Sequence[Mapping[str, Any]],
-) -> None:  # fmt: skip
-    """Write run.json.
+def check_free(folder: Path) -> None:
+    """Check that a run can be begun in a folder.
 
     Raises:
-        ConfigError: if the folder holds a run already, or cannot be written to.
+        ConfigError: if it holds a run already, or cannot be written to.
     """
     if (folder / FACTS).exists():
         raise ConfigError(
@@ -69,20 +66,29 @@ def begin(
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(
-            folder / FACTS,
-            {
-                "task": config.task, "data": str(data.resolve()), "inputs": manifest["inputs"],
-                "targets": [dataclasses.asdict(target) for target in targets],
-                "members": list(members), "config": config.to_dict(),
-                "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-                "versions": versions(), "git": git_commit(),
-            },
-        )  # fmt: skip
+        (folder / FACTS).with_suffix(".part").touch()
+        (folder / FACTS).with_suffix(".part").unlink()
     except OSError as error:
         raise ConfigError(
             f"{folder} cannot be written to: {error.strerror}. Choose another --out."
         ) from error
+
+
+def begin(
+    folder: Path, config: Config, data: Path, manifest: Mapping[str, Any],
+    targets: Sequence[Target], members: Sequence[Mapping[str, Any]],
+) -> None:  # fmt: skip
+    """Write run.json: the folder holds a run from now on."""
+    write_json(
+        folder / FACTS,
+        {
+            "task": config.task, "data": str(data.resolve()), "inputs": manifest["inputs"],
+            "targets": [dataclasses.asdict(target) for target in targets],
+            "members": list(members), "config": config.to_dict(),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "versions": versions(), "git": git_commit(),
+        },
+    )  # fmt: skip
 
 
 def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]:

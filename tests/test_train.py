@@ -1,0 +1,260 @@
+"""`zoo train`: from a benchmark's folder to a model, and what is told on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from tests import shelf
+from tests.training import runs
+from tests.verbs import call
+from zoo.cli import INTERRUPTED
+from zoo.training import callbacks
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZOO_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return runs.quick_data(tmp_path / "prepared")
+
+
+@pytest.fixture
+def config(tmp_path: Path, plm_folders: dict[str, str]) -> Path:
+    """A small experiment as a YAML file."""
+    path = tmp_path / "small.yaml"
+    lines = ["task: ppbs", "sequence:", f"  name: {plm_folders['esm']}", "structure:",
+             "  name: schnet", "  args: {num_layers: 2, hidden: 8, num_filters: 8}",
+             "graph: {k: 6}", "fusion:", "  name: local", "  write_back: side",
+             "  args: {width: 8, gate_width: 4}", "train: {epochs: 2, tokens: 60}"]  # fmt: skip
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> None:
+    out = tmp_path / "run"
+    done = call(capsys, "train", config, "--data", data, "--out", out)
+    assert done.code == 0, done.err
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "run.json", "config.yaml", "splits.json", "train.log", "curves.csv", "curves.png",
+        "checkpoints", "calibration.json", "model.safetensors", "README.md",
+    }  # fmt: skip
+    facts = json.loads((out / "run.json").read_text())
+    assert facts["inputs"] == "1234" and facts["versions"]["torch"] and facts["data"] == str(data)
+    splits = json.loads((out / "splits.json").read_text())
+    assert {name: len(keys) for name, keys in splits.items()} == {
+        "train": 12, "validation": 3, "test": 3,
+    }  # fmt: skip
+    assert "structure" in done.err and "epoch 2 of 2" in done.err
+    assert set((out / "train.log").read_text().splitlines()) <= set(done.err.splitlines())
+
+
+def test_groups_of_parameters_are_told_before_the_first_step(
+    capsys, store, data, config, tmp_path
+) -> None:
+    done = call(
+        capsys, "train", config, "--data", data, "--out", tmp_path / "run",
+        "--set", "sequence.tuning=lora", "--set", "fusion.write_back=deep",
+        "--set", "train.lr.plm=3e-5",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    text = done.err.split("epoch 1 of 2")[0]
+    assert "plm " in text and "lr 3e-05" in text and "lr 0.001" in text
+    assert "runs in every step" in text
+
+
+def test_a_run_can_be_scored_and_applied(capsys, store, data, config, tmp_path) -> None:
+    out = tmp_path / "run"
+    assert call(capsys, "train", config, "--data", data, "--out", out, "--seeds", 2).code == 0
+    scored = call(capsys, "evaluate", out, "--bootstrap", 20)
+    assert scored.code == 0, scored.err
+    assert json.loads((out / "metrics.json").read_text())["split"] == "test"
+    call(capsys, "predict", _structure(tmp_path), "--model", out, "--out", tmp_path / "found")
+    text = (tmp_path / "found" / "predictions.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert len(rows) == 30 and all(float(row["binding_site_std"]) > 0 for row in rows)
+
+
+def _structure(folder: Path) -> Path:
+    from zoo.proteins.files.scores import write_scored
+
+    import numpy as np
+
+    protein, path = shelf.ordinary(30), folder / "ordinary.cif"
+    write_scored(path, protein, np.zeros(30))
+    return path
+
+
+def test_an_ensemble_goes_on_with_the_member_that_was_stopped(
+    capsys, store, data, config, tmp_path, monkeypatch
+) -> None:
+    arguments = (config, "--data", data, "--seeds", 2)
+    assert call(capsys, "train", *arguments, "--out", tmp_path / "whole").code == 0
+    out, seen = tmp_path / "broken", 0
+
+    def stop(self: Any, trainer: Any) -> bool:
+        nonlocal seen
+        seen += 1
+        return seen == 30
+
+    monkeypatch.setattr(callbacks.LastCheckpoint, "_to_stop", stop)
+    done = call(capsys, "train", *arguments, "--out", out)
+    assert done.code == INTERRUPTED and f"--resume --out {out}" in done.err
+    assert (out / "seed_0" / "model.safetensors").exists()
+    assert not (out / "seed_1" / "model.safetensors").exists()
+    refused = call(capsys, "evaluate", out)
+    assert refused.code == 5 and "seed 1" in refused.err and "--resume" in refused.err
+    again = call(capsys, "train", "--resume", "--out", out)
+    assert again.code == 0 and "seed 0 (" not in again.err, again.err
+    for member in ("seed_0", "seed_1"):
+        left, right = weights(tmp_path / "whole" / member), weights(out / member)
+        assert all((left[name] == right[name]).all() for name in left)
+
+
+def test_a_run_is_never_written_over(capsys, store, data, config, tmp_path) -> None:
+    out = tmp_path / "run"
+    assert call(capsys, "train", config, "--data", data, "--out", out).code == 0
+    before = weights(out)
+    again = call(capsys, "train", config, "--data", data, "--out", out)
+    assert again.code == 2 and "holds a run already" in again.err
+    other = call(capsys, "train", config, "--data", data, "--out", out, "--resume",
+                 "--set", "train.tokens=70")  # fmt: skip
+    assert other.code == 2 and "train.tokens: 60 then, 70 now" in other.err
+    assert all((before[name] == x).all() for name, x in weights(out).items())
+
+
+def test_what_fails_before_training_leaves_no_run(capsys, store, data, config, tmp_path) -> None:
+    out = tmp_path / "run"
+    done = call(capsys, "train", config, "--data", data, "--out", out,
+                "--set", "structure.args.num_layers=0")  # fmt: skip
+    assert done.code == 2 and not (out / "run.json").exists()
+    assert call(capsys, "train", config, "--data", data, "--out", out).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--data", "DATA"], 2, "--out is missing"),
+        (["--out", "OUT"], 2, "--data is missing"),
+        (["--data", "DATA", "--out", "OUT", "--set", "task=mqa"], 4, "data for 'ppbs'"),
+        (["--data", "DATA", "--out", "OUT", "--set", "task=null"], 2, "no task"),
+        (["--data", "DATA", "--out", "OUT", "--seq", "esm2_8m"], 3, "--weights random"),
+        (["--data", "DATA", "--out", "OUT", "--fold", "2"], 2, "no folds"),
+        (["--data", "DATA", "--out", "OUT", "--logger", "paper"], 2, "'paper'"),
+        (["--data", "DATA", "--out", "/proc/zoo"], 2, "cannot be written to"),
+        (["--data", "DATA", "--out", "OUT", "--store-limit", "1e-9"], 2, "zoo.store prune"),
+    ],
+)
+def test_mistakes_are_told(capsys, store, data, config, tmp_path, arguments, code, said) -> None:
+    places = {"DATA": str(data), "OUT": str(tmp_path / "run")}
+    done = call(capsys, "train", config, *(places.get(word, word) for word in arguments))
+    assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_every_fold_is_a_model(capsys, store, config, tmp_path) -> None:
+    found = runs.samples(runs.BINDING, count=20)
+    folds = [replace(s, split="", subset=f"fold{n % 5 + 1}") for n, s in enumerate(found)]
+    data = runs.prepare(tmp_path / "bce", [runs.BINDING], folds, "ppbs")
+    out = tmp_path / "run"
+    done = call(capsys, "train", config, "--data", data, "--out", out, "--json")
+    assert done.code == 0, done.err
+    assert len(json.loads(done.out)["members"]) == 5
+    held = [set(json.loads((out / f"fold_{n}" / "splits.json").read_text())["test"])
+            for n in range(1, 6)]  # fmt: skip
+    assert sum(map(len, held)) == len(set.union(*held)) == 20
+    one = call(capsys, "train", config, "--data", data, "--out", tmp_path / "one", "--fold", 2)
+    assert one.code == 0
+    left, right = weights(tmp_path / "one"), weights(out / "fold_2")
+    assert all((left[name] == right[name]).all() for name in left)
+
+
+def test_validation_samples_are_drawn_where_the_data_have_none(
+    capsys, store, config, tmp_path
+) -> None:
+    found = [replace(s, split="test" if s.split == "test" else "train")
+             for s in runs.samples(runs.BINDING, count=24)]  # fmt: skip
+    data = runs.prepare(tmp_path / "data2", [runs.BINDING], found)
+    out = tmp_path / "run"
+    done = call(capsys, "train", config, "--data", data, "--out", out)
+    assert done.code == 0 and "drawn from the training samples" in done.err
+    splits = json.loads((out / "splits.json").read_text())
+    assert splits["validation"] and not {*splits["validation"]} & {*splits["train"]}
+    scored = call(capsys, "evaluate", out, "--bootstrap", 10)
+    assert scored.code == 0, scored.err
+
+
+def test_the_test_split_is_never_read(capsys, store, data, config, tmp_path, monkeypatch) -> None:
+    from zoo.tasks.store import Store
+
+    read: set[str] = set()
+    get = Store.__getitem__
+
+    def noted(self: Store, key: str) -> Any:
+        read.add(key)
+        return get(self, key)
+
+    monkeypatch.setattr(Store, "__getitem__", noted)
+    out = tmp_path / "run"
+    assert call(capsys, "train", config, "--data", data, "--out", out).code == 0
+    splits = json.loads((out / "splits.json").read_text())
+    assert read == {*splits["train"], *splits["validation"]}
+
+
+def start(*arguments: Any, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_step_with_a_checkpoint(
+    store, data, config, tmp_path, sent
+) -> None:
+    out = tmp_path / "run"
+    arguments = ["-m", "zoo.train", config, "--data", data, "--out", out,
+                 "--set", "train.epochs=5000", "--set", "train.patience=null"]  # fmt: skip
+    process = start(*arguments)
+    deadline = time.monotonic() + 100
+    while not (out / "curves.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(sent)
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, text
+    assert "stopped; go on with" in text and "Traceback" not in text
+    assert (out / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_torchrun_trains_in_two_processes(store, data, config, tmp_path) -> None:
+    """The command of docs/training.md; what is told is told once."""
+    out = tmp_path / "run"
+    process = start(
+        "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "-m", "zoo.train",
+        config, "--data", data, "--out", out, "--accelerator", "cpu", "--devices", 2,
+        "--strategy", "ddp", env={"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    text, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, text
+    assert text.count("epoch 2 of 2") == 1 and (out / "model.safetensors").is_file()
