@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
 PLM_PREFIX = "seq."
 
 
-def save_model(model: FusedModel, folder: str | Path) -> Path:
+def save_model(model: FusedModel, folder: str | Path, training: Sequence[str] = ()) -> Path:
     """Write config.yaml, model.safetensors and README.md; return the folder.
+
+    The model card also has the lines on training, if any are given.
 
     Weights of the language model that are not trained are not written: the config says where they
     came from and their fingerprint.
@@ -31,7 +34,7 @@ def save_model(model: FusedModel, folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in own_state(model).items()}
     save_file(tensors, folder / WEIGHTS)
-    (folder / CARD).write_text(model_card(model))
+    (folder / CARD).write_text(model_card(model, training))
     # Last, so that a folder with a config is a whole one.
     data = {**model.recipe.config.to_dict(), "plm_fingerprint": model.recipe.fingerprint}
     (folder / CONFIG).write_text(yaml.safe_dump(data, sort_keys=False))

@@ -119,7 +119,7 @@ class TrainConfig:
 
     epochs: int = 30
     patience: int | None = 8
-    tokens: int = 2048
+    tokens: int = 1024
     accumulate: int = 1
     lr: LearningRates = field(default_factory=LearningRates)
     weight_decay: float = 0.01

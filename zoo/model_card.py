@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import yaml
 
 from zoo.model import FusedModel
@@ -9,14 +11,20 @@ from zoo.summary import RANDOM_WARNING, count, title
 from zoo.tasks import TASKS
 
 
-def model_card(model: FusedModel) -> str:
-    """Return the card as Markdown: what it is, what it knows, how to use it."""
+def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
+    """Return the card as Markdown: what it is, what it knows, how to use it.
+
+    Args:
+        model: to describe.
+        training: lines on how it was trained, if it was.
+    """
     config, weights = model.recipe.config, model.recipe.weights
     lines = [f"# {title(model)}", ""]
     if model.recipe.random_plm:
         lines += [f"> **{RANDOM_WARNING}**", ""]
     lines += [
-        "Built by protein-model-zoo; not trained unless a later section says so.", "",
+        "Trained by protein-model-zoo." if training else
+        "Built by protein-model-zoo and not trained.", "",
         "| | |", "|---|---|",
         f"| trainable parameters | {count(model, trainable=True):,} |",
         f"| frozen parameters | {count(model, trainable=False):,} |",
@@ -28,6 +36,8 @@ def model_card(model: FusedModel) -> str:
     if config.task is not None:
         lines.append(f"| task | {config.task}: {TASKS[config.task].title} |")
     yaml_text = yaml.safe_dump(config.to_dict(), sort_keys=False)
+    if training:
+        lines += ["", "## Training", "", *training]
     return "\n".join([*lines, "", *_usage(), "", "## Config", "", "```yaml", yaml_text + "```", ""])
 
 

@@ -25,7 +25,15 @@ from zoo.model import FusedModel
 from zoo.runs import CALIBRATION, SPLITS, write_json
 from zoo.tasks.samples import Target
 from zoo.training import calibrating, splits
-from zoo.training.callbacks import BEST, LAST, Curves, LastCheckpoint, WholeFiles
+from zoo.training.callbacks import (
+    BEST,
+    CURVES,
+    LAST,
+    Curves,
+    LastCheckpoint,
+    WholeFiles,
+    read_curves,
+)
 from zoo.training.curves import draw
 from zoo.training.data import TrainingData
 from zoo.training.module import NotFiniteError, TrainingModule
@@ -254,4 +262,24 @@ def _finish(job: Job, trainer: Trainer, module: TrainingModule, data: TrainingDa
     found = calibrating.calibrate(module, data)
     write_json(job.folder / CALIBRATION, found)
     draw(job.folder)
-    save_model(module.model.eval(), job.folder)
+    save_model(module.model.eval(), job.folder, _told(job, found))
+
+
+def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
+    """Return the model card's lines on how the model was trained."""
+    best = max(read_curves(job.folder / CURVES), key=lambda row: row["val_score"])
+    keys = job.plan.keys
+    lines = [
+        f"- data: {job.manifest.get('source', job.config.task)} (inputs {job.manifest['inputs']}), "
+        f"{len(keys.train):,} training, {len(keys.validation):,} validation, {len(keys.test):,} "
+        f"test samples, hash of the split {splits.hash_of(keys)}",
+        f"- {job.name}, {best['epoch'] + 1:.0f} epochs to the best validation score "
+        f"{best['val_score']:.4f} (selected on it, so it is optimistic)",
+        "- scores on the test split: metrics.json beside this file, once `python -m zoo.evaluate` "
+        "has run",
+    ]
+    return lines + [
+        f"- {name}: temperature {facts['temperature']:.3f}, calibration error "
+        f"{facts['ece_before']:.3f} before and {facts['ece_after']:.3f} after it, on validation"
+        for name, facts in calibration.items()
+    ]
