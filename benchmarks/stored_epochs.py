@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 
 from zoo.config import Config, load_config
-from zoo.training.fitting import Hardware, train
+from zoo.training.fitting import train
+from zoo.training.job import Hardware
 from zoo.training.planning import Wish, plan
 
 SMALL = [

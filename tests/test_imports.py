@@ -28,7 +28,7 @@ ALLOWED = {
     "tmtools": {"zoo/tasks/reading/quality.py", "zoo/tasks/folds.py"},
     "lifelines": {"zoo/metrics/survival.py"},
     "lightning": {
-        "zoo/training/callbacks.py", "zoo/training/data.py", "zoo/training/fitting.py",
+        "zoo/training/callbacks.py", "zoo/training/data.py", "zoo/training/engine.py",
         "zoo/training/module.py",
     },
     "peft": {"zoo/tuning.py"},

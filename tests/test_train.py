@@ -98,9 +98,9 @@ def test_a_run_can_be_scored_and_applied(capsys, store, data, config, tmp_path) 
 
 
 def _structure(folder: Path) -> Path:
-    from zoo.proteins.files.scores import write_scored
-
     import numpy as np
+
+    from zoo.proteins.files.scores import write_scored
 
     protein, path = shelf.ordinary(30), folder / "ordinary.cif"
     write_scored(path, protein, np.zeros(30))

@@ -32,13 +32,19 @@ def save_model(model: FusedModel, folder: str | Path, training: Sequence[str] = 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.contiguous() for name, tensor in own_state(model).items()}
-    save_file(tensors, folder / WEIGHTS)
     (folder / CARD).write_text(model_card(model, training))
-    # Last, so that a folder with a config is a whole one.
+    save_config(model, folder)
+    tensors = {name: tensor.contiguous() for name, tensor in own_state(model).items()}
+    part = folder / f"{WEIGHTS}.part"
+    save_file(tensors, part)
+    part.replace(folder / WEIGHTS)  # last, so that a folder with weights is a whole one
+    return folder
+
+
+def save_config(model: FusedModel, folder: Path) -> None:
+    """Write config.yaml alone: every key, and which language model it is."""
     data = {**model.recipe.config.to_dict(), "plm_fingerprint": model.recipe.fingerprint}
     (folder / CONFIG).write_text(yaml.safe_dump(data, sort_keys=False))
-    return folder
 
 
 def load_model(folder: str | Path) -> FusedModel:
@@ -110,6 +116,11 @@ def _read_config(folder: Path) -> tuple[Config, str]:
 
 
 def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    if not (folder / WEIGHTS).exists():
+        raise CheckpointError(
+            f"{folder} has a {CONFIG} and no {WEIGHTS}: saving, or training, has not ended. Go on "
+            f"with `python -m zoo.train --resume --out {folder}`, or save the model again."
+        )
     try:
         return load_file(folder / WEIGHTS)
     except Exception as error:  # safetensors has its own error; a missing file is an OSError

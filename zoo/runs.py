@@ -102,6 +102,6 @@ def read_run(folder: Path) -> Run:
     if unfinished:
         raise CheckpointError(
             f"{folder}: training has not ended ({', '.join(unfinished)}). Go on with `python -m "
-            f"zoo.train --resume {folder}`."
+            f"zoo.train --resume --out {folder}`."
         )
     return Run(folder, facts, members)

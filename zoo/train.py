@@ -16,7 +16,7 @@ from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoo.config import Config
-    from zoo.training.fitting import Job
+    from zoo.training.job import Job
     from zoo.training.module import TrainingModule
     from zoo.training.planning import Wish
 
@@ -60,7 +60,7 @@ def train(
 
     Example: python -m zoo.train ppbs_esm2_8m_gvp_local --data PPBS --out runs/ppbs
     """
-    from zoo.training.fitting import Hardware
+    from zoo.training.job import Hardware
     from zoo.training.planning import Wish, plan
 
     if out is None:

@@ -14,7 +14,7 @@ from zoo.metrics.floor import rounds
 from zoo.tasks.preparing import STORE, index_record, write_manifest
 from zoo.tasks.samples import SPLITS, Sample, Target
 from zoo.tasks.store import Store, pack
-from zoo.training.fitting import Job
+from zoo.training.job import Job
 from zoo.training.splits import Plan
 
 BINDING = Target("binding_site", "binary", "residue")

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from tests import shelf
 from tests.training import runs
 from zoo.training.callbacks import CURVES, read_curves
-from zoo.training.fitting import Hardware, Job, train
+from zoo.training.fitting import train
+from zoo.training.job import Hardware, Job
 
 
 def together(processes: int, work: Callable[[], None]) -> None:

@@ -20,7 +20,8 @@ from zoo.errors import ConfigError, RandomWeightsWarning
 from zoo.runs import CALIBRATION, read_json
 from zoo.training import callbacks
 from zoo.training.callbacks import CURVES, read_curves
-from zoo.training.fitting import CHECKPOINTS, Job, SaveError, train
+from zoo.training.fitting import SaveError, train
+from zoo.training.job import CHECKPOINTS, Job
 from zoo.training.module import NotFiniteError, TrainingModule
 
 Make = Callable[..., Job]

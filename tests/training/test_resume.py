@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 
 from tests.training import runs
 from zoo.training.callbacks import CURVES, LAST, Stopped, read_curves
-from zoo.training.fitting import CHECKPOINTS, Job, train
+from zoo.training.fitting import train
+from zoo.training.job import CHECKPOINTS, Job
 
 MANY = {"train.epochs": 20, "train.patience": None}
 WAYS: dict[str, dict[str, Any]] = {

@@ -20,7 +20,7 @@ from zoo.prepare import prepared
 from zoo.tasks.preparing import STORE, fingerprint, read_manifest
 from zoo.tasks.samples import DataError, Target, find_layout
 from zoo.tasks.store import Store
-from zoo.training.fitting import Hardware, Job
+from zoo.training.job import Hardware, Job
 from zoo.training.record import begin, check_free, resumed
 from zoo.training.splits import Plan, limited, with_validation
 from zoo.training.states import default_root
