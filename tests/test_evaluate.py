@@ -291,9 +291,8 @@ def test_a_baseline_that_ranks_nothing_is_not_the_best_by_an_area(runs):
     assert found["baseline"] in ("residue_propensity", "burial")
 
 
-@pytest.mark.parametrize("write_back", ["side", "deep"])
-def test_stored_states_take_the_place_of_the_language_model(tmp_path, seq, data, write_back):
-    folder = train(tmp_path / "run", seq, data["regression"], "regression", write_back=write_back)
+def test_stored_states_take_the_place_of_the_language_model(tmp_path, seq, data):
+    folder = train(tmp_path / "run", seq, data["regression"], "regression", write_back="side")
     live = evaluated(folder)[1][0].y_pred
     model, read = load_model(folder / "fNones0"), []
 
@@ -301,12 +300,8 @@ def test_stored_states_take_the_place_of_the_language_model(tmp_path, seq, data,
         read.extend(proteins)
         return model.tap(batch)
 
-    if write_back == "side":
-        np.testing.assert_allclose(evaluated(folder, hidden=hidden)[1][0].y_pred, live)
-        assert len(read) == 18
-    else:
-        with pytest.raises(ValueError, match="write-back 'side'"):
-            evaluated(folder, hidden=hidden)
+    np.testing.assert_allclose(evaluated(folder, hidden=hidden)[1][0].y_pred, live)
+    assert len(read) == 18
 
 
 # ----------------------------------------------------------------------------- what was not seen
@@ -480,3 +475,20 @@ def test_a_random_language_model_is_told(capsys, tmp_path, data):
     done = call(capsys, "evaluate", folder, "--bootstrap", 5)
     assert done.err.count("RANDOM WEIGHTS") == 1
     assert json.loads((folder / "metrics.json").read_text())["random_plm"] is True
+
+
+def test_every_subset_has_its_paired_difference(tmp_path, seq, data):
+    """The headline metric on a subset alone, the model less the best baseline of all."""
+    folder = train(tmp_path / "run", seq, data["binary"], "binary")
+    metrics, _ = evaluated(folder)
+    ((name, found),) = metrics["targets"].items()
+    best = found["differences"]["average_precision"]["baseline"]
+    assert set(found["subsets"]) == {"part0", "part1"}
+    for subset, moved in found["subsets"].items():
+        mine, theirs = (
+            of_model(metrics, name, "average_precision", subset, model)
+            for model in ("model", best)
+        )
+        change = moved["average_precision"]
+        assert change["value"] == pytest.approx(mine - theirs)
+        assert change["low"] <= change["value"] <= change["high"]

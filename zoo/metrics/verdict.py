@@ -12,8 +12,14 @@ from zoo.metrics.calibration import calibration_error
 from zoo.metrics.comparison import compare_target
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED, SUITES, Report, report, validation_threshold
+from zoo.tasks.samples import Kind
 
 MODEL = "model"
+HEADLINE: Mapping[Kind, str] = {
+    "binary": "average_precision", "multiclass": "accuracy", "multilabel": "fmax",
+    "regression": "rmse",
+}  # fmt: skip
+"""The metric that subsets are told by."""
 
 
 def verdict(
@@ -39,12 +45,14 @@ def verdict(
     """
     there = {name: one for name, one in baselines.items() if (one.split == split).any()}
     scored = report(predictions, there, split=split, n=n, seed=seed, scannet_length=scannet_length)
+    best = _best(predictions, there, scored)
     return {
         **scored.to_dict(),
         "kind": predictions.target.kind,
         "threshold": validation_threshold(predictions),
         "calibration_error": _calibration(predictions, raw, split),
-        "differences": _differences(predictions, there, scored, n, seed),
+        "differences": _differences(predictions, there, best, split, n, seed),
+        "subsets": _by_subset(predictions, there, best, scored, n, seed),
     }
 
 
@@ -58,19 +66,35 @@ def _calibration(one: Predictions, raw: Predictions, split: str) -> dict[str, fl
 
 
 def _differences(
-    one: Predictions, baselines: Mapping[str, Predictions], scored: Report, n: int, seed: int
-) -> dict[str, Any]:
+    one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str], split: str,
+    n: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
     """Return for each metric the baseline that is best by it, and the model's difference to it."""
-    best = _best(one, baselines, scored)
     found = {}
     for name in dict.fromkeys(best.values()):
         wanted = [metric for metric, chosen in best.items() if chosen == name]
-        compared = compare_target(
-            {name: baselines[name], MODEL: one}, scored.split, wanted, n, seed
-        )
+        compared = compare_target({name: baselines[name], MODEL: one}, split, wanted, n, seed)
         for metric, better, (_, model) in compared.metrics:
             assert model.difference is not None  # only the first run has none
             found[metric] = {"baseline": name, "better": better, **model.difference.to_dict()}
+    return found
+
+
+def _by_subset(
+    one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str],
+    scored: Report, n: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the difference in the headline metric on each subset, to the best baseline of all."""
+    names = [part.subset for part in scored.parts if part.model == MODEL][1:]
+    metric = HEADLINE[one.target.kind]
+    if metric not in best:
+        return {}
+    found = {}
+    for name in names:
+        rows = np.array([name in str(text).split(",") for text in one.subset])
+        parts = {key: baseline.take(rows) for key, baseline in baselines.items()}
+        chosen = {metric: best[metric]}
+        found[name] = _differences(one.take(rows), parts, chosen, scored.split, n, seed)
     return found
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.metrics.suite import POOLED
-from zoo.metrics.verdict import MODEL
+from zoo.metrics.verdict import HEADLINE, MODEL
 
 Values = Mapping[str, Any]
 LEGEND = "below each its best baseline; * better, ! worse: the interval is clear of 0"
@@ -64,15 +64,16 @@ def _mark(moved: Values) -> str:
 
 
 def _subsets(found: Values, subsets: Sequence[Values]) -> Table:
-    """Return the first metric of every subset, beside the baseline that is best on all."""
-    metric = next(iter(subsets[0]["values"]))
-    name = found["differences"].get(metric, {}).get("baseline")
-    table = _table("subset", metric, *([name] if name else []), "rows")
+    """Return the headline metric of every subset, and the difference to the best baseline."""
+    metric = HEADLINE[found["kind"]]
+    baseline = found["differences"].get(metric, {}).get("baseline")
+    table = _table("subset", "rows", metric, *([f"model - {baseline}"] if baseline else []))
     for part in subsets:
-        cells = [_cell(part["values"].get(metric))]
-        if name:
-            cells.append(_cell(_part(found, name, part["subset"])["values"].get(metric)))
-        table.add_row(escape(part["subset"] or "(none)"), *cells, f"{part['examples']:,}")
+        cells = [f"{part['examples']:,}", _cell(part["values"].get(metric))]
+        if baseline:
+            moved = found["subsets"][part["subset"]].get(metric)
+            cells.append(f"{_cell(moved, '+')}{_mark(moved) if moved else ''}")
+        table.add_row(escape(part["subset"] or "(none)"), *cells)
     return table
 
 
