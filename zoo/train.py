@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import get_console
 
 from zoo.cli import INTERRUPTED, Interrupts, console, err_console, leader, run
 from zoo.errors import ConfigError
@@ -143,6 +144,7 @@ class Lines:
     def __init__(self, job: Job, name: str) -> None:
         self.job, self.name = job, name
         self.best = float("-inf")
+        self.training = False
 
     def begin(self, module: TrainingModule) -> None:
         """Say what is trained, how fast, and on how much."""
@@ -165,7 +167,7 @@ class Lines:
 
     def epoch(self, row: dict[str, float]) -> None:
         """Tell an epoch."""
-        self.best = max(self.best, row["val_score"])
+        self.best, self.training = max(self.best, row["val_score"]), True
         mark = " *" if row["val_score"] == self.best else ""
         self.say(
             f"epoch {row['epoch'] + 1:.0f} of {self.job.config.train.epochs}: "
@@ -175,7 +177,9 @@ class Lines:
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print a line, and keep it."""
-        err_console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        # Lightning's bar lives on rich's own console, and only that one prints above the bar.
+        shown = get_console() if self.job.bar and self.training else err_console
+        shown.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
         self.job.folder.mkdir(parents=True, exist_ok=True)
         with (self.job.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(text + "\n")

@@ -56,7 +56,7 @@ def trainer_for(
     if job.bar:
         from lightning.pytorch.callbacks import RichProgressBar
 
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
     callbacks += [best, LastCheckpoint(folder, settings.checkpoint_minutes, asked)]
     devices = int(job.hardware.devices) if job.hardware.devices.isdigit() else job.hardware.devices
     return Trainer(
