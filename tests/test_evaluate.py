@@ -486,8 +486,7 @@ def test_every_subset_has_its_paired_difference(tmp_path, seq, data):
     assert set(found["subsets"]) == {"part0", "part1"}
     for subset, moved in found["subsets"].items():
         mine, theirs = (
-            of_model(metrics, name, "average_precision", subset, model)
-            for model in ("model", best)
+            of_model(metrics, name, "average_precision", subset, model) for model in ("model", best)
         )
         change = moved["average_precision"]
         assert change["value"] == pytest.approx(mine - theirs)

@@ -426,26 +426,85 @@ def test_training_mode_turns_dropout_on_and_evaluation_mode_off(make: Make) -> N
 
 @of_every_fusion
 @pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+@in_both_ways
 @on_both_graphs
 def test_stored_and_live_hidden_states_give_the_same_output(
-    make: Make, fusion: str, plm: str, kind: str
+    make: Make, fusion: str, plm: str, write_back: str, kind: str
 ) -> None:
-    model = make(fusion=fusion, plm=plm, kind=kind, write_back="side")
+    model = make(fusion=fusion, plm=plm, kind=kind, write_back=write_back)
     batch = batch_of(model)
     stored = model.tap(batch)
-    assert set(stored) == set(model.taps) and model.seq.num_layers in stored
+    assert set(stored) == set(model.taps)
     assert not any(h.requires_grad for h in stored.values())
+    needed = batch
+    if write_back == "side":
+        assert model.seq.num_layers in stored
+        needed = dataclasses.replace(batch, tokens=None, attend=None)
     with torch.no_grad():
-        live = model.features(batch)
-        without_plm = dataclasses.replace(batch, tokens=None, attend=None)
-        assert torch.equal(model.features(without_plm, stored), live)
+        assert torch.equal(model.features(needed, stored), model.features(batch))
+
+
+@of_every_fusion
+@pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+def test_a_deep_model_goes_on_from_its_first_exchange(make: Make, fusion: str, plm: str) -> None:
+    """Or from the last layer, without one: then only the final norm runs."""
+    model = make(fusion=fusion, plm=plm, dtype=torch.float32)
+    batch, ran = batch_of(model), []
+    first = min((k for k, _ in model.fuse_after), default=model.seq.num_layers)
+    assert model.taps == (first,)
+    stored = model.tap(batch)
+    assert stored[first].shape == (*batch.tokens.shape, model.seq.width)
+    for k, layer in enumerate(model.seq.layers, start=1):
+        linear = next(m for m in layer.modules() if isinstance(m, nn.Linear))
+        linear.register_forward_hook(lambda *_, k=k: ran.append(k))
+    model.features(batch, stored)
+    assert ran == list(range(first + 1, model.seq.num_layers + 1))
+
+
+@of_every_fusion
+@pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+def test_gradients_are_the_same_from_stored_and_live_states(
+    make: Make, fusion: str, plm: str
+) -> None:
+    model = make(fusion=fusion, plm=plm, task="ppbs", dtype=torch.float32)
+    batch, found = batch_of(model), []
+    for hidden in (None, model.tap(batch)):
+        model.zero_grad()
+        model(batch, hidden).square().sum().backward()
+        found.append([p.grad for p in model.parameters() if p.requires_grad])
+    assert all(torch.equal(live, stored) for live, stored in zip(*found, strict=True))
+
+
+def test_sequence_alone_goes_on_from_the_last_layer(make: Make) -> None:
+    model = make("none", "none", values={"graph.kind": "residue"})
+    batch = model.batch([from_sequence("one", "ACDXK"), from_sequence("two", "MK")])
+    assert model.taps == (3,)
+    with torch.no_grad():
+        assert torch.equal(model.features(batch, model.tap(batch)), model.features(batch))
 
 
 def test_stored_states_are_refused_where_they_do_not_fit(make: Make) -> None:
-    model = make(write_back="deep")
+    model = make(write_back="deep", fuse_after=[(2, 1), (3, 2)])
     batch = batch_of(model)
-    with pytest.raises(ValueError, match="only fit a model with write-back 'side'"):
-        model.features(batch, {3: torch.zeros(1)})
+    rows = torch.zeros(*batch.tokens.shape, model.seq.width)
+    for hidden in ({}, {3: rows}, {1: rows}):
+        with pytest.raises(ValueError, match=r"the model takes \[2\]"):
+            model.features(batch, hidden)
+    with pytest.raises(ValueError, match="start of"):
+        model.features(batch, {2: rows[0]})
+    alone = make(plm="none", fusion="none")
+    with pytest.raises(ValueError, match=r"the model takes \[\]"):
+        alone.features(batch_of(alone), {2: rows})
+
+
+@pytest.mark.parametrize("tuning", ["lora", "last_n", "full"])
+def test_a_language_model_in_training_takes_no_stored_states(make: Make, tuning: str) -> None:
+    model = make(values={"sequence.tuning": tuning})
+    batch = batch_of(model)
+    assert model.taps == () and model.tap(batch) == {}
+    for hidden in ({}, {1: torch.zeros(*batch.tokens.shape, model.seq.width)}):
+        with pytest.raises(ValueError, match=r"the model takes \[\]"):
+            model.features(batch, hidden)
 
 
 @in_both_ways

@@ -82,7 +82,10 @@ def test_groups_of_parameters_are_told_before_the_first_step(
     assert done.code == 0, done.err
     text = done.err.split("epoch 1 of 2")[0]
     assert "plm " in text and "lr 3e-05" in text and "lr 0.001" in text
-    assert "runs in every step" in text
+    assert "fusion.write_back=side" not in text  # an adapted language model has to run
+    deep = call(capsys, "train", config, "--data", data, "--out", tmp_path / "deep",
+                "--set", "fusion.write_back=deep")  # fmt: skip
+    assert "with fusion.write_back=side it would run once" in deep.err
 
 
 def test_a_run_can_be_scored_and_applied(capsys, store, data, config, tmp_path) -> None:

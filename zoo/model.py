@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones.base import SequenceBackbone, StructureBackbone
+from zoo.backbones.base import SequenceBackbone, Start, StructureBackbone
 from zoo.fusion.base import Fusion, Pairs
 from zoo.fusion.side import SideStream
 from zoo.heads import ProteinHead, ResidueHead
@@ -77,10 +77,21 @@ class FusedModel(nn.Module):
 
     @property
     def taps(self) -> tuple[int, ...]:
-        """Layers of the language model that the side stream reads: fused ones and the last."""
-        if self.side is None or self.seq is None:
+        """Layers of the language model whose states, known once, are known for good: see `tap`.
+
+        With write-back "side" all that the stream reads: fused layers and the last. With "deep"
+        the first fused layer, or the last without exchange: up to there nothing that is trained
+        takes part, unless the language model itself is trained.
+        """
+        if self.seq is None:
             return ()
-        return tuple(sorted({*(k for k, _ in self.fuse_after), self.seq.num_layers}))
+        places = [k for k, _ in self.fuse_after]
+        if self.side is not None:
+            return tuple(sorted({*places, self.seq.num_layers}))
+        trained = any(p.requires_grad for p in self.seq.parameters())
+        if trained or not self.seq.can_start_midway:
+            return ()
+        return (min(places, default=self.seq.num_layers),)
 
     def batch(self, proteins: Sequence[Protein | Example]) -> Batch:
         """Return what the model takes for some proteins, on the CPU."""
@@ -99,8 +110,12 @@ class FusedModel(nn.Module):
 
         Args:
             batch: from `self.batch`.
-            hidden: for write-back "side", what `tap` returned for this batch, possibly long ago;
-                without it the language model runs.
+            hidden: what `tap` returned for this batch, possibly long ago and in another dtype.
+                With write-back "side" the language model then does not run; with "deep" it goes
+                on from there. Without it all of it runs.
+
+        Raises:
+            ValueError: for states that lack a layer of `taps`, or where there are none to take.
         """
         return self._run(batch, hidden, explain=False)[0]
 
@@ -117,12 +132,17 @@ class FusedModel(nn.Module):
 
     @torch.no_grad()
     def tap(self, batch: Batch) -> dict[int, Tensor]:
-        """Return {k: (nodes, d_seq)}: all that write-back "side" needs of the language model."""
+        """Return {k: state} of `taps`: all that is constant of the language model.
+
+        With write-back "side" (nodes, d_seq), with "deep" (chains, tokens, d_seq): layers that
+        follow attend to special tokens and unresolved residues as well.
+        """
         rows: dict[int, Tensor] = {}
+        taps = self.taps
 
         def keep(k: int, h: Tensor) -> Tensor:
-            if k in self.taps:
-                rows[k] = gather_rows(h, batch.node_token)
+            if k in taps:
+                rows[k] = h if self.side is None else gather_rows(h, batch.node_token)
             return h
 
         assert self.seq is not None and batch.tokens is not None and batch.attend is not None
@@ -132,19 +152,24 @@ class FusedModel(nn.Module):
     def _run(
         self, batch: Batch, hidden: Mapping[int, Tensor] | None, *, explain: bool
     ) -> tuple[Tensor, list[Explanation]]:
+        if hidden is not None and not (self.taps and hidden.keys() >= set(self.taps)):
+            given, taken = sorted(hidden), list(self.taps)
+            raise ValueError(f"hidden states of layers {given} given; the model takes {taken}")
         run = _Run(self, batch, explain=explain)
         if self.side is not None:
             parts = [self._side_rows(run, hidden if hidden is not None else self.tap(batch))]
-        elif hidden is not None:
-            raise ValueError("stored hidden states only fit a model with write-back 'side'")
         else:
-            parts = [self._deep_rows(run)] if self.seq is not None else []
+            parts = [self._deep_rows(run, hidden)] if self.seq is not None else []
         if self.struct is not None:
             parts.append(run.finish())
         return torch.cat(parts, dim=-1), run.explanations
 
-    def _deep_rows(self, run: _Run) -> Tensor:
+    def _deep_rows(self, run: _Run, hidden: Mapping[int, Tensor] | None) -> Tensor:
         """Run the language model; fused rows re-enter it where exchanges are."""
+        start: Start | None = None
+        if hidden is not None:
+            (k,) = self.taps
+            start = k, hidden[k]
         node_token, places = run.batch.node_token, [k for k, _ in self.fuse_after]
 
         def exchange(k: int, h: Tensor) -> Tensor:
@@ -155,7 +180,7 @@ class FusedModel(nn.Module):
 
         assert self.seq is not None
         assert run.batch.tokens is not None and run.batch.attend is not None
-        h = self.seq(run.batch.tokens, run.batch.attend, exchange)
+        h = self.seq(run.batch.tokens, run.batch.attend, exchange, start)
         return gather_rows(h, node_token).to(run.dtype)
 
     def _side_rows(self, run: _Run, hidden: Mapping[int, Tensor]) -> Tensor:

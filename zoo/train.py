@@ -159,9 +159,9 @@ class Lines:
         drawn = " (drawn from the training samples)" if self.job.plan.drawn else ""
         self.say(f"  {len(keys.train):,} training, {len(keys.validation):,} validation{drawn}, "
                  f"{len(keys.test):,} test samples (not read)")  # fmt: skip
-        if module.model.seq is not None and module.model.side is None:
-            self.say("  the language model runs in every step; with fusion.write_back=side it "
-                     "would run once")  # fmt: skip
+        if module.model.taps and module.model.side is None:
+            self.say("  the language model, from its first exchange on, runs in every step; with "
+                     "fusion.write_back=side it would run once")  # fmt: skip
         if module.model.recipe.random_plm:
             self.say(RANDOM_WARNING, style="bold red")
 

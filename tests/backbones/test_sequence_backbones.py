@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -95,6 +97,108 @@ def test_what_a_callback_returns_is_what_the_model_goes_on_with(plm: HFBackbone)
         plm(tokens.ids, tokens.attend, add)
     assert torch.equal(after[1], before[1]) and torch.equal(after[2], before[2])
     assert not torch.allclose(after[3], before[3])
+
+
+# ------------------------------------------------------------------------------ starting midway
+
+
+@contextmanager
+def computed(plm: HFBackbone) -> Iterator[list[int]]:
+    """Tell which layers compute anything, by their first linear map."""
+    ran: list[int] = []
+    hooks = [
+        next(m for m in layer.modules() if isinstance(m, nn.Linear)).register_forward_hook(
+            lambda *_, k=k: ran.append(k)
+        )
+        for k, layer in enumerate(plm.layers, start=1)
+    ]
+    try:
+        yield ran
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.mark.parametrize("k", range(1, shelf.NUM_PLM_LAYERS + 1))
+@pytest.mark.parametrize("sequences", [SEQUENCES, ["MKVLAY"]], ids=["padded", "alone"])
+def test_a_start_gives_bit_for_bit_what_the_full_run_does(
+    plm: HFBackbone, k: int, sequences: list[str]
+) -> None:
+    (full, out), started = taps(plm, sequences), {}
+    tokens = plm.tokenize(sequences)
+    with torch.no_grad(), computed(plm) as ran:
+        again = plm(
+            tokens.ids, tokens.attend, lambda j, h: started.update({j: h}) or h, (k, full[k])
+        )
+    assert list(started) == list(range(k, plm.num_layers + 1))
+    assert all(torch.equal(h, full[j]) for j, h in started.items())
+    assert torch.equal(again, out)
+    assert ran == list(range(k + 1, plm.num_layers + 1))
+
+
+@for_every_plm
+@pytest.mark.parametrize("k", range(1, shelf.NUM_PLM_LAYERS + 1))
+def test_gradients_are_those_of_the_full_run_and_nothing_is_recorded_below(
+    kind: str, k: int
+) -> None:
+    plm = shelf.tiny_plm(kind)
+    full, tokens = taps(plm)[0], plm.tokenize(SEQUENCES)
+    push = torch.randn(*tokens.ids.shape, plm.width)
+
+    def gradient(start: tuple[int, Tensor] | None) -> Tensor:
+        given = push.clone().requires_grad_()
+
+        def add(j: int, h: Tensor) -> Tensor:
+            assert h.requires_grad == (j > k)
+            return h + given if j == k else h
+
+        plm(tokens.ids, tokens.attend, add, start).square().sum().backward()
+        return given.grad
+
+    found = gradient((k, full[k]))
+    assert found.any() and torch.equal(found, gradient(None))
+
+
+@for_every_plm
+def test_a_start_comes_in_any_dtype_and_what_is_padding_does_not_matter(kind: str) -> None:
+    plm = shelf.tiny_plm(kind)
+    (full, _), tokens = taps(plm), plm.tokenize(SEQUENCES)
+    half = full[1].bfloat16()
+    with torch.no_grad():
+        out = plm(tokens.ids, tokens.attend, start=(1, half))
+        zeros = half.masked_fill(~tokens.attend[:, :, None], 0.0)
+        other = plm(tokens.ids, tokens.attend, start=(1, zeros))
+        exact = plm(tokens.ids, tokens.attend, start=(1, half.float()))
+    assert out.dtype == torch.float32 and torch.equal(out, exact)
+    assert torch.equal(out[tokens.attend], other[tokens.attend])
+
+
+def test_the_layers_are_as_they_were_after_a_start_even_after_an_error(plm: HFBackbone) -> None:
+    def fail(k: int, h: Tensor) -> Tensor:
+        raise RuntimeError
+
+    before, tokens = taps(plm), plm.tokenize(SEQUENCES)
+    with pytest.raises(RuntimeError):
+        plm(tokens.ids, tokens.attend, fail, (2, before[0][2]))
+    assert not any("forward" in vars(layer) for layer in plm.layers)
+    assert torch.equal(taps(plm)[1], before[1])
+
+
+def test_a_start_that_does_not_fit_is_an_error() -> None:
+    plm = shelf.tiny_plm("esm")
+    tokens = plm.tokenize(["MKV"])
+    h = torch.zeros(1, 5, plm.width)
+    for k in (0, 4):
+        with pytest.raises(ValueError, match=f"after layer {k}; there are 1 to 3"):
+            plm(tokens.ids, tokens.attend, start=(k, h))
+    with pytest.raises(ValueError, match=r"start of \(1, 3, 32\), not \(1, 5, 32\)"):
+        plm(tokens.ids, tokens.attend, start=(1, h[:, :3]))
+    plm.can_start_midway = False
+    with pytest.raises(ValueError, match="EsmModel cannot start midway"):
+        plm(tokens.ids, tokens.attend, start=(1, h))
+
+
+# ---------------------------------------------------------------------------------- ways to fail
 
 
 def test_no_hook_stays_behind_even_after_an_error(plm: HFBackbone) -> None:

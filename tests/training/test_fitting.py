@@ -157,6 +157,59 @@ def test_stored_states_give_what_live_ones_give(make: Make) -> None:
     assert losses(half) == pytest.approx(losses(live), rel=2e-2)
 
 
+DEEP = {"fusion.write_back": "deep", "fusion.after": [[2, 1], [3, 2]]}
+PREFIXES: dict[str, dict[str, Any]] = {
+    "two exchanges": DEEP,
+    "serial": {"fusion.write_back": "deep", "fusion.name": "serial", "fusion.args": {}},
+    "parallel": {"fusion.write_back": "deep", "fusion.name": "parallel", "fusion.args": {}},
+}
+
+
+@pytest.mark.parametrize("way", PREFIXES)
+def test_a_deep_model_learns_from_what_is_kept_as_from_a_full_run(make: Make, way: str) -> None:
+    jobs = {
+        store: make("binary residue", name=store, **PREFIXES[way], **{"train.store": store})
+        for store in ("float32", "none", "bfloat16")
+    }
+    for job in jobs.values():
+        train(job)
+    stored, live, half = (losses(job) for job in jobs.values())
+    assert stored == pytest.approx(live, rel=1e-4)
+    assert half == pytest.approx(live, rel=2e-2)
+
+
+def layer_calls(job: Job) -> list[int]:
+    """Train; return how often each layer of the language model ran, fills included."""
+    counts = [0] * shelf.NUM_PLM_LAYERS
+
+    def watch(module: TrainingModule) -> None:
+        for at, layer in enumerate(module.model.seq.layers):
+            linear = next(m for m in layer.modules() if isinstance(m, torch.nn.Linear))
+            linear.register_forward_hook(lambda *_, at=at: counts.__setitem__(at, counts[at] + 1))
+
+    train(job, show=watch)
+    return counts
+
+
+def test_layers_up_to_the_first_exchange_run_once_a_sequence(make: Make) -> None:
+    job = make("binary residue", **DEEP)
+    distinct = len({x for part in ("train", "validation") for key in getattr(job.plan.keys, part)
+                    for x in job.index[key]["sequences"]})  # fmt: skip
+    first, second, third = layer_calls(job)
+    assert first == second == distinct < third
+    again = make("binary residue", name="again", **DEEP)
+    assert layer_calls(again) == [0, 0, third - distinct]
+
+
+@pytest.mark.parametrize("values", [{"sequence.tuning": "lora"}, {"train.store": "none"}])
+def test_a_language_model_that_is_trained_or_not_kept_runs_in_every_step(
+    make: Make, values: dict[str, Any]
+) -> None:
+    counts = layer_calls(make("binary residue", **DEEP, **values))
+    assert counts[0] == counts[1] == counts[2] > 0
+    assert not (make("binary residue").root / "states").exists()
+
+
 def test_a_loss_that_is_not_finite_stops_with_what_was_saved(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

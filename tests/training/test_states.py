@@ -22,7 +22,7 @@ from zoo.errors import ConfigError
 from zoo.model import FusedModel
 from zoo.proteins.batch import join
 from zoo.proteins.protein import Protein
-from zoo.training import filling, room
+from zoo.training import filling, room, upkeep
 from zoo.training.shard import shard_paths
 from zoo.training.shards import StoreError, StoreWarning
 from zoo.training.states import StateStore, default_root
@@ -30,6 +30,7 @@ from zoo.training.states import StateStore, default_root
 WANTED = sequences(40)
 PROTEINS = list(shelf.SHELF.values())
 ALONE = [protein for protein in PROTEINS if len(protein.chains) == 1]
+in_both_ways = pytest.mark.parametrize("write_back", ["side", "deep"])
 of_every_kind = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
 EXACT, HALF = torch.float32, torch.bfloat16
 
@@ -70,24 +71,31 @@ def test_rows_are_those_of_the_sequence_alone(store, plm):
         assert all(torch.equal(reader.rows(sequence, k), expected[k]) for k in (1, 3))
 
 
-def model_of(folder: str, **given: object) -> FusedModel:
-    """Return a model whose exchanges do something, reading its language model at the side."""
+def model_of(folder: str, write_back: str = "side", **given: object) -> FusedModel:
+    """Return a model whose exchanges do something."""
     values = {"graph.ligands": True, "fusion.args.identity_start": False}
-    return shelf.small_model(folder, "gvp", "global", write_back="side", values=values, **given)
+    return shelf.small_model(
+        folder, "gvp", "global", write_back=write_back, values=values,
+        fuse_after=[(2, 1), (3, 2)], **given,
+    )  # fmt: skip
 
 
 def stored(
     model: FusedModel, root: Path, proteins: list[Protein], dtype: torch.dtype
 ) -> StateStore:
-    store = StateStore(root, model.seq, "tiny", model.recipe.fingerprint, model.taps, dtype)
+    store = StateStore(
+        root, model.seq, "tiny", model.recipe.fingerprint, model.taps, dtype,
+        every_token=model.side is None,
+    )  # fmt: skip
     assert fill(store, [chain.sequence for protein in proteins for chain in protein.chains])
     return store
 
 
 @of_every_kind
-def test_stored_equals_live_bit_for_bit_for_a_chain_alone(tmp_path, plm_folders, kind):
+@in_both_ways
+def test_stored_equals_live_bit_for_bit_for_a_chain_alone(tmp_path, plm_folders, kind, write_back):
     """Unresolved residues, ligand atoms and unknown letters among them."""
-    model = model_of(plm_folders[kind], task="ppbs")
+    model = model_of(plm_folders[kind], write_back, task="ppbs")
     store = stored(model, tmp_path, ALONE, EXACT)
     for protein in ALONE:
         batch = model.batch([protein])
@@ -100,15 +108,18 @@ def test_stored_equals_live_bit_for_bit_for_a_chain_alone(tmp_path, plm_folders,
 
 
 @of_every_kind
-def test_stored_equals_live_in_a_padded_batch(tmp_path, plm_folders, kind):
+@in_both_ways
+def test_stored_equals_live_in_a_padded_batch(tmp_path, plm_folders, kind, write_back):
     """To rounding: padding changes the order in which a live batch is summed."""
-    model = model_of(plm_folders[kind], task="ppbs")
+    model = model_of(plm_folders[kind], write_back, task="ppbs")
     store = stored(model, tmp_path, PROTEINS, EXACT)
     batch = model.batch(PROTEINS)
     hidden, tapped = store.hidden(PROTEINS, batch.graph), model.tap(batch)
+    there = batch.node_token >= 0 if write_back == "side" else batch.attend
     for k in tapped:
-        shelf.assert_close(hidden[k], tapped[k])
-        assert (hidden[k][batch.node_token < 0] == 0).all()
+        assert hidden[k].shape == tapped[k].shape
+        shelf.assert_close(hidden[k][there], tapped[k][there])
+        assert (hidden[k][~there] == 0).all()
     with torch.no_grad():
         shelf.assert_close(model(batch, hidden), model(batch))
 
@@ -131,8 +142,9 @@ def test_a_batch_of_several_has_the_rows_of_each_chain_alone(tmp_path, plm_folde
 
 
 @of_every_kind
-def test_bfloat16_is_the_live_state_rounded(tmp_path, plm_folders, kind):
-    model = model_of(plm_folders[kind], task="ppbs")
+@in_both_ways
+def test_bfloat16_is_the_live_state_rounded(tmp_path, plm_folders, kind, write_back):
+    model = model_of(plm_folders[kind], write_back, task="ppbs")
     store = stored(model, tmp_path, ALONE, HALF)
     for protein in ALONE:
         batch = model.batch([protein])
@@ -142,6 +154,26 @@ def test_bfloat16_is_the_live_state_rounded(tmp_path, plm_folders, kind):
             assert ((hidden[k].float() - tapped[k]).abs() <= 2**-8 * tapped[k].abs()).all()
         with torch.no_grad():
             torch.testing.assert_close(model(batch, hidden), model(batch), rtol=0.05, atol=0.05)
+
+
+@of_every_kind
+def test_residues_and_tokens_are_kept_apart(tmp_path, plm_folders, kind):
+    """Special tokens are rows of the second alone, and no room is lost or missed."""
+    models = [model_of(plm_folders[kind], write_back) for write_back in ("side", "deep")]
+    side, deep = (stored(model, tmp_path, ALONE, EXACT) for model in models)
+    assert deep.folder != side.folder and deep.layers == (2,)
+    (sequence,) = {chain.sequence for chain in shelf.ordinary().chains}
+    special, start = models[1].seq.tokenizer.num_special, len(models[1].seq.tokenizer.before)
+    rows = deep.rows(sequence, 2)
+    assert len(rows) == len(sequence) + special
+    assert torch.equal(rows[start : start + len(sequence)], side.rows(sequence, 2))
+    assert deep.expected_bytes(["ACDE"]) == (4 + special) * shelf.PLM_WIDTH * 4
+    found = {holding.name: holding for holding in upkeep.holdings(tmp_path)}
+    names = [f"states/{store.folder.name}" for store in (side, deep)]
+    assert [found[name].layers for name in names] == [[2, 3], [2]]
+    assert found[names[1]].count() == found[names[0]].count() == (len(ALONE), 0)
+    upkeep.remove(found[names[1]].shards, tmp_path)
+    assert not deep.folder.exists() and side.missing([sequence]) == []
 
 
 def test_a_batch_without_tokens_takes_stored_states(tmp_path, plm_folders):
@@ -160,9 +192,12 @@ def test_a_padded_batch_of_a_gpu_gives_each_its_own_rows(plm):
     device = torch.device("cpu")
     with torch.no_grad():
         found = filling.states(plm, WANTED, (1, 2, 3), EXACT, device)
+        whole = filling.states(plm, WANTED, (1, 2, 3), EXACT, device, every_token=True)
     for k, rows in found.items():
         for sequence in WANTED:
             shelf.assert_close(rows[sequence], live(plm, sequence)[k])
+            assert torch.equal(whole[k][sequence][1:-1], rows[sequence])
+            assert len(whole[k][sequence]) == len(sequence) + 2
 
 
 # ------------------------------------------------------------------------ computed once

@@ -18,6 +18,8 @@ from zoo.registry import Registry
 
 OnLayer = Callable[[int, Tensor], Tensor]
 """Gets (k, h) after layer k, h (chains, tokens, width); returns the h to go on with."""
+Start = tuple[int, Tensor]
+"""(k, h): the state after layer k that was computed before, h (chains, tokens, width)."""
 
 
 class SequenceBackbone(nn.Module, ABC):
@@ -29,17 +31,27 @@ class SequenceBackbone(nn.Module, ABC):
 
     num_layers: int
     width: int
+    can_start_midway: bool = False
+    """Whether `forward` takes a `start`."""
 
     @abstractmethod
     def tokenize(self, sequences: Sequence[str]) -> Tokens:
         """Return one token a residue, between the model's own special tokens."""
 
     @abstractmethod
-    def forward(self, tokens: Tensor, attend: Tensor, on_layer: OnLayer | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        attend: Tensor,
+        on_layer: OnLayer | None = None,
+        start: Start | None = None,
+    ) -> Tensor:
         """Return (chains, tokens, width) after the final norm.
 
         `on_layer` is called for k = 1..num_layers in order; returning `h` unchanged leaves the
-        output bitwise as it was.
+        output bitwise as it was. With a `start` layers 1 to k do not run: `on_layer` is called
+        for k first, with the given h in the model's own dtype, and all that follows is bitwise
+        what it is in a full run.
         """
 
     @abstractmethod

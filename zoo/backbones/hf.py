@@ -7,8 +7,8 @@ not work: rotary and relative positions are made by the encoder around them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from zoo.backbones import plm as plms
 from zoo.backbones import residue_tokens
-from zoo.backbones.base import OnLayer, SequenceBackbone
+from zoo.backbones.base import OnLayer, SequenceBackbone, Start
 from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.backbones.weights import Weights
 from zoo.errors import ConfigError, WeightsError
@@ -24,6 +24,8 @@ from zoo.proteins.batch import Tokens
 
 UNUSED = ("pooler", "contact_head")
 """Parts of some encoders that their hidden states do not pass through."""
+MIDWAY = ("bert", "esm", "t5")
+"""Types of encoders whose first layers can be left out; another may carry more than one state."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -42,6 +44,7 @@ class HFBackbone(SequenceBackbone):
         self.num_layers, self.width = config.num_hidden_layers, config.hidden_size
         # In a list, because a module of this one would be saved under two names.
         self._layers = [find_layers(model, self.num_layers)]
+        self.can_start_midway = config.model_type in MIDWAY
         self.max_tokens, self.extends = position_limit(config)
         self._warned = False
         self.requires_grad_(not frozen)
@@ -66,12 +69,38 @@ class HFBackbone(SequenceBackbone):
         self._check_length(max(map(len, sequences), default=0) + self.tokenizer.num_special)
         return self.tokenizer(sequences)
 
-    def forward(self, tokens: Tensor, attend: Tensor, on_layer: OnLayer | None = None) -> Tensor:
-        """Return (chains, tokens, width) after the final norm, calling back after each layer."""
-        with watched(self.layers, on_layer):
+    def forward(
+        self,
+        tokens: Tensor,
+        attend: Tensor,
+        on_layer: OnLayer | None = None,
+        start: Start | None = None,
+    ) -> Tensor:
+        """Return (chains, tokens, width) after the final norm, calling back after each layer.
+
+        Raises:
+            ValueError: for a `start` that does not fit.
+        """
+        first = 1
+        skipping: AbstractContextManager[None] = nullcontext()
+        if start is not None:
+            first, h = self._fitting(start, tokens)
+            skipping = left_out(self.layers[:first], h)
+        with skipping, watched(self.layers, on_layer, first):
             output = self.model(input_ids=tokens, attention_mask=attend.long())
         hidden: Tensor = output.last_hidden_state
         return hidden
+
+    def _fitting(self, start: Start, tokens: Tensor) -> Start:
+        """Return a start in the model's own dtype, checked."""
+        k, h = start
+        if not self.can_start_midway:
+            raise ValueError(f"{type(self.model).__name__} cannot start midway, see MIDWAY")
+        if not 1 <= k <= self.num_layers:
+            raise ValueError(f"start after layer {k}; there are 1 to {self.num_layers}")
+        if h.shape != (*tokens.shape, self.width):
+            raise ValueError(f"start of {tuple(h.shape)}, not {(*tokens.shape, self.width)}")
+        return k, h.to(next(self.parameters()).dtype)
 
     def embedding(self, tokens: Tensor, attend: Tensor) -> Tensor:
         """Return (chains, tokens, width): layer 0, what enters the first layer."""
@@ -121,12 +150,41 @@ def find_layers(model: nn.Module, count: int) -> nn.ModuleList:
 
 
 @contextmanager
-def watched(layers: nn.ModuleList, on_layer: OnLayer | None) -> Iterator[None]:
-    """Let `on_layer` see, and replace, the output of every layer while the block runs."""
+def left_out(layers: nn.ModuleList, h: Tensor) -> Iterator[None]:
+    """Have some layers compute nothing and give `h` while the block runs.
+
+    The encoder still makes its masks and rotary positions, which the other layers need.
+    """
+    for layer in layers:
+        layer.forward = _giving(layer, h)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward  # its class's own shows again
+
+
+def _giving(layer: Any, h: Tensor) -> Callable[..., Any]:
+    """Return a `forward` that gives `h` in the form that the layer has."""
+
+    def give(*args: Any, **kwargs: Any) -> Tensor:
+        return h
+
+    def give_with_bias(hidden: Tensor, mask: Tensor, bias: Any, *args: Any, **kwargs: Any) -> Any:
+        if bias is None:  # the first block makes it, and each hands it on
+            bias = layer.layer[0].SelfAttention.compute_bias(h.shape[1], h.shape[1])
+        return h, bias, None
+
+    return give_with_bias if hasattr(layer, "layer") else give  # T5's blocks have layers
+
+
+@contextmanager
+def watched(layers: nn.ModuleList, on_layer: OnLayer | None, first: int = 1) -> Iterator[None]:
+    """Let `on_layer` see, and replace, what layers from `first` on give while the block runs."""
     hooks = [
-        layer.register_forward_hook(_calling(index + 1, on_layer))
-        for index, layer in enumerate(layers)
-        if on_layer is not None
+        layer.register_forward_hook(_calling(k, on_layer))
+        for k, layer in enumerate(layers, start=1)
+        if on_layer is not None and k >= first
     ]
     try:
         yield

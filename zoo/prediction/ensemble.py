@@ -85,16 +85,16 @@ class Ensemble:
 
 
 class _Taps:
-    """What members with write-back "side" read of a language model that they share: run once."""
+    """What is constant of a language model that members share: run once for all of them."""
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.known: dict[object, Mapping[int, Tensor]] = {}
 
     def of(self, model: FusedModel) -> Hidden | None:
-        if model.side is None:
+        if not model.taps:
             return None
-        key = (id(model.seq), model.taps, model.graph_spec)
+        key = (id(model.seq), model.taps, model.side is None, model.graph_spec)
 
         def states(_: Sequence[Protein], batch: Batch) -> Mapping[int, Tensor]:
             if key not in self.known:

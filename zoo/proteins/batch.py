@@ -50,7 +50,7 @@ class Batch:
         node_token: (nodes,) row of `tokens.flatten()` that each node is, -1 for none. This is
             the only bridge between sequence and structure. Without tokens, the row of its residue
             with all chains end to end.
-        tokens: (chains, tokens), None for a model without a pLM or with its states stored.
+        tokens: (chains, tokens), None for a model whose pLM does not run.
         attend: (chains, tokens), False on padding.
         names: one a protein.
         target: joined over proteins; None without.
@@ -100,7 +100,7 @@ def join(
     Args:
         graphs: one a protein.
         sequences: of the chains of each protein.
-        tokenize: None for a model without a pLM, or whose pLM's states are stored.
+        tokenize: None for a model whose pLM does not run.
         names: one a protein.
     """
     graph = Graph.batch(graphs)

@@ -19,6 +19,7 @@ from zoo.tasks.samples import Target
 from zoo.training.batching import TokenBatches
 from zoo.training.callbacks import Stopped
 from zoo.training.examples import Collate, Examples, PreparedExamples
+from zoo.training.room import check_space
 from zoo.training.states import StateStore
 
 CHUNK = 64
@@ -49,6 +50,7 @@ class TrainingData(lightning.LightningDataModule):
     ) -> None:  # fmt: skip
         super().__init__()
         self.model, self.settings, self.asked, self.limit = model, settings, asked, limit
+        self.root = root
         kept = None if settings.store == "none" else root
         self.parts = {
             name: PreparedExamples(
@@ -61,13 +63,13 @@ class TrainingData(lightning.LightningDataModule):
         """Called when all that is kept on disk is there, before training."""
 
     def _open_states(self, root: Path) -> StateStore | None:
-        """Return the store; None for a model whose language model has to run each time."""
-        if self.model.side is None or self.model.seq is None:
+        """Return the store; None for a model whose language model has to run all each time."""
+        if self.model.seq is None or not self.model.taps:
             return None
         recipe = self.model.recipe
         return StateStore(
             root, self.model.seq, recipe.config.sequence.name, recipe.fingerprint,
-            self.model.taps, DTYPES[self.settings.store],
+            self.model.taps, DTYPES[self.settings.store], every_token=self.model.side is None,
         )  # fmt: skip
 
     @property
@@ -90,6 +92,7 @@ class TrainingData(lightning.LightningDataModule):
         todo = part.missing()[rank::world]
         if not todo or part.kept is None:
             return
+        self._announce_graphs(name, part, todo, rank)
         with _shown(f"featurising {name}", len(todo), rank) as show:
             for start in range(0, len(todo), CHUNK):
                 chunk = todo[start : start + CHUNK]
@@ -97,6 +100,22 @@ class TrainingData(lightning.LightningDataModule):
                 show(start + len(chunk))
                 if self.asked():
                     raise Stopped
+
+    def _announce_graphs(
+        self, name: str, part: PreparedExamples, todo: Sequence[str], rank: int
+    ) -> None:
+        """Say how large they will be, from the first of them, and stop if they would not fit."""
+        (first,) = part.featurised(todo[:1]).values()
+        sizes = part.residues()
+        share = sum(sizes[key] for key in todo) / max(1, sizes[todo[0]])
+        need = round(share * sum(x.numel() * x.element_size() for x in first.values()))
+        what = f"The graphs of {len(todo):,} {name} samples"
+        check_space(self.root, need, self.limit, what, "or give train.store=none")
+        if rank == 0:
+            err_console.print(
+                f"{what.lower()}: about {need / 1e9:.2f} GB in {self.root}",
+                highlight=False, soft_wrap=True, markup=False,
+            )  # fmt: skip
 
     def _fill_states(
         self, states: StateStore, device: torch.device | str, rank: int, world: int
@@ -106,8 +125,9 @@ class TrainingData(lightning.LightningDataModule):
             return
         if rank == 0:
             size = states.expected_bytes(missing)
+            then = ", and in training from there on" if states.every_token else ""
             err_console.print(
-                f"the language model runs once: {len(missing):,} sequences, layers "
+                f"the language model runs once{then}: {len(missing):,} sequences, layers "
                 f"{', '.join(map(str, states.layers))}, {size / 1e9:.2f} GB in {states.root}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
@@ -185,9 +205,10 @@ class TrainingData(lightning.LightningDataModule):
     def collate(self, name: str) -> Collate:
         """Return what joins samples of a part into a batch."""
         seq, states = self.model.seq, self.states
+        runs = seq is not None and (states is None or states.every_token)
         return Collate(
             self.parts[name],
-            seq.tokenize if seq is not None and states is None else None,
+            seq.tokenize if seq is not None and runs else None,
             None if states is None else states.of_chains,
         )
 

@@ -34,7 +34,7 @@ class Examples:
 
     Attributes:
         batch: what the model takes.
-        hidden: the language model's stored states, None to run it.
+        hidden: the language model's stored states, None to run all of it.
         targets: by name, (rows,) or (rows, outputs), rows being nodes or proteins, NaN unknown.
         weight: (rows,) of the samples.
         censored: (rows,) as `Sample.censored`.
@@ -151,6 +151,11 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
             for key in keys:
                 yield store[key]
 
+    def residues(self) -> dict[str, int]:
+        """Return the residues of each sample."""
+        sizes = (sum(map(len, chains)) for chains in self.sequences)
+        return dict(zip(self.keys, sizes, strict=True))
+
     def missing(self) -> list[str]:
         """Return the keys whose graph is not kept on disk yet."""
         return [] if self.kept is None else [key for key in self.keys if key not in self.kept]
@@ -163,7 +168,7 @@ class Collate:
     Attributes:
         examples: where the samples come from.
         tokenize: None where no language model will run.
-        states: reads the language model's stored states; None to run it.
+        states: reads the language model's stored states; None to run all of it.
     """
 
     examples: PreparedExamples
@@ -176,7 +181,7 @@ class Collate:
         graphs = [to_graph(tensors) for _, tensors in found]
         sequences = [self.examples.sequences[index] for index in indices]
         keys = tuple(self.examples.keys[index] for index in indices)
-        batch = join(graphs, sequences, None if self.states else self.tokenize, keys)
+        batch = join(graphs, sequences, self.tokenize, keys)
         level = self.examples.targets[0].level
         rows = batch.graph.protein if level == "residue" else torch.arange(len(graphs))
         facts = torch.stack([tensors["facts"] for _, tensors in found])[rows]

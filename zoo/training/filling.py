@@ -41,7 +41,10 @@ def fill(
     with running(seq, device):
         for batch in own_order(batches(missing, budget if device.type != "cpu" else 0)):
             if todo := store.missing(batch):
-                for k, rows in states(seq, todo, store.layers, store.dtype, device).items():
+                found = states(
+                    seq, todo, store.layers, store.dtype, device, every_token=store.every_token
+                )
+                for k, rows in found.items():
                     writer.add(k, rows)
                 writer.flush_if_due()
             done += len(batch)
@@ -93,19 +96,26 @@ def states(
     layers: Sequence[int],
     dtype: torch.dtype,
     device: torch.device,
+    *,
+    every_token: bool = False,
 ) -> dict[int, dict[str, Tensor]]:
-    """Return {layer: {sequence: (L, d)}} of one batch, on the CPU, without special tokens.
+    """Return {layer: {sequence: rows}} of one batch, on the CPU.
+
+    Rows are (L, d), or with `every_token` (tokens, d), special ones among them.
 
     Raises:
         StoreError: if a state is not finite.
     """
     tokens = seq.tokenize(sequences)
+    start = 0 if every_token else tokens.start
+    counts = tokens.attend.sum(1).tolist() if every_token else map(len, sequences)
+    ends = {x: n for x, n in zip(sequences, counts, strict=True)}
     found: dict[int, dict[str, Tensor]] = {}
 
     def keep(k: int, h: Tensor) -> Tensor:
         if k in layers:
-            rows = h[:, tokens.start :].to("cpu", dtype, copy=True)
-            found[k] = {x: rows[i, : len(x)] for i, x in enumerate(sequences)}
+            rows = h[:, start:].to("cpu", dtype, copy=True)
+            found[k] = {x: rows[i, : ends[x]] for i, x in enumerate(sequences)}
         return h
 
     seq(tokens.ids.to(device), tokens.attend.to(device), keep)
@@ -129,7 +139,7 @@ class Writer:
         self._rows: dict[int, dict[str, Tensor]] = {k: {} for k in store.layers}
 
     def add(self, layer: int, rows: dict[str, Tensor]) -> None:
-        """Take {sequence: (L, d)}, leaving out what the store has: another layer lacked it."""
+        """Take {sequence: rows}, leaving out what the store has: another layer lacked it."""
         new = {x: h for x, h in rows.items() if layer in self._store.lacking(x)}
         self._rows[layer] |= new
 

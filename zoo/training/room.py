@@ -14,22 +14,39 @@ if TYPE_CHECKING:
 
 
 def check_room(store: StateStore, missing: Sequence[str], limit: int | None) -> None:
-    """Check the bytes that are needed before anything is computed.
+    """Check that the states of some sequences fit, before anything is computed.
 
     Raises:
         ConfigError: naming what is needed, what there is, and what helps.
     """
-    need, held = store.expected_bytes(missing), held_by(store.root)
+    what = f"The hidden states of {len(missing):,} sequences"
+    helps = "keep them in bfloat16, or fuse fewer layers"
+    check_space(store.root, store.expected_bytes(missing), limit, what, helps)
+
+
+def check_space(root: Path, need: int, limit: int | None, what: str, helps: str) -> None:
+    """Check that so many bytes fit below a folder.
+
+    Args:
+        root: of all that is kept.
+        need: bytes.
+        limit: that the root may hold; None: what its disk holds.
+        what: needs them.
+        helps: against it, beside a larger store.
+
+    Raises:
+        ConfigError: naming what is needed, what there is, and what helps.
+    """
+    held = held_by(root)
     if limit is not None and held + need > limit:
         there = f"{held / 1e9:.2f} GB of the limit of {limit / 1e9:.2f} GB are taken"
-    elif need > (free := free_at(store.root)):
+    elif need > (free := free_at(root)):
         there = f"{free / 1e9:.2f} GB are free on its disk"
     else:
         return
     raise ConfigError(
-        f"The hidden states of {len(missing):,} sequences need {need / 1e9:.2f} GB in "
-        f"{store.root}, and {there}. Make room with `python -m zoo.store prune`, set a higher "
-        "limit or another folder (ZOO_STORE), keep them in bfloat16, or fuse fewer layers."
+        f"{what} need {need / 1e9:.2f} GB in {root}, and {there}. Make room with `python -m "
+        f"zoo.store prune`, set a higher limit or another folder (ZOO_STORE), {helps}."
     )
 
 

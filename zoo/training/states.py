@@ -2,6 +2,9 @@
 
     <root>/states/<model>-<fingerprint>-<computed in>-<kept in>-tf<version>/layer_<k>/*.safetensors
 
+Rows of residues are enough where the language model is only read. Where it goes on from a state,
+rows of all its tokens are kept instead, in a folder of their own: <model>-...-tokens.
+
 A sequence's states depend on nothing but what the folder's name says, so any number of runs and
 processes share them. Versions of torch, and devices, change them by rounding only and do not count.
 """
@@ -46,7 +49,7 @@ def default_root() -> Path:
 
 
 class StateStore:
-    """States of some layers, a row a residue, as `FusedModel.tap` sees them: before the final norm.
+    """States of some layers, as `FusedModel.tap` gives them: before the final norm.
 
     In another process (a DataLoader's worker) it reads; the language model does not travel along.
 
@@ -57,6 +60,7 @@ class StateStore:
         fingerprint: of its weights.
         layers: 1 to `seq.num_layers`, see `FusedModel.taps`.
         dtype: what states are kept in; float32 keeps what a float32 model computes exactly.
+        every_token: a row a token, special ones among them, and not a row a residue.
 
     Raises:
         ConfigError: if states of this model were stored with another tokenizer.
@@ -70,12 +74,16 @@ class StateStore:
         fingerprint: str,
         layers: Sequence[int],
         dtype: torch.dtype = torch.bfloat16,
+        *,
+        every_token: bool = False,
     ) -> None:
         if dtype not in DTYPES:
             raise unknown("dtype of stored states", _short(dtype), map(_short, DTYPES))
         self.root, self.seq, self.dtype, self.width = root, seq, dtype, seq.width
+        self.every_token = every_token
+        self.special = seq.tokenize(["A"]).ids.shape[1] - 1
         self.facts = _facts(seq, name, fingerprint, dtype)
-        self.folder = root / STATES / _folder_name(self.facts)
+        self.folder = root / STATES / (_folder_name(self.facts) + "-tokens" * every_token)
         self.shards = {k: Shards(self.folder / f"{LAYER}{k}") for k in layers}
         self._check_tokens()
 
@@ -100,7 +108,8 @@ class StateStore:
 
     def expected_bytes(self, sequences: Iterable[str]) -> int:
         """Return what storing all that is missing of some sequences will take."""
-        rows = sum(len(x) * len(self.lacking(x)) for x in self.missing(sequences))
+        more = self.special if self.every_token else 0
+        rows = sum((len(x) + more) * len(self.lacking(x)) for x in self.missing(sequences))
         return rows * self.width * self.dtype.itemsize
 
     def fill(
@@ -138,7 +147,7 @@ class StateStore:
         )  # fmt: skip
 
     def rows(self, sequence: str, layer: int) -> Tensor:
-        """Return (L, d), a view of the mapped file.
+        """Return (L, d), or (tokens, d) with `every_token`: a view of the mapped file.
 
         Raises:
             StoreError: if it was never computed, or is damaged.
@@ -152,28 +161,32 @@ class StateStore:
             ) from None
 
     def put(self, states: Mapping[int, Mapping[str, Tensor]]) -> None:
-        """Write {layer: {sequence: (L, d)}}, a shard a layer."""
+        """Write {layer: {sequence: rows}}, a shard a layer."""
         if not (self.folder / FACTS).exists():
             write_whole(self.folder / FACTS, json.dumps(self.facts, indent=2).encode())
         for k, rows in states.items():
             self.shards[k].put({key_of(sequence): {ROWS: h} for sequence, h in rows.items()})
 
     def of_chains(self, sequences: Sequence[Sequence[str]], graph: Graph) -> dict[int, Tensor]:
-        """Return {k: (nodes, d)}, what `FusedModel.tap` returns, in the dtype of the store.
+        """Return what `FusedModel.tap` returns, in the dtype of the store.
+
+        {k: (nodes, d)}, or with `every_token` {k: (chains, tokens, d)}, padded with zeros.
 
         Args:
             sequences: of the chains of each protein.
             graph: of all of them, on the CPU; ligand atoms get rows of zeros.
         """
-        row = residue_rows(graph, sequences)
         flat = [sequence for chains in sequences for sequence in chains]
+        if self.every_token:
+            return {k: _padded([self.rows(x, k) for x in flat]) for k in self.layers}
+        row = residue_rows(graph, sequences)
         return {
             k: gather_rows(torch.cat([self.rows(x, k) for x in flat])[None], row)
             for k in self.layers
         }
 
     def hidden(self, proteins: Sequence[Protein], graph: Graph) -> dict[int, Tensor]:
-        """Return {k: (nodes, d)} for some proteins and their joined graph, see `of_chains`."""
+        """Return the states of some proteins and their joined graph, see `of_chains`."""
         return self.of_chains([[chain.sequence for chain in p.chains] for p in proteins], graph)
 
     def _check_tokens(self) -> None:
@@ -193,6 +206,11 @@ class StateStore:
 def key_of(sequence: str) -> str:
     """Return the key of a sequence."""
     return hashlib.sha256(sequence.encode()).hexdigest()[:32]
+
+
+def _padded(rows: list[Tensor]) -> Tensor:
+    """Return (chains, tokens, d); no token attends to padding, so zeros will do."""
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
 def _short(dtype: torch.dtype) -> str:

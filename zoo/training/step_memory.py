@@ -35,18 +35,18 @@ def check_memory(module: TrainingModule, data: TrainingData, device: torch.devic
     what = f"{part.keys[longest]} of {largest:,} residues" if alone else f"{largest:,} residues"
     raise ConfigError(
         f"A step on a batch of {what} needs about {need / 1e9:.1f} GB, and {free / 1e9:.1f} GB of "
-        f"memory are free. {_advice(module, data, alone)}"
+        f"memory are free. {_advice(module, alone)}"
     )
 
 
-def _advice(module: TrainingModule, data: TrainingData, alone: bool) -> str:
+def _advice(module: TrainingModule, alone: bool) -> str:
     """Say what helps."""
     helps = []
     if not alone:
         helps.append(f"a smaller train.tokens (now {module.settings.tokens})")
     if not module.settings.checkpoint_activations:
         helps.append("train.checkpoint_activations=true")
-    if module.model.seq is not None and data.states is None:
+    if module.model.seq is not None and module.model.side is None:
         helps.append("fusion.write_back=side, so that the language model does not run in training")
     helps += ["train.precision=bf16", "fewer layers or channels in structure.args"]
     return "What helps: " + "; ".join(helps) + "."
