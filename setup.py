@@ -43,6 +43,7 @@ setup(
         "lifelines>=0.30",
         "matplotlib>=3.8",
         "h5py>=3.10",
+        "filelock>=3.12",
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
         "rdkit>=2024.3",  # ligand files
         "tmtools>=0.2",  # TM-score

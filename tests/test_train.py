@@ -49,7 +49,8 @@ def config(tmp_path: Path, plm_folders: dict[str, str]) -> Path:
 
 
 def weights(folder: Path) -> dict[str, Any]:
-    return load_file(folder / "model.safetensors")
+    # Copies: what `load_file` gives lies in the file.
+    return {k: x.clone() for k, x in load_file(folder / "model.safetensors").items()}
 
 
 def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> None:
@@ -148,6 +149,47 @@ def test_a_run_is_never_written_over(capsys, store, data, config, tmp_path) -> N
     assert all((before[name] == x).all() for name, x in weights(out).items())
 
 
+def test_what_is_damaged_is_told_or_mended(capsys, store, data, config, tmp_path) -> None:
+    out = tmp_path / "run"
+    assert call(capsys, "train", config, "--data", data, "--out", out).code == 0
+    before, path = weights(out), out / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])  # as a copy that broke off
+    (out / "curves.csv").unlink()
+    again = call(capsys, "train", "--resume", "--out", out)
+    assert again.code == 0 and all((before[name] == x).all() for name, x in weights(out).items())
+    path.unlink()
+    (out / "checkpoints" / "last.ckpt").write_bytes(b"half")
+    broken = call(capsys, "train", "--resume", "--out", out)
+    assert broken.code == 5 and "last.ckpt is missing or damaged" in broken.err
+    (out / "run.json").write_text("{}")
+    assert "run.json is damaged" in call(capsys, "train", "--resume", "--out", out).err
+    assert "run.json is damaged" in call(capsys, "evaluate", out).err
+
+
+def test_two_processes_do_not_train_in_one_folder(capsys, store, data, config, tmp_path) -> None:
+    from filelock import FileLock
+
+    out = tmp_path / "run"
+    out.mkdir()
+    with FileLock(out / ".lock"):
+        done = call(capsys, "train", config, "--data", data, "--out", out)
+    assert done.code == 2 and "Another process is training" in done.err
+
+
+def test_a_target_without_values_is_refused_and_a_constant_told(
+    capsys, store, config, tmp_path
+) -> None:
+    for name, value, code, said in (
+        ("none", float("nan"), 4, "no known value"), ("one", 1.0, 0, "one value only"),
+    ):  # fmt: skip
+        found = runs.samples(runs.BINDING)
+        for sample in found:
+            sample.targets["binding_site"][:] = value
+        data = runs.prepare(tmp_path / name, [runs.BINDING], found)
+        done = call(capsys, "train", config, "--data", data, "--out", tmp_path / f"run_{name}")
+        assert (done.code, said in done.err) == (code, True), done.err
+
+
 def test_what_fails_before_training_leaves_no_run(capsys, store, data, config, tmp_path) -> None:
     out = tmp_path / "run"
     done = call(capsys, "train", config, "--data", data, "--out", out,
@@ -167,6 +209,9 @@ def test_what_fails_before_training_leaves_no_run(capsys, store, data, config, t
         (["--data", "DATA", "--out", "OUT", "--fold", "2"], 2, "no folds"),
         (["--data", "DATA", "--out", "OUT", "--logger", "paper"], 2, "'paper'"),
         (["--data", "DATA", "--out", "/proc/zoo"], 2, "cannot be written to"),
+        (["--data", "DATA", "--out", "OUT", "--accelerator", "abacus"], 2, "--accelerator abacus"),
+        (["--data", "DATA", "--out", "OUT", "--devices", "3x"], 2, "--devices 3x"),
+        (["--data", "DATA", "--out", "OUT", "--resume", "--seeds", "3"], 2, "leave them out"),
         (["--data", "DATA", "--out", "OUT", "--store-limit", "1e-9"], 2, "zoo.store prune"),
     ],
 )
@@ -204,8 +249,9 @@ def test_validation_samples_are_drawn_where_the_data_have_none(
     assert done.code == 0 and "drawn from the training samples" in done.err
     splits = json.loads((out / "splits.json").read_text())
     assert splits["validation"] and not {*splits["validation"]} & {*splits["train"]}
-    scored = call(capsys, "evaluate", out, "--bootstrap", 10)
+    scored = call(capsys, "evaluate", out, "--bootstrap", 10, "--split", "validation", "--json")
     assert scored.code == 0, scored.err
+    assert json.loads(scored.out)["samples"] == len(splits["validation"])
 
 
 def test_the_test_split_is_never_read(capsys, store, data, config, tmp_path, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from zoo.config import Config
@@ -37,6 +39,7 @@ def save_model(model: FusedModel, folder: str | Path, training: Sequence[str] = 
     tensors = {name: tensor.contiguous() for name, tensor in own_state(model).items()}
     part = folder / f"{WEIGHTS}.part"
     save_file(tensors, part)
+    shutil.copymode(folder / CONFIG, part)  # safetensors lets only its owner read a file
     part.replace(folder / WEIGHTS)  # last, so that a folder with weights is a whole one
     return folder
 
@@ -45,6 +48,15 @@ def save_config(model: FusedModel, folder: Path) -> None:
     """Write config.yaml alone: every key, and which language model it is."""
     data = {**model.recipe.config.to_dict(), "plm_fingerprint": model.recipe.fingerprint}
     (folder / CONFIG).write_text(yaml.safe_dump(data, sort_keys=False))
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file of weights is there and as long as its header says."""
+    try:
+        with safe_open(path, "pt"):
+            return True
+    except Exception:  # FileNotFoundError, SafetensorError
+        return False
 
 
 def load_model(folder: str | Path) -> FusedModel:

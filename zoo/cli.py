@@ -87,7 +87,8 @@ class Interrupts:
         if self.seen:
             raise KeyboardInterrupt
         self.seen = True
-        err_console.print("stopping after this step (Ctrl-C again: at once) ...")
+        # Not through rich: the signal may come while it is printing.
+        os.write(2, b"\nstopping after this step (Ctrl-C again: at once) ...\n")
 
 
 @contextmanager

@@ -60,7 +60,9 @@ def evaluate(
         print(jsonlib.dumps(metrics, indent=2))
         return
     show(console, metrics)
+    both = split != "validation" and any((one.split == "validation").any() for one in predictions)
     text = f"\nwritten: {', '.join(map(str, written))}"
+    text += f"\npredictions are of {split} and of validation, by column split" if both else ""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -15,6 +15,8 @@ from zoo.errors import CheckpointError
 from zoo.tasks.samples import Target
 
 FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
+KEYS = {"task", "data", "inputs", "targets", "members"}
+"""What run.json always has."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,20 @@ class Run:
         return Path(self.facts["data"])
 
 
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """Return what run.json of a folder says; None where there is none.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    if not (folder / FACTS).exists():
+        return None
+    facts = read_json(folder / FACTS)
+    if not isinstance(facts, dict) or not KEYS <= facts.keys():
+        raise CheckpointError(f"{folder / FACTS} is damaged. Train anew, with another --out.")
+    return facts
+
+
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds; None if there is no such file, or it is damaged."""
     try:
@@ -90,8 +106,8 @@ def read_run(folder: Path) -> Run:
     Raises:
         CheckpointError: if it is none, or a member has not been trained to its end.
     """
-    facts = read_json(folder / FACTS)
-    if not isinstance(facts, dict) or "members" not in facts:
+    facts = read_facts(folder)
+    if facts is None:
         raise CheckpointError(
             f"{folder} is no run: it has no {FACTS}. `python -m zoo.train CONFIG --data DIR --out "
             f"{folder}` makes one."

@@ -61,21 +61,24 @@ def train(
 
     Example: python -m zoo.train ppbs_esm2_8m_gvp_local --data PPBS --out runs/ppbs
     """
-    from zoo.training.job import Hardware
-    from zoo.training.planning import Wish, plan
-
     if out is None:
         raise ConfigError("--out is missing: the folder of the run.")
     options = {"sequence.name": seq, "structure.name": struct, "fusion.name": fusion,
                "sequence.weights": weights}  # fmt: skip
+    wanted = _config(config, options, set_ or [], resume)  # before what takes seconds to import
+
+    from zoo.training.job import Hardware
+    from zoo.training.planning import Wish, plan
+
     wish = Wish(
-        config=_config(config, options, set_ or [], resume), data=data, out=out, seeds=seeds,
+        config=wanted, data=data, out=out, seeds=seeds,
         fold=fold, resume=resume, store=store,
         limit=None if store_limit is None else round(store_limit * 1e9),
         hardware=Hardware(accelerator, devices, nodes, strategy), loggers=tuple(logger or ()),
     )  # fmt: skip
-    with asked_to_stop() as asked:
-        _train_all(wish, plan(wish), asked, json)
+    jobs = plan(wish)
+    with asked_to_stop() as asked, alone(out):
+        _train_all(wish, jobs, asked, json)
 
 
 def _config(
@@ -111,17 +114,43 @@ def asked_to_stop() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Keep other processes from training in the same folder.
+
+    Raises:
+        ConfigError: if one does.
+    """
+    from filelock import FileLock, Timeout
+
+    if not leader():
+        yield
+        return
+    path = out / ".lock"
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise ConfigError(
+            f"Another process is training in {out}. Wait for it, or choose another --out."
+        ) from None
+    path.unlink(missing_ok=True)
+
+
 def _train_all(wish: Wish, jobs: list[Job], asked: Callable[[], bool], as_json: bool) -> None:
-    from zoo.runs import FACTS
     from zoo.training.callbacks import Stopped
     from zoo.training.fitting import train as train_one
     from zoo.training.planning import write_down
 
+    written = wish.resume
+
     def begun(module: TrainingModule) -> None:
+        nonlocal written
         if leader():
             lines.begin(module)
-            if not (wish.resume or (wish.out / FACTS).exists()):
+            if not written:
                 write_down(wish, jobs)
+            written = True
 
     for number, job in enumerate(jobs, 1):
         if job.finished:
@@ -150,6 +179,7 @@ class Lines:
         """Say what is trained, how fast, and on how much."""
         from zoo.summary import RANDOM_WARNING, title
         from zoo.training.optim import describe, groups
+        from zoo.training.scoring import score_name
 
         settings, keys = self.job.config.train, self.job.plan.keys
         self.say(f"{self.name or self.job.folder}: {title(module.model)}")
@@ -159,6 +189,10 @@ class Lines:
         drawn = " (drawn from the training samples)" if self.job.plan.drawn else ""
         self.say(f"  {len(keys.train):,} training, {len(keys.validation):,} validation{drawn}, "
                  f"{len(keys.test):,} test samples (not read)")  # fmt: skip
+        self.say(f"  score: {score_name(self.job.targets)}, on the validation samples")
+        for target in module.objective.constant:
+            self.say(f"  {target} has one value only in training: there is nothing to learn",
+                     style="bold yellow")  # fmt: skip
         if module.model.taps and module.model.side is None:
             self.say("  the language model, from its first exchange on, runs in every step; with "
                      "fusion.write_back=side it would run once")  # fmt: skip
@@ -186,20 +220,25 @@ class Lines:
 
 
 def _report(out: Path, jobs: list[Job], as_json: bool) -> None:
-    from zoo.training.callbacks import CURVES, read_curves
+    from zoo.training.finishing import best_row
+    from zoo.training.scoring import score_name
 
     rows = []
     for job in jobs:
-        best = max(read_curves(job.folder / CURVES), key=lambda row: row["val_score"])
-        rows.append({"folder": str(job.folder), "name": job.name, "epoch": int(best["epoch"]) + 1,
-                     "val_score": best["val_score"]})  # fmt: skip
+        best = best_row(job.folder)
+        known = best["epoch"] == best["epoch"]  # curves.csv can have been lost
+        rows.append({
+            "folder": str(job.folder), "name": job.name, "score": score_name(job.targets),
+            "epoch": int(best["epoch"]) + 1 if known else None,
+            "val_score": best["val_score"] if known else None,
+        })  # fmt: skip
     if as_json:
         print(jsonlib.dumps({"out": str(out), "members": rows}, indent=2))
         return
     for row in rows:
         console.print(
-            f"{row['name']}: best validation score {row['val_score']:.4f}, epoch {row['epoch']}",
-            highlight=False, markup=False,
+            f"{row['name']}: best validation score {row['val_score'] or 0:.4f} ({row['score']}), "
+            f"epoch {row['epoch']}", highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
     console.print(f"wrote {out}; score it: python -m zoo.evaluate {out}", highlight=False,
                   markup=False, soft_wrap=True)  # fmt: skip

@@ -14,7 +14,7 @@ import yaml
 
 import zoo
 from zoo.checkpoint import CONFIG
-from zoo.metrics.floor import predict_all, rounds
+from zoo.metrics.floor import Round, predict_all, rounds
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.scannet import LENGTHS
 from zoo.metrics.verdict import verdict
@@ -77,7 +77,7 @@ def evaluate_run(
     """
     check_data(run, data)
     with Store(data / STORE) as store:
-        labels = labelled(rounds(store.index()), settings.split)
+        labels = labelled(_drawn(rounds(store.index()), run), settings.split)
         total = sum(len(labels[member.fold or 0]) for member in run.members)
         with progress("predicting", total) as advance:
             averages = predict(
@@ -88,6 +88,16 @@ def evaluate_run(
             predictions, scores = _score(run, store, averages, settings, advance)
     facts = _facts(run, data, settings, averages)
     return {**facts, "targets": scores}, predictions
+
+
+def _drawn(plan: list[Round], run: Run) -> list[Round]:
+    """Return the rounds with the validation samples that training drew where the data have none."""
+    if len(plan) > 1 or plan[0].validation:
+        return plan
+    known = run.members[0].splits() or {}
+    held = set(known.get("validation", ())) & set(plan[0].train)
+    train = [key for key in plan[0].train if key not in held]
+    return [plan[0]._replace(train=train, validation=sorted(held))]
 
 
 def check_data(run: Run, data: Path) -> None:

@@ -14,7 +14,10 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-LAST, BEST, CURVES = "last.ckpt", "best", "curves.csv"
+from zoo.errors import CheckpointError
+from zoo.training.job import LAST
+
+BEST, CURVES = "best", "curves.csv"
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", "val_score", "lr", "seconds")
 
 
@@ -41,8 +44,24 @@ class WholeFiles(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return what a checkpoint holds: tensors and plain values."""
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint holds; nothing is unpickled.
+
+    Raises:
+        CheckpointError: if it is not there, or damaged.
+    """
+    try:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return found
+    except Exception as error:  # RuntimeError, UnpicklingError, EOFError, FileNotFoundError, ...
+        first = (str(error).splitlines() or ["no reason given"])[0]
+        raise CheckpointError(
+            f"{path} is missing or damaged ({type(error).__name__}: {first}). Delete the folder "
+            f"{path.parent} to train this model anew."
+        ) from None
+    return found
 
 
 class LastCheckpoint(Checkpoint):

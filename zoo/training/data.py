@@ -89,7 +89,9 @@ class TrainingData(lightning.LightningDataModule):
             self._fill_states(self.states, device, rank, world)
 
     def _fill_graphs(self, name: str, part: PreparedExamples, rank: int, world: int) -> None:
-        todo = part.missing()[rank::world]
+        missing = set(part.missing())
+        # Dealt out of all keys: what is missing changes while others write.
+        todo = [key for key in part.keys[rank::world] if key in missing]
         if not todo or part.kept is None:
             return
         self._announce_graphs(name, part, todo, rank)
@@ -131,8 +133,9 @@ class TrainingData(lightning.LightningDataModule):
                 f"{', '.join(map(str, states.layers))}, {size / 1e9:.2f} GB in {states.root}",
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
-        share = missing[rank::world]
-        with _shown("hidden states", len(share), rank) as show:
+        # Dealt out of all sequences, long and short ones to each: what is missing changes.
+        share = sorted(self.sequences, key=lambda x: (len(x), x))[rank::world]
+        with _shown("hidden states", len(states.missing(share)), rank) as show:
 
             def advance(done: int) -> bool:
                 show(done)

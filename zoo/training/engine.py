@@ -6,12 +6,13 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from lightning import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-from zoo.errors import ZooError, unknown
+from zoo.errors import ConfigError, ZooError, unknown
 from zoo.training.callbacks import BEST, Curves, LastCheckpoint, WholeFiles
 from zoo.training.job import Job
 
@@ -59,7 +60,8 @@ def trainer_for(
         callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
     callbacks += [best, LastCheckpoint(folder, settings.checkpoint_minutes, asked)]
     devices = int(job.hardware.devices) if job.hardware.devices.isdigit() else job.hardware.devices
-    return Trainer(
+    make = partial(
+        Trainer,
         accelerator=job.hardware.accelerator, devices=devices, num_nodes=job.hardware.nodes,
         strategy=job.hardware.strategy, precision=PRECISIONS[settings.precision],
         max_epochs=settings.epochs, accumulate_grad_batches=settings.accumulate,
@@ -67,6 +69,14 @@ def trainer_for(
         enable_progress_bar=job.bar, enable_model_summary=False, num_sanity_val_steps=0,
         use_distributed_sampler=False, log_every_n_steps=1, plugins=[WholeFiles()],
     )  # fmt: skip
+    try:
+        return make()
+    except Exception as error:  # MisconfigurationException, TypeError, ValueError, ImportError, ...
+        raise ConfigError(
+            f"Lightning does not take --accelerator {job.hardware.accelerator} --devices "
+            f"{job.hardware.devices} --nodes {job.hardware.nodes} --strategy "
+            f"{job.hardware.strategy} here: {error}"
+        ) from error
 
 
 def _loggers(job: Job) -> list[Any]:

@@ -14,11 +14,11 @@ from zoo.create import build_model
 from zoo.errors import ZooError
 from zoo.model import FusedModel
 from zoo.runs import SPLITS, write_json
-from zoo.training.callbacks import LAST
+from zoo.tasks.samples import DataError
 from zoo.training.data import TrainingData
 from zoo.training.engine import quiet, trainer_for
 from zoo.training.finishing import finish
-from zoo.training.job import Job
+from zoo.training.job import LAST, Job
 from zoo.training.module import NotFiniteError, TrainingModule
 from zoo.training.objective import Balance, Objective, balance
 from zoo.training.step_memory import check_memory
@@ -132,4 +132,7 @@ def _balances(job: Job, data: TrainingData) -> dict[str, Balance]:
         for target in job.targets:
             own = torch.as_tensor(sample.targets[target.name])
             values[target.name].append(own if target.level == "residue" else own[None])
+    for name, found in values.items():
+        if not any((~x.isnan()).any() for x in found):
+            raise DataError(f"Target {name!r} has no known value in the training samples.")
     return {target.name: balance(target, values[target.name], censored) for target in job.targets}

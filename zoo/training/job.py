@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.checkpoint import WEIGHTS
+from zoo.checkpoint import WEIGHTS, is_whole
 from zoo.config import Config
 from zoo.tasks.samples import Target
 from zoo.training.splits import Plan
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether it has been trained to its end."""
-        return (self.folder / WEIGHTS).is_file()
+        """Whether it has been trained to its end; weights that are cut off do not count."""
+        return is_whole(self.folder / WEIGHTS)

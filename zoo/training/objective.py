@@ -28,32 +28,37 @@ class Balance:
         scale: (outputs,) standard deviation; 1 unless a regression.
         weight: (classes,) so that every class counts the same; for binary targets of a positive.
         censored: whether some values are bounds.
+        constant: whether there is one value only, so that there is nothing to learn.
     """
 
     shift: Tensor
     scale: Tensor
     weight: Tensor
     censored: bool
+    constant: bool
 
 
 def balance(target: Target, values: list[Tensor], censored: bool) -> Balance:
     """Return what the training data's values say: (rows,) or (rows, outputs), NaN unknown."""
     joined = torch.cat([x.reshape(len(x), -1) for x in values]).double()
+    constant = len(joined[~joined.isnan()].unique()) < 2
     ones = torch.ones(target.outputs)
     if target.kind == "regression":
         mean = joined.nanmean(0).nan_to_num(0.0)
         spread = ((joined - mean) ** 2).nanmean(0).sqrt().nan_to_num(1.0)
         scale = torch.where(spread > 0, spread, 1.0)
-        return Balance(mean.float(), scale.float(), ones, censored)
+        return Balance(mean.float(), scale.float(), ones, censored, constant)
     known = ~joined.isnan()
     if target.kind == "multiclass":
         index = joined[known].long()
         count = torch.bincount(index, minlength=target.outputs).double() + FLOOR
         share = count / count.sum()
-        return Balance(share.log().float(), ones, (1 / (share * target.outputs)).float(), False)
+        weight = (1 / (share * target.outputs)).float()
+        return Balance(share.log().float(), ones, weight, False, constant)
     positive = (joined.nan_to_num(0.0) > 0.5).double().sum(0) + FLOOR
     share = positive / (known.sum(0) + 2 * FLOOR)
-    return Balance(share.logit().float(), ones, ((1 - share) / share).float(), False)
+    weight = ((1 - share) / share).float()
+    return Balance(share.logit().float(), ones, weight, False, constant)
 
 
 class Objective(nn.Module):
@@ -74,6 +79,8 @@ class Objective(nn.Module):
         self.targets, self.balances = targets, balances
         self.class_weights, self.sample_weights = class_weights, sample_weights
         self.columns = columns(targets)
+        self.constant = [name for name, one in balances.items() if one.constant]
+        """Targets of which training data hold one value only."""
         bounds = [target.name for target in targets if balances[target.name].censored]
         # Tobit's own standard deviation, in units of the training data's.
         self.log_sigma = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in bounds})

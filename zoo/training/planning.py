@@ -68,6 +68,8 @@ def plan(wish: Wish) -> list[Job]:
     """
     facts: dict[str, Any] = {}
     config = wish.config
+    if wish.resume and (wish.seeds > 1 or wish.fold is not None):
+        raise ConfigError("--seeds and --fold are those that the run began with: leave them out.")
     if wish.resume:
         config, facts = resumed(wish.out, wish.config)
     elif leader():
@@ -107,7 +109,7 @@ def _data(
         folder, manifest = _prepare(config.task, folder, root)
     if manifest["task"] != config.task:
         raise DataError(f"{folder} holds data for {manifest['task']!r}, and the config's task is "
-                        f"{config.task!r}.")  # fmt: skip
+                        f"{config.task!r}. For them: --set task={manifest['task']}.")  # fmt: skip
     if facts and facts["inputs"] != manifest["inputs"]:
         raise DataError(f"{folder} does not hold the data that {wish.out} was begun with: they "
                         "have changed, or are others.")  # fmt: skip

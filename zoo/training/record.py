@@ -11,10 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from zoo.checkpoint import WEIGHTS
 from zoo.config import Config
 from zoo.errors import ConfigError
-from zoo.runs import FACTS, read_json, write_json
+from zoo.runs import FACTS, read_facts, write_json
 from zoo.tasks.samples import Target
+from zoo.training.job import LAST
 
 PACKAGES = (
     "protein-model-zoo", "torch", "dgl", "transformers", "lightning", "peft", "numpy",
@@ -60,7 +62,8 @@ def check_free(folder: Path) -> None:
     Raises:
         ConfigError: if it holds a run already, or cannot be written to.
     """
-    if (folder / FACTS).exists():
+    # Without a checkpoint nothing is lost: a run that failed before its first is begun anew.
+    if any(any(folder.rglob(name)) for name in (LAST, WEIGHTS)):
         raise ConfigError(
             f"{folder} holds a run already. Go on with it by --resume, or choose another --out."
         )
@@ -97,8 +100,8 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
     Raises:
         ConfigError: if there is none, or the config given now differs in what must not change.
     """
-    facts = read_json(folder / FACTS)
-    if not isinstance(facts, dict):
+    facts = read_facts(folder)
+    if facts is None:
         raise ConfigError(f"{folder} holds no run to go on with: it has no {FACTS}.")
     began = Config.from_dict(facts["config"])
     if given is None:

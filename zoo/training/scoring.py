@@ -31,6 +31,12 @@ SCORES: Mapping[Kind, Metric] = {
 """Of each kind of target; all are better when higher."""
 
 
+def score_name(targets: Sequence[Target]) -> str:
+    """Return what the score is called."""
+    names = list(dict.fromkeys(SCORES[target.kind].name.replace("_", " ") for target in targets))
+    return names[0] if len(names) == 1 else f"mean of {', '.join(names)}"
+
+
 def score_of(
     targets: Sequence[Target],
     logits: Mapping[str, Array],
