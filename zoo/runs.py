@@ -15,8 +15,8 @@ from zoo.errors import CheckpointError
 from zoo.tasks.samples import Target
 
 FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
-KEYS = {"task", "data", "inputs", "targets", "members"}
-"""What run.json always has."""
+KEYS = {"targets", "members"}
+"""What run.json has at the least."""
 
 
 @dataclass(frozen=True)

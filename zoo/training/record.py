@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.checkpoint import WEIGHTS
 from zoo.config import Config
-from zoo.errors import ConfigError
+from zoo.errors import CheckpointError, ConfigError
 from zoo.runs import FACTS, read_facts, write_json
 from zoo.tasks.samples import Target
 from zoo.training.job import LAST
@@ -103,6 +103,8 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
     facts = read_facts(folder)
     if facts is None:
         raise ConfigError(f"{folder} holds no run to go on with: it has no {FACTS}.")
+    if not {"config", "data", "inputs"} <= facts.keys():
+        raise CheckpointError(f"{folder / FACTS} does not say how the run was begun. Train anew.")
     began = Config.from_dict(facts["config"])
     if given is None:
         return began, facts
