@@ -196,9 +196,9 @@ def test_layers_up_to_the_first_exchange_run_once_a_sequence(make: Make) -> None
     distinct = len({x for part in ("train", "validation") for key in getattr(job.plan.keys, part)
                     for x in job.index[key]["sequences"]})  # fmt: skip
     first, second, third = layer_calls(job)
-    assert first == second == distinct < third
+    assert first == second == distinct and third > 0
     again = make("binary residue", name="again", **DEEP)
-    assert layer_calls(again) == [0, 0, third - distinct]
+    assert layer_calls(again) == [0, 0, third]  # nor did it run to fill the store
 
 
 @pytest.mark.parametrize("values", [{"sequence.tuning": "lora"}, {"train.store": "none"}])

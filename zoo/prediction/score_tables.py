@@ -79,7 +79,7 @@ def _subsets(found: Values, subsets: Sequence[Values]) -> Table:
 
 def _table(first: str, *names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first, overflow="fold")
+    table.add_column(first, overflow="fold", min_width=12)
     for name in names:
         table.add_column(name, no_wrap=True, justify="right" if name == "rows" else "left")
     return table

@@ -26,7 +26,10 @@ SHARD, PART = re.compile(r"[0-9a-f]{32}\.safetensors"), re.compile(r"[0-9a-f]{32
 STALE = 3600.0
 """Seconds after which a part that nobody finished is garbage: its writer was killed."""
 SUMS = "checksums"
-MEND = "`python -m zoo.store prune --damaged` removes such files; what is needed is made anew."
+MEND = (
+    "`python -m zoo.store prune --damaged` (with --root DIR if the store is not the default one) "
+    "removes such files; what is needed is made anew."
+)
 Sums = dict[str, dict[str, int]]
 """{key: {name of the tensor: checksum}}, as a shard's metadata holds it."""
 
