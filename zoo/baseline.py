@@ -48,9 +48,7 @@ def _contents(data: Path) -> tuple[str, list[Any]]:
     manifest = read_manifest(data)
     if not manifest.get("complete"):
         raise DataError(f"{data} holds no prepared data. `python -m zoo.prepare` makes it.")
-    return manifest["task"], [
-        Target(**{**target, "classes": tuple(target["classes"])}) for target in manifest["targets"]
-    ]
+    return manifest["task"], [*map(Target.from_dict, manifest["targets"])]
 
 
 def _score(

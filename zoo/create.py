@@ -205,7 +205,7 @@ def task_of(config: Config) -> Task | None:
 def targets_of(config: Config) -> tuple[Target, ...]:
     """Return the targets that a config writes down, in the order of the head's outputs."""
     try:
-        return tuple(Target(**{**x, "classes": tuple(x["classes"])}) for x in config.targets)
+        return tuple(map(Target.from_dict, config.targets))
     except (TypeError, KeyError) as error:
         raise ConfigError(f"targets={config.targets!r} are not what training writes.") from error
 

@@ -63,7 +63,7 @@ class Run:
     @property
     def targets(self) -> tuple[Target, ...]:
         """What the run predicts."""
-        return tuple(Target(**{**x, "classes": tuple(x["classes"])}) for x in self.facts["targets"])
+        return tuple(map(Target.from_dict, self.facts["targets"]))
 
     @property
     def data(self) -> Path:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,10 @@ ALONE = [protein for protein in PROTEINS if len(protein.chains) == 1]
 in_both_ways = pytest.mark.parametrize("write_back", ["side", "deep"])
 of_every_kind = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
 EXACT, HALF = torch.float32, torch.bfloat16
+
+
+def chains_of(proteins: Sequence[Protein]) -> list[list[str]]:
+    return [[chain.sequence for chain in protein.chains] for protein in proteins]
 
 
 def live(plm: LetterModel, sequence: str) -> dict[int, Tensor]:
@@ -99,7 +104,7 @@ def test_stored_equals_live_bit_for_bit_for_a_chain_alone(tmp_path, plm_folders,
     store = stored(model, tmp_path, ALONE, EXACT)
     for protein in ALONE:
         batch = model.batch([protein])
-        hidden, tapped = store.hidden([protein], batch.graph), model.tap(batch)
+        hidden, tapped = store.of_chains(chains_of([protein]), batch.graph), model.tap(batch)
         assert hidden.keys() == tapped.keys()
         for k in hidden:
             assert torch.equal(hidden[k], tapped[k]), (protein.name, k)
@@ -114,7 +119,7 @@ def test_stored_equals_live_in_a_padded_batch(tmp_path, plm_folders, kind, write
     model = model_of(plm_folders[kind], write_back, task="ppbs")
     store = stored(model, tmp_path, PROTEINS, EXACT)
     batch = model.batch(PROTEINS)
-    hidden, tapped = store.hidden(PROTEINS, batch.graph), model.tap(batch)
+    hidden, tapped = store.of_chains(chains_of(PROTEINS), batch.graph), model.tap(batch)
     there = batch.node_token >= 0 if write_back == "side" else batch.attend
     for k in tapped:
         assert hidden[k].shape == tapped[k].shape
@@ -131,7 +136,7 @@ def test_a_batch_of_several_has_the_rows_of_each_chain_alone(tmp_path, plm_folde
     store = stored(model, tmp_path, PROTEINS, EXACT)
     proteins = PROTEINS[::-1]
     graph = model.batch(proteins).graph
-    for k, found in store.hidden(proteins, graph).items():
+    for k, found in store.of_chains(chains_of(proteins), graph).items():
         expected = torch.zeros_like(found)
         for number, protein in enumerate(proteins):
             rows = torch.cat([live(model.seq, chain.sequence)[k] for chain in protein.chains])
@@ -148,7 +153,7 @@ def test_bfloat16_is_the_live_state_rounded(tmp_path, plm_folders, kind, write_b
     store = stored(model, tmp_path, ALONE, HALF)
     for protein in ALONE:
         batch = model.batch([protein])
-        hidden, tapped = store.hidden([protein], batch.graph), model.tap(batch)
+        hidden, tapped = store.of_chains(chains_of([protein]), batch.graph), model.tap(batch)
         for k in tapped:
             # Eight bits of significand: half a unit in the last place is 2^-9 of the value.
             assert ((hidden[k].float() - tapped[k]).abs() <= 2**-8 * tapped[k].abs()).all()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ class Target:
     level: Level
     outputs: int = 1
     classes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Target:
+        """Return the target of plain values, as JSON and YAML keep it: a list for the classes."""
+        return cls(**{**data, "classes": tuple(data["classes"])})
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from zoo.backbones.plm import resolve
 from zoo.backbones.weights import locate
 from zoo.cli import err_console, leader
 from zoo.config import Config
-from zoo.create import NONE, check_names
+from zoo.create import NONE, check_names, targets_of
 from zoo.errors import ConfigError
 from zoo.metrics.floor import rounds
 from zoo.prepare import prepared
 from zoo.tasks.preparing import STORE, fingerprint, read_manifest
-from zoo.tasks.samples import DataError, Target, find_layout
+from zoo.tasks.samples import DataError, find_layout
 from zoo.tasks.store import Store
 from zoo.training.job import Hardware, Job
 from zoo.training.record import begin, check_free, resumed
@@ -137,9 +137,7 @@ def _jobs(
 ) -> list[Job]:  # fmt: skip
     with Store(data / STORE) as store:
         index = store.index()
-    targets = tuple(
-        Target(**{**target, "classes": tuple(target["classes"])}) for target in config.targets
-    )
+    targets = targets_of(config)
     plans = _plans(config, index)
     if facts:
         chosen = [(m["fold"], m["seed"]) for m in facts["members"]]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from zoo.metrics.floor import Round
+from zoo.tasks.data_report import hash_of as hash_of_ids
 from zoo.tasks.samples import DataError
 
 SHARE = 0.1
@@ -47,8 +47,7 @@ def _draw(keys: Sequence[str], count: int, seed: int) -> list[str]:
 
 def hash_of(plan: Round) -> str:
     """Return a hash of the keys of every split."""
-    parts = [f"{name} {' '.join(sorted(keys))}" for name, keys in plan._asdict().items()]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return hash_of_ids(f"{name} {key}" for name, keys in plan._asdict().items() for key in keys)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,6 @@ from zoo.backbones.base import SequenceBackbone
 from zoo.errors import ConfigError, unknown
 from zoo.proteins.batch import gather_rows, residue_rows
 from zoo.proteins.graph import Graph
-from zoo.proteins.protein import Protein
 from zoo.training.filling import fill
 from zoo.training.shard import StoreError, write_whole
 from zoo.training.shards import Shards
@@ -184,10 +183,6 @@ class StateStore:
             k: gather_rows(torch.cat([self.rows(x, k) for x in flat])[None], row)
             for k in self.layers
         }
-
-    def hidden(self, proteins: Sequence[Protein], graph: Graph) -> dict[int, Tensor]:
-        """Return the states of some proteins and their joined graph, see `of_chains`."""
-        return self.of_chains([[chain.sequence for chain in p.chains] for p in proteins], graph)
 
     def _check_tokens(self) -> None:
         """Weights alone do not say how letters are read."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import psutil
 import torch
 
 from zoo.errors import ConfigError
 from zoo.memory import ADAM_COPIES, PeakTracker
+from zoo.prediction import headroom
 from zoo.training.data import TrainingData
 from zoo.training.module import TrainingModule
 
@@ -66,4 +66,4 @@ def free_memory(device: torch.device) -> int:
     """Return the bytes that are free on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    return headroom.free_memory()
