@@ -11,12 +11,10 @@ from zoo.backbones.message_passing import readout
 from zoo.proteins.graph import Graph
 
 
-def _mlp(d_in: int, hidden: int, outputs: int, dropout: float) -> nn.Sequential:
+def _hidden(d_in: int, hidden: int, dropout: float) -> nn.Sequential:
+    """Return the hidden layer; the norm is there as the two branches differ in scale."""
     return nn.Sequential(
-        nn.Linear(d_in, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, outputs),
+        nn.LayerNorm(d_in), nn.Linear(d_in, hidden), nn.GELU(), nn.Dropout(dropout)
     )
 
 
@@ -52,18 +50,21 @@ class ResidueHead(nn.Module):
 
     def __init__(self, d_in: int, outputs: int, *, hidden: int = 128, dropout: float = 0.1) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(d_in)  # the two branches' features have different scales
-        self.mlp = _mlp(d_in, hidden, outputs, dropout)
+        self.hidden = _hidden(d_in, hidden, dropout)
+        self.out = nn.Linear(hidden, outputs)
         self.units = Units(outputs)
 
     def forward(self, graph: Graph, features: Tensor) -> Tensor:
         """Return (nodes, outputs)."""
-        out: Tensor = self.units(self.mlp(self.norm(features)))
+        out: Tensor = self.units(self.out(self.hidden(features)))
         return out
 
 
 class ProteinHead(nn.Module):
-    """A prediction for every protein.
+    """A prediction for every protein: a hidden layer a node, pooled, then a linear map.
+
+    Pooled features of all proteins are much alike: a hidden layer behind the pooling can die as a
+    whole (every unit of a ReLU off for every protein), and then nothing is learnt any more.
 
     Args:
         d_in: columns of the features.
@@ -84,13 +85,13 @@ class ProteinHead(nn.Module):
     ) -> None:
         super().__init__()
         self.pool = pool
-        self.norm = nn.LayerNorm(d_in)  # of each node: behind a sum it would undo the sum
-        self.mlp = _mlp(d_in, hidden, outputs, dropout)
+        self.hidden = _hidden(d_in, hidden, dropout)
+        self.out = nn.Linear(hidden, outputs)
         self.units = Units(outputs)
 
     def forward(self, graph: Graph, features: Tensor) -> Tensor:
         """Return (proteins, outputs)."""
-        out: Tensor = self.units(self.mlp(readout(graph, self.norm(features), self.pool)))
+        out: Tensor = self.units(self.out(readout(graph, self.hidden(features), self.pool)))
         return out
 
 

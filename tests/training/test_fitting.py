@@ -47,10 +47,8 @@ def losses(job: Job) -> list[float]:
 def test_every_kind_of_target_is_learnt(make: Make, kind: str) -> None:
     job = make(kind, **{"train.epochs": 8, "train.lr.fusion": 0.01, "train.lr.structure": 0.01})
     train(job)
-    assert (
-        min(losses(job)) < losses(job)[0]
-        or max(row["val_score"] for row in read_curves(job.folder / CURVES)) == 1.0
-    )
+    rows = read_curves(job.folder / CURVES)
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     facts = read_json(job.folder / CALIBRATION)
     assert (facts == {}) == ("regression" in kind)
     model = zoo.load_model(job.folder)
