@@ -1,1 +1,5 @@
-"""Optuna studies over the fusion (which layers, gate widths, heads); not built yet."""
+"""Optuna studies over the fusion: which layers exchange, gate widths, attention heads."""
+
+import optuna
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it tells is told by hpo.run

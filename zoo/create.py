@@ -127,8 +127,41 @@ def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:
     raise unknown("kind of backbone", kind, ("sequence", "structure"))
 
 
-def build_model(config: Config) -> FusedModel:
+@dataclass(frozen=True)
+class LoadedPLM:
+    """A language model in memory; while it stays frozen, several models can share it.
+
+    Attributes:
+        seq: the language model.
+        weights: where its weights came from.
+        fingerprint: hash over them.
+    """
+
+    seq: HFBackbone
+    weights: Weights
+    fingerprint: str
+
+
+def load_sequence(config: Config) -> LoadedPLM | None:
+    """Return a config's language model, without adapters; None where it has none.
+
+    Raises:
+        WeightsError: if pretrained weights are asked for and cannot be had.
+    """
+    if config.sequence.name == NONE:
+        return None
+    plm = resolve(config.sequence.name)
+    weights = locate(plm, config.sequence.weights)
+    seq = load_plm(plm, weights, dtype=config.sequence.dtype, seed=config.seed)
+    return LoadedPLM(seq, weights, fingerprint(seq))
+
+
+def build_model(config: Config, loaded: LoadedPLM | None = None) -> FusedModel:
     """Return the model that a config describes, in evaluation mode, with its `recipe`.
+
+    Args:
+        config: of the model.
+        loaded: the config's language model, if it is in memory already.
 
     Raises:
         ConfigError: for a wrong name or number, before anything large is built.
@@ -139,12 +172,12 @@ def build_model(config: Config) -> FusedModel:
     # The seed's own stream for each part: a wider head leaves the backbone's weights as they were.
     with _seeded(config.seed, "structure"):
         struct = _structure(config, spec)
-    seq, weights = _sequence(config)
-    identity = fingerprint(seq) if seq is not None else ""  # before adapters are put in
+    loaded = loaded or load_sequence(config)
+    seq = loaded.seq if loaded is not None else None
     if seq is not None:
         with _seeded(config.seed, "lora"):
             tune(seq, config.sequence)
-    pairs = _pairs(config, seq, struct)
+    pairs = exchanges_of(config, seq.num_layers, struct.num_layers) if seq and struct else ()
     side = _side(config, seq, pairs)
     with _seeded(config.seed, "fusion"):
         exchanges = [_exchange(config, side or seq, struct) for _ in pairs]
@@ -153,6 +186,8 @@ def build_model(config: Config) -> FusedModel:
     )
     with _seeded(config.seed, "head"):
         model.head = _head(config, model.width)
+    weights = loaded.weights if loaded is not None else None
+    identity = loaded.fingerprint if loaded is not None else ""
     model.recipe = Recipe(_resolved(config, weights, pairs), weights, identity)
     return model.eval()
 
@@ -269,16 +304,6 @@ def _seeded(seed: int, part: str) -> Iterator[None]:
         yield
 
 
-def _sequence(config: Config) -> tuple[HFBackbone | None, Weights | None]:
-    if config.sequence.name == NONE:
-        return None, None
-    plm = resolve(config.sequence.name)
-    weights = locate(plm, config.sequence.weights)
-    settings = config.sequence
-    seq = load_plm(plm, weights, dtype=settings.dtype, seed=config.seed)
-    return seq, weights
-
-
 def _structure(config: Config, spec: GraphSpec) -> StructureBackbone | None:
     if config.structure.name == NONE:
         return None
@@ -316,13 +341,15 @@ def _head(config: Config, width: int) -> ResidueHead | ProteinHead | None:
     return cls(width, task.outputs, **arguments(cls, config.head.args, "head.args."))
 
 
-def _pairs(config: Config, seq: SequenceBackbone | None, struct: StructureBackbone | None) -> Pairs:
-    """Return where exchanges are made, negative layers counted from the end."""
-    if seq is None or struct is None:
-        return ()
+def exchanges_of(config: Config, seq_layers: int, struct_layers: int) -> Pairs:
+    """Return where exchanges are made, negative layers counted from the end.
+
+    Raises:
+        ConfigError: for a layer that is not there, or layers that do not increase.
+    """
     if config.fusion.after is None:
-        return FUSIONS[config.fusion.name].placement(seq.num_layers, struct.num_layers)
-    pairs = tuple(_pair(pair, seq.num_layers, struct.num_layers) for pair in config.fusion.after)
+        return FUSIONS[config.fusion.name].placement(seq_layers, struct_layers)
+    pairs = tuple(_pair(pair, seq_layers, struct_layers) for pair in config.fusion.after)
     for (k, j), (next_k, next_j) in zip(pairs, pairs[1:], strict=False):
         if next_k <= k or next_j < j:
             raise ConfigError(

@@ -155,6 +155,34 @@ class Curves(Callback):
         self.tell(row)
 
 
+class Watched(Callback):
+    """Tells of every batch and every epoch; either may end the training by raising.
+
+    Args:
+        epoch: told an epoch's number, from 0, its validation score and its seconds.
+        step: called after every batch.
+    """
+
+    def __init__(
+        self, epoch: Callable[[int, float, float], None], step: Callable[[], None]
+    ) -> None:
+        self.epoch, self.step = epoch, step
+        self.begun = time.monotonic()
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Take the time."""
+        self.begun = time.monotonic()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Tell of a batch."""
+        self.step()
+
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        """Tell of an epoch."""
+        score = float(trainer.callback_metrics["val_score"])
+        self.epoch(trainer.current_epoch, score, time.monotonic() - self.begun)
+
+
 def read_curves(path: Path) -> list[dict[str, float]]:
     """Return the rows of curves.csv; none if there is no such file."""
     if not path.is_file():

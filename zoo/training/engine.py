@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from lightning import Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 
 from zoo.errors import ConfigError, ZooError, unknown
 from zoo.training.callbacks import BEST, Curves, LastCheckpoint, WholeFiles
@@ -36,10 +36,10 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def trainer_for(
+def kept_callbacks(
     job: Job, asked: Callable[[], bool], tell: Callable[[dict[str, float]], None]
-) -> Trainer:
-    """Return the trainer of a job.
+) -> list[Callback]:
+    """Return what keeps a training on disk, shows it and ends it.
 
     Args:
         job: to train.
@@ -51,23 +51,40 @@ def trainer_for(
         folder, BEST, monitor="val_score", mode="max", save_on_train_epoch_end=True,
         enable_version_counter=False, save_weights_only=True,
     )  # fmt: skip
-    callbacks: list[Any] = [Curves(job.folder, tell)]
-    if settings.patience is not None:
-        callbacks.append(EarlyStopping("val_score", patience=settings.patience, mode="max"))
+    callbacks: list[Callback] = [Curves(job.folder, tell), *early_stopping(job)]
     if job.bar:
         from lightning.pytorch.callbacks import RichProgressBar
 
         callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
-    callbacks += [best, LastCheckpoint(folder, settings.checkpoint_minutes, asked)]
+    return [*callbacks, best, LastCheckpoint(folder, settings.checkpoint_minutes, asked)]
+
+
+def early_stopping(job: Job) -> list[Callback]:
+    """Return what ends a training that gets no better; nothing where patience has no end."""
+    patience = job.config.train.patience
+    if patience is None:
+        return []
+    return [EarlyStopping("val_score", patience=patience, mode="max")]
+
+
+def trainer_for(job: Job, callbacks: Sequence[Callback]) -> Trainer:
+    """Return the trainer of a job.
+
+    Raises:
+        ConfigError: if Lightning does not take the hardware that is asked for.
+    """
+    settings = job.config.train
+    keeps = any(isinstance(callback, Checkpoint) for callback in callbacks)
     devices = int(job.hardware.devices) if job.hardware.devices.isdigit() else job.hardware.devices
     make = partial(
         Trainer,
         accelerator=job.hardware.accelerator, devices=devices, num_nodes=job.hardware.nodes,
         strategy=job.hardware.strategy, precision=PRECISIONS[settings.precision],
         max_epochs=settings.epochs, accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.clip, callbacks=callbacks, logger=_loggers(job) or False,
-        enable_progress_bar=job.bar, enable_model_summary=False, num_sanity_val_steps=0,
-        use_distributed_sampler=False, log_every_n_steps=1, plugins=[WholeFiles()],
+        gradient_clip_val=settings.clip, callbacks=list(callbacks), logger=_loggers(job) or False,
+        enable_checkpointing=keeps, enable_progress_bar=job.bar,
+        enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
+        log_every_n_steps=1, plugins=[WholeFiles()],
     )  # fmt: skip
     try:
         return make()

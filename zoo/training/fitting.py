@@ -16,7 +16,7 @@ from zoo.model import FusedModel
 from zoo.runs import SPLITS, write_json
 from zoo.tasks.samples import DataError
 from zoo.training.data import TrainingData
-from zoo.training.engine import quiet, trainer_for
+from zoo.training.engine import kept_callbacks, quiet, trainer_for
 from zoo.training.finishing import finish
 from zoo.training.job import LAST, Job
 from zoo.training.module import NotFiniteError, TrainingModule
@@ -78,15 +78,10 @@ def _train(
     show: Callable[[TrainingModule], None],
 ) -> None:
     model = build_model(job.config)
-    data = TrainingData(
-        job.data, job.manifest, job.index, job.plan.keys, job.targets, model, job.config.train,
-        job.root, job.limit, asked,
-    )  # fmt: skip
-    trainer = trainer_for(job, asked, tell)
+    trainer = trainer_for(job, kept_callbacks(job, asked, tell))
     if trainer.is_global_zero:
         _write_plan(job, model)
-    module = _module(job, model, data, trainer.world_size)
-    data.ready = partial(check_memory, module, data)
+    module, data = assemble(job, model, asked, trainer.world_size)
     show(module)
     last = job.checkpoints / LAST
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None)
@@ -104,6 +99,19 @@ def _write_plan(job: Job, model: FusedModel) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     write_json(job.folder / SPLITS, job.plan.keys._asdict())
     save_config(model, job.folder)
+
+
+def assemble(
+    job: Job, model: FusedModel, asked: Callable[[], bool], world: int
+) -> tuple[TrainingModule, TrainingData]:
+    """Return what Lightning's trainer fits, and what it fits it to."""
+    data = TrainingData(
+        job.data, job.manifest, job.index, job.plan.keys, job.targets, model, job.config.train,
+        job.root, job.limit, asked,
+    )  # fmt: skip
+    module = _module(job, model, data, world)
+    data.ready = partial(check_memory, module, data)
+    return module, data
 
 
 def _module(job: Job, model: FusedModel, data: TrainingData, world: int) -> TrainingModule:

@@ -75,13 +75,24 @@ def plan(wish: Wish) -> list[Job]:
     elif leader():
         check_free(wish.out)
     assert config is not None
+    return lay_out(wish, config, facts)
+
+
+def lay_out(wish: Wish, config: Config, facts: dict[str, Any] | None = None) -> list[Job]:
+    """Return the models to train; the folder of the run is not looked at.
+
+    Args:
+        wish: what was asked for.
+        config: of the models.
+        facts: run.json of the run to go on with.
+    """
     if config.sequence.name != NONE:  # before anything that takes time
         locate(resolve(config.sequence.name), config.sequence.weights)
     root = wish.store or default_root()
-    data, manifest = _data(wish, config, facts, root)
+    data, manifest = _data(wish, config, facts or {}, root)
     config = dataclasses.replace(config, targets=manifest["targets"])
     check_names(config)
-    return _jobs(wish, config, data, manifest, root, facts)
+    return _jobs(wish, config, data, manifest, root, facts or {})
 
 
 def write_down(wish: Wish, jobs: Sequence[Job]) -> None:

@@ -1,0 +1,273 @@
+"""Write what a search found as one page that needs no network, and as pictures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli import console, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+PAGE = "index.html"
+CONTOURS = (("local.width", "local.gate_width"), ("global.num_heads", "global.head_dim"))
+"""Pairs of values that are drawn over each other, where a space has both."""
+HEADLINES = ("average_precision", "accuracy", "micro_average_precision", "rmse")
+"""Of a test's metrics the one that is shown: the first that there is."""
+STYLE = """
+:root { color-scheme: light; --ink: #1d2430; --soft: #667085; --line: #e3e6eb; --blue: #2563a8; }
+* { box-sizing: border-box; }
+body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff; }
+main { max-width: 62rem; margin: 0 auto; padding: 2rem 1.2rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
+p, figcaption { max-width: 46rem; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
+figure { margin: .6rem 0 0; } img { max-width: 100%; height: auto; display: block; }
+.facts { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 1.2rem 0; }
+.facts div { min-width: 7rem; } .facts b { display: block; font-size: 1.35rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
+pre { background: #f6f7f9; padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; }
+details summary { cursor: pointer; color: var(--blue); }
+"""
+
+
+def report(
+    study: Annotated[str, typer.Argument(help="Journal file, or address of a database.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page, the pictures and best.yaml.")],
+    name: Annotated[str | None, typer.Option(help="Of the study, where there are several.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
+) -> None:
+    """Write a report of a study, finished or not.
+
+    Example: python -m hpo.report study.log --out report
+    """
+    from hpo.study import load_study
+
+    found = load_study(study, name)
+    page = write_report(found, out)
+    if json_:
+        print(json.dumps([_row(trial) for trial in _placed(found)], indent=2))
+        return
+    console.print(f"wrote {page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def write_report(study: Study, place: Path) -> Path:
+    """Write index.html, its pictures and best.yaml into a folder; return the page's path."""
+    place.mkdir(parents=True, exist_ok=True)
+    sections = []
+    for key, title, caption, figure in _figures(study):
+        if figure is None:
+            continue
+        data = io.BytesIO()
+        figure.savefig(data, format="png")
+        (place / f"{key}.png").write_bytes(data.getvalue())
+        sections.append(_section(title, caption, data.getvalue()))
+    results = _results(study)
+    best = _best(study, place)
+    body = "".join([_head(study), _retrained(results), *sections, _table(study), best])
+    title = html.escape(study.study_name)
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+    )
+    path = place / PAGE
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
+    """Yield name, title, caption and figure."""
+    from hpo import figures
+
+    several = len(study.directions) > 1
+    made_for = study.user_attrs.get("made_for", {})
+    if not figures.complete(study):
+        return
+    if several:
+        yield ("pareto", "Pareto front", "Orange trials are beaten by no other in all objectives "
+               "at once.", figures.pareto(study))  # fmt: skip
+    else:
+        yield ("history", "History", "Validation scores, trial by trial.", figures.history(study))
+    yield ("layers", "Which layers pay", "Each point is a trial that exchanges after the layer. "
+           "Trials differ in more than this one layer, so a high mean is a hint and no proof; in "
+           "brackets, how many trials it is of. Layer 0 of the graph network is its input.",
+           figures.layers(study))  # fmt: skip
+    yield ("importance", "What the score depends on", "PED-ANOVA asks what sets the best trials "
+           "apart and covers values that only some trials have; fANOVA splits the variance over "
+           "values that all trials share.", figures.importances(study))  # fmt: skip
+    yield ("slices", "Value by value", "Score against each value searched.", figures.slices(study))
+    yield ("parallel", "Parallel coordinates", "Values that every trial has.",
+           figures.parallel(study))  # fmt: skip
+    for first, second in CONTOURS:
+        if {first, second} <= set(made_for.get("space", {})):
+            yield (f"contour_{first}_{second}".replace(".", "_"), f"{first} and {second}",
+                   "Score over both, between trials interpolated.",
+                   figures.contour(study, first, second))  # fmt: skip
+
+
+def _section(title: str, caption: str, png: bytes) -> str:
+    source = base64.b64encode(png).decode()
+    return (
+        f"<h2>{html.escape(title)}</h2><figure><img alt={json.dumps(html.escape(title))} "
+        f'src="data:image/png;base64,{source}"><figcaption>{html.escape(caption)}</figcaption>'
+        "</figure>"
+    )
+
+
+def _placed(study: Study) -> list[FrozenTrial]:
+    from hpo.queue import PLACE, has_ended
+
+    return [trial for trial in study.get_trials(deepcopy=False)
+            if PLACE in trial.user_attrs and has_ended(trial)]  # fmt: skip
+
+
+def _head(study: Study) -> str:
+    from hpo.queue import TRIALS, is_lost
+
+    trials, made_for = _placed(study), study.user_attrs.get("made_for", {})
+    states = [trial.state.name for trial in trials]
+    lost = sum(map(is_lost, study.get_trials(deepcopy=False)))
+    facts = {
+        "trials ended": f"{len(trials)} of {study.user_attrs.get(TRIALS, len(trials))}",
+        "with a value": states.count("COMPLETE"), "pruned": states.count("PRUNED"),
+        "failed": states.count("FAIL"), "taken up again": lost,
+    }  # fmt: skip
+    if len(study.directions) == 1 and "COMPLETE" in states:
+        facts["best score in the search"] = f"{max(t.value or 0 for t in trials if t.values):.4f}"
+    cells = "".join(f"<div><b>{value}</b>{name}</div>" for name, value in facts.items())
+    config = made_for.get("config", {})
+    told = (
+        f"Task {config.get('task')}; objectives {', '.join(made_for.get('objectives', []))}; "
+        f"pruner {made_for.get('pruner')}; data {made_for.get('inputs', '')[:12]}; in trials only: "
+        f"{', '.join(made_for.get('in_trials', [])) or 'nothing'}. Scores are validation scores: "
+        "the test split was not read by the search."
+    )
+    random = config.get("sequence", {}).get("weights") == "random"
+    warned = "<p><b>The language model has random weights: it was never trained.</b></p>"
+    return (
+        f"<h1>{html.escape(study.study_name)}</h1><p class=soft>{html.escape(told)}</p>"
+        f"{warned if random else ''}<div class=facts>{cells}</div>"
+    )
+
+
+def _results(study: Study) -> list[dict[str, Any]]:
+    from hpo.retrain import RESULTS
+    from hpo.study import OUT
+    from zoo.runs import read_json
+
+    found = read_json(Path(study.user_attrs.get(OUT, "")) / RESULTS)
+    return found if isinstance(found, list) else []
+
+
+def _retrained(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return (
+            "<h2>Trained again</h2><p>Not yet: the best trial of a search is the luckiest as well "
+            "as the best. hpo.run trains the best ones again on several seeds.</p>"
+        )
+    lines = []
+    for row in rows:
+        own = " (the config itself)" if row["default"] else ""
+        half = "" if row["half_width"] is None else f" &plusmn; {row['half_width']:.4f}"
+        searched = "" if row["search_score"] is None else f"{row['search_score']:.4f}"
+        scores = ", ".join(f"{score:.4f}" for score in row["scores"])
+        lines.append(f"<tr><td>{row['trial']}{own}</td><td class=n>{searched}</td><td class=n>"
+                     f"{row['mean']:.4f}{half}</td><td class=n>{scores}</td><td class=n>"
+                     f"{_test(Path(row['folder']))}</td></tr>")  # fmt: skip
+    return (
+        "<h2>Trained again</h2><p>Validation scores of the best trials and of the config that the "
+        "search began with, mean over seeds with its 95 % interval (Student's t). They were chosen "
+        "by such scores, so the test split, read once at the end, has the last word.</p>"
+        "<div class=scroll><table><tr><th>trial</th><th>in the search</th><th>trained again</th>"
+        f"<th>seeds</th><th>test</th></tr>{''.join(lines)}</table></div>"
+    )
+
+
+def _test(folder: Path) -> str:
+    """Return a retrained model's test score, where zoo.evaluate has been run."""
+    from zoo.runs import read_json
+
+    found = read_json(folder / "metrics.json")
+    if not found:
+        return f"python -m zoo.evaluate {html.escape(str(folder))}"
+    (target, *_) = found["targets"].values()
+    whole = next(p for p in target["parts"] if p["model"] == "model" and p["subset"] == "all")
+    name = next((n for n in HEADLINES if n in whole["values"]), next(iter(whole["values"])))
+    value = whole["values"][name]
+    return f"{name} {value['value']:.4f} ({value['low']:.4f} .. {value['high']:.4f})"
+
+
+def _row(trial: FrozenTrial) -> dict[str, Any]:
+    from hpo.queue import REASON
+    from hpo.trials import AFTER, EPOCHS, SECONDS
+
+    return {
+        "trial": trial.number, "state": trial.state.name.lower(), "values": trial.values,
+        "reason": trial.user_attrs.get(REASON), "epochs": trial.user_attrs.get(EPOCHS),
+        "seconds": trial.user_attrs.get(SECONDS), "after": trial.user_attrs.get(AFTER),
+        "params": trial.params,
+    }  # fmt: skip
+
+
+def _table(study: Study) -> str:
+    lines = []
+    for row in map(_row, _placed(study)):
+        value = ", ".join(f"{x:.4g}" for x in row["values"] or [])
+        after = " ".join(f"{k}:{j}" for k, j in row["after"] or [])
+        params = ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+                           for name, value in row["params"].items()
+                           if not name.startswith("exchange"))  # fmt: skip
+        cells = (row["trial"], row["state"], value, row["epochs"], f"{row['seconds'] or 0:.0f}",
+                 after, params, row["reason"] or "")  # fmt: skip
+        lines.append("<tr>" + "".join(f"<td class=n>{html.escape(str(c))}</td>" if at < 6 else
+                                      f"<td>{html.escape(str(c))}</td>"
+                                      for at, c in enumerate(cells)) + "</tr>")  # fmt: skip
+    names = ("trial", "state", "value", "epochs", "seconds", "exchanges", "values", "reason")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    return (
+        f"<h2>All trials</h2><details><summary>{len(lines)} trials, with the reasons of pruned and "
+        f"failed ones</summary><div class=scroll><table><tr>{head}</tr>{''.join(lines)}</table>"
+        "</div></details>"
+    )
+
+
+def _best(study: Study, place: Path) -> str:
+    """Write best.yaml beside the page, and return its section."""
+    from hpo.figures import complete
+    from hpo.retrain import BEST, as_yaml, config_of
+    from hpo.study import MADE_FOR, OUT
+
+    named = Path(study.user_attrs.get(OUT, "")) / BEST
+    if named.is_file():
+        text = named.read_text()
+    elif len(study.directions) == 1 and complete(study):
+        trial = study.best_trial
+        text = as_yaml(
+            config_of(study.user_attrs[MADE_FOR], trial),
+            f"Trial {trial.number} of study {study.study_name}, the best of the search, score "
+            f"{trial.value:.4f}. Not trained again yet: it may only have been lucky.",
+        )
+    else:
+        return ""
+    (place / BEST).write_text(text)
+    return (
+        f"<h2>The best config</h2><p>{BEST} beside this page; <code>python -m zoo.train {BEST} "
+        f"--data DIR --out RUN</code> takes it as it is.</p><details><summary>show</summary><pre>"
+        f"{html.escape(text)}</pre></details>"
+    )
+
+
+if __name__ == "__main__":
+    run(report)

@@ -1,0 +1,234 @@
+"""Train the best trials again on several seeds, beside the config itself, and name the best."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from filelock import FileLock, Timeout
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import t as student
+
+from hpo.checking import depths, relevant
+from hpo.queue import PLACE
+from hpo.search import Search
+from hpo.space import parse_space
+from hpo.study import NoTrialError, load_study
+from zoo.cli import INTERRUPTED, console, err_console, progress
+from zoo.config import Config
+from zoo.errors import CheckpointError, ZooError
+from zoo.runs import read_run, write_json
+from zoo.train import asked_to_stop
+from zoo.training.finishing import best_row
+
+FOLDER, RESULTS, BEST = "retrained", "retrained.json", "best.yaml"
+POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A trial to train again.
+
+    Attributes:
+        trial: its number.
+        value: its score in the search.
+        config: as zoo.train takes it.
+        default: whether it is the config that the search began with.
+    """
+
+    trial: int
+    value: float | None
+    config: dict[str, Any]
+    default: bool
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return f"trial_{self.trial:04}"
+
+
+def config_of(made_for: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]:
+    """Return the config that a trial drew, without what held in trials only.
+
+    Args:
+        made_for: `Search.identity` of the study.
+        trial: with its numbers.
+    """
+    base = Config.from_dict(made_for["config"])
+    space = relevant(parse_space("", made_for["space"]), base)
+    drawn = space.draw(optuna.trial.FixedTrial(trial.params), base.to_dict(), depths)
+    config = Config.from_dict(drawn).to_dict()
+    del config["targets"]  # the data say what they are
+    return config
+
+
+def candidates(search: Search, study: Study, best: int) -> list[Candidate]:
+    """Return the best trials, and the default.
+
+    Raises:
+        NoTrialError: if none has ended with a value within the limits.
+    """
+    ended = [trial for trial in study.get_trials(deepcopy=False) if PLACE in trial.user_attrs]
+    limit = search.latency_limit or math.inf
+    good = [t for t in ended if t.state == TrialState.COMPLETE
+            and t.user_attrs.get("latency", 0.0) <= limit]  # fmt: skip
+    if not good:
+        raise NoTrialError("Not one trial ended with a score within the limits: nothing to name.")
+    chosen: dict[str, Candidate] = {}
+    default = [t for t in ended if t.user_attrs[PLACE] == 0 and t.params]
+    ranked = sorted(good, key=lambda t: (-(t.value or 0.0), t.number))
+    for trial in [*default[-1:], *ranked]:
+        config = config_of(search.identity(), trial)
+        own = trial.user_attrs[PLACE] == 0
+        value = trial.value if trial.state == TrialState.COMPLETE else None
+        chosen.setdefault(json.dumps(config), Candidate(trial.number, value, config, own))
+        if sum(not candidate.default for candidate in chosen.values()) == best:
+            break
+    return list(chosen.values())
+
+
+def retrained(search: Search, best: int, seeds: int, workers: int) -> None:
+    """Train candidates, write best.yaml and retrained.json; what is there already is kept.
+
+    Raises:
+        NoTrialError: if no trial ended with a score.
+        ZooError: if a training fails.
+        SystemExit: when stopped; the same command goes on.
+    """
+    try:
+        with FileLock(search.folder / ".finishing", timeout=0):
+            study = load_study(search.storage, search.name)
+            chosen = candidates(search, study, best)
+            _train(search, chosen, seeds, workers)
+            _conclude(search, chosen)
+    except Timeout:
+        err_console.print("another process trains the best trials again", highlight=False)
+
+
+def _train(search: Search, chosen: Sequence[Candidate], seeds: int, workers: int) -> None:
+    todo = [candidate for candidate in chosen if not _done(search, candidate)]
+    running: dict[Candidate, subprocess.Popen[bytes]] = {}
+    err_console.print(f"training {len(chosen)} configs again, {seeds} seeds each, "
+                      f"{len(chosen) - len(todo)} done", highlight=False)  # fmt: skip
+    with asked_to_stop() as asked, progress("configs", len(chosen)) as show:
+        try:
+            while todo or running:
+                while todo and len(running) < workers:
+                    running_now = todo.pop(0)
+                    running[running_now] = _start(search, running_now, seeds)
+                for candidate, process in list(running.items()):
+                    if process.poll() is not None:
+                        del running[candidate]
+                        _check(search, candidate, process.returncode)
+                show(len(chosen) - len(todo) - len(running))
+                if asked():
+                    err_console.print("stopped; the same command goes on", highlight=False)
+                    raise SystemExit(INTERRUPTED)
+                time.sleep(POLL_SECONDS)
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.wait()
+
+
+def _folder(search: Search, candidate: Candidate) -> Path:
+    return search.folder / FOLDER / candidate.name
+
+
+def _done(search: Search, candidate: Candidate) -> bool:
+    try:
+        read_run(_folder(search, candidate))
+    except CheckpointError:
+        return False
+    return True
+
+
+def _start(search: Search, candidate: Candidate, seeds: int) -> subprocess.Popen[bytes]:
+    folder = _folder(search, candidate)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "zoo.train", "--out", str(folder),
+               "--accelerator", search.accelerator]  # fmt: skip
+    if search.root is not None:
+        command += ["--store", search.root]
+    if (folder / "run.json").exists():
+        command += ["--resume"]
+    else:
+        path = folder.with_suffix(".yaml")
+        path.write_text(yaml.safe_dump(candidate.config, sort_keys=False))
+        command += [str(path), "--data", search.data, "--seeds", str(seeds)]
+        command += [] if search.fold is None else ["--fold", str(search.fold)]
+    with folder.with_suffix(".log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
+                                start_new_session=True)  # fmt: skip
+
+
+def _check(search: Search, candidate: Candidate, code: int) -> None:
+    if code != 0:
+        log = _folder(search, candidate).with_suffix(".log")
+        last = (log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
+        raise ZooError(f"Training {candidate.name} again ended with exit code {code}: {last} "
+                       f"({log}). The same command goes on.")  # fmt: skip
+
+
+def _conclude(search: Search, chosen: Sequence[Candidate]) -> None:
+    rows: list[dict[str, Any]] = []
+    for candidate in chosen:
+        run = read_run(_folder(search, candidate))
+        scores = [best_row(member.folder)["val_score"] for member in run.members]
+        mean, half = interval(scores)
+        rows.append({"trial": candidate.trial, "default": candidate.default,
+                     "search_score": candidate.value, "scores": scores, "mean": mean,
+                     "half_width": half, "folder": str(run.folder)})  # fmt: skip
+    rows.sort(key=lambda row: -float(row["mean"]))
+    write_json(search.folder / RESULTS, rows)
+    winner = next(c for c in chosen if c.trial == rows[0]["trial"])
+    (search.folder / BEST).write_text(_best_yaml(search, winner, rows[0]))
+    for row in rows:
+        half = row["half_width"]
+        spread = "" if half is None else f" (+- {half:.4f}, 95 %, {len(row['scores'])} seeds)"
+        own = ", the config itself" if row["default"] else ""
+        console.print(f"trial {row['trial']}{own}: validation score {row['mean']:.4f}{spread}",
+                      highlight=False, soft_wrap=True)  # fmt: skip
+    if winner.default:
+        console.print("the search found nothing better than the config itself", highlight=False)
+    console.print(
+        f"best config: {search.folder / BEST}\nscore it on the test split, once: "
+        f"python -m zoo.evaluate {rows[0]['folder']}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def interval(scores: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean, and half its 95 % interval (Student's t); None for a single score."""
+    mean = sum(scores) / len(scores)
+    if len(scores) < 2:
+        return mean, None
+    variance = sum((x - mean) ** 2 for x in scores) / (len(scores) - 1)
+    return mean, float(student.ppf(0.975, len(scores) - 1)) * math.sqrt(variance / len(scores))
+
+
+def _best_yaml(search: Search, winner: Candidate, row: dict[str, Any]) -> str:
+    return as_yaml(
+        winner.config,
+        f"Trial {winner.trial} of study {search.name}, the best on validation data of those "
+        f"trained again: mean score {row['mean']:.4f} over {len(row['scores'])} seeds. Selected on "
+        "that score, so it is optimistic.",
+    )
+
+
+def as_yaml(config: Mapping[str, Any], told: str) -> str:
+    """Return a config as YAML for zoo.train, with a comment."""
+    lines = textwrap.wrap(told, 98, initial_indent="# ", subsequent_indent="# ")
+    return "\n".join(lines) + "\n" + yaml.safe_dump(dict(config), sort_keys=False)

@@ -1,0 +1,176 @@
+"""The study: where it is kept, how it samples and prunes, and what it was made for."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import Study
+
+from hpo.queue import ENDED
+from hpo.search import OBJECTIVES, Search
+from zoo.errors import ConfigError, ZooError
+
+MADE_FOR, OUT = "made_for", "out"
+"""Attributes of a study: `Search.identity`, and the folder of what came of it."""
+
+
+def open_storage(where: str) -> BaseStorage:
+    """Return the storage at a journal file's path, a database's address or `grpc://host:port`.
+
+    Raises:
+        ConfigError: if it cannot be opened; says why.
+    """
+    scheme, _, rest = where.partition("://")
+    try:
+        if not rest:
+            return _journal(Path(where))
+        if scheme == "grpc":
+            from optuna.storages import GrpcStorageProxy
+
+            host, _, port = rest.rstrip("/").partition(":")
+            proxy = GrpcStorageProxy(host=host, port=int(port or 13000))
+            proxy.wait_server_ready(timeout=10)
+            return proxy
+        return RDBStorage(where, engine_kwargs={"pool_pre_ping": True})
+    except Exception as error:  # of the file system, SQLAlchemy, a driver, gRPC
+        raise ConfigError(_reason(where, error)) from error
+
+
+def _reason(where: str, error: Exception) -> str:
+    first = (str(error).strip().splitlines() or ["no reason given"])[0]
+    hint = ""
+    if isinstance(error, ImportError):
+        hint = " Drivers: pip install 'psycopg[binary]' (PostgreSQL), pymysql (MySQL), grpcio."
+    return f"--storage {hidden(where)} cannot be opened ({type(error).__name__}: {first}).{hint}"
+
+
+def hidden(where: str) -> str:
+    """Return an address without its password."""
+    scheme, mark, rest = where.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{mark}{user.partition(':')[0]}{at}{host}" if at else where
+
+
+def _journal(path: Path) -> JournalStorage:
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file, as in {path / 'study.log'}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def check_parallel(where: str, workers: int) -> None:
+    """Check that a storage bears several writers.
+
+    Raises:
+        ConfigError: for SQLite, which does not.
+    """
+    if where.startswith("sqlite") and workers > 1:
+        raise ConfigError(
+            f"--storage {where} with --workers {workers}: SQLite locks its whole file for each "
+            "write, and workers then fail with 'database is locked'. Use a journal file "
+            "(--storage study.log), postgresql:// or mysql://."
+        )
+
+
+def sampler(*seed: int) -> optuna.samplers.TPESampler:
+    """Return TPE over groups of parameters that occur together.
+
+    Every argument that has another default in Optuna 4 and 5 is given.
+    """
+    number = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            n_startup_trials=10, n_ei_candidates=24, multivariate=True, group=True,
+            constant_liar=True, seed=number,
+        )  # fmt: skip
+
+
+def pruner(kind: str, epochs: int) -> optuna.pruners.BasePruner:
+    """Return what ends trials early."""
+    if kind == "hyperband":
+        return optuna.pruners.HyperbandPruner(
+            min_resource=1, max_resource=epochs, reduction_factor=3, bootstrap_count=0
+        )
+    if kind == "percentile":
+        return optuna.pruners.PercentilePruner(
+            50.0, n_startup_trials=5, n_warmup_steps=1, interval_steps=1, n_min_trials=1
+        )
+    return optuna.pruners.NopPruner()
+
+
+def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
+    """Return a search's study, made if it is not there yet.
+
+    Args:
+        search: what the study is for.
+        storage: where it is kept.
+        worker: number of the worker: each samples by a seed of its own.
+
+    Raises:
+        ConfigError: if there is one of that name for another search; shows the difference.
+    """
+    base = search.base()
+    kind = search.pruner if search.pruned else "none"
+    study = optuna.create_study(
+        storage=storage, study_name=search.name, load_if_exists=True,
+        directions=[OBJECTIVES[name] for name in search.objectives],
+        pruner=pruner(kind, base.train.epochs),
+    )  # fmt: skip
+    # One that goes on with a study must not draw again what it drew when it began.
+    study.sampler = sampler(
+        search.seed, worker, len(study.get_trials(deepcopy=False, states=ENDED))
+    )
+    made_for = study.user_attrs.get(MADE_FOR)
+    if made_for is None:
+        study.set_user_attr(MADE_FOR, search.identity())
+    else:
+        _check_same(search, made_for)
+    return study
+
+
+def _check_same(search: Search, made_for: dict[str, Any]) -> None:
+    from zoo.training.record import flat
+
+    before, now = flat(made_for), flat(search.identity())
+    keys = sorted(before.keys() | now.keys())
+    differ = [key for key in keys if before.get(key) != now.get(key)]
+    if differ:
+        shown = "; ".join(f"{key}: {before.get(key)!r} then, {now.get(key)!r} now"
+                          for key in differ[:4])  # fmt: skip
+        more = f" and {len(differ) - 4} more" if len(differ) > 4 else ""
+        raise ConfigError(
+            f"Study {search.name!r} in {hidden(search.storage)} was made for another search "
+            f"({shown}{more}). Give the same command to go on, or another --name."
+        )
+
+
+def load_study(where: str, name: str | None) -> Study:
+    """Return a study that is there.
+
+    Raises:
+        ConfigError: if there is none, or several and none is named.
+    """
+    if "://" not in where and not Path(where).is_file():
+        raise ConfigError(f"Study file {where!r} does not exist.")
+    storage = open_storage(where)
+    names = [study.study_name for study in storage.get_all_studies()]
+    if name is None and len(names) != 1:
+        listed = ", ".join(names) or "none"
+        raise ConfigError(f"{hidden(where)} holds {len(names)} studies ({listed}): give --name.")
+    if name is not None and name not in names:
+        listed = ", ".join(names) or "none"
+        raise ConfigError(f"{hidden(where)} holds no study {name!r}. There: {listed}.")
+    return optuna.load_study(study_name=name or names[0], storage=storage)
+
+
+class NoTrialError(ZooError):
+    """A study in which not one trial has ended with a value."""

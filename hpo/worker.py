@@ -1,0 +1,78 @@
+"""One worker: takes trials from the queue until all have ended. Started by hpo.run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial
+
+from hpo.queue import Queue, beating
+from hpo.search import Search
+from hpo.study import open_storage, open_study
+from hpo.trials import Runner
+from zoo.cli import INTERRUPTED
+from zoo.training.callbacks import Stopped
+
+POLL_SECONDS = 2.0
+"""Between two looks at trials that other workers are at."""
+
+
+def work(search: Search, number: int, asked: Callable[[], bool]) -> None:
+    """Run trials until every place of the study has one that ended.
+
+    Args:
+        search: whose trials.
+        number: of this worker, from 0.
+        asked: whether to stop after the step under way.
+
+    Raises:
+        Stopped: when asked to; the trial under way is enqueued again.
+    """
+    storage = open_storage(search.storage)
+    queue = Queue(open_study(search, storage, number), storage, search.grace)
+    runner = Runner(search, asked)
+    while not asked():
+        queue.sweep()
+        trial = queue.claim()
+        if trial is not None:
+            _run(queue, runner, trial)
+        elif queue.running():
+            time.sleep(POLL_SECONDS)  # they may die
+        elif len(queue.ended()) >= queue.places:
+            return
+        else:
+            queue.restore()
+    raise Stopped
+
+
+def _run(queue: Queue, runner: Runner, trial: Trial) -> None:
+    try:
+        with beating(queue, trial):
+            state, values = runner.run(trial)
+        queue.study.tell(trial, values, state)
+    except UpdateFinishedTrialError:
+        return  # another worker took this one for dead, and has enqueued the trial again
+    except BaseException:
+        queue.give_back(trial, "its worker was stopped")
+        raise
+
+
+def main() -> None:
+    """Read a search from standard input, and work on it while the starting process lives."""
+    from zoo.train import asked_to_stop
+
+    number, parent = int(sys.argv[1]), os.getppid()
+    search = Search.from_json(sys.stdin.read())
+    with asked_to_stop() as asked:
+        try:
+            work(search, number, lambda: asked() or os.getppid() != parent)
+        except Stopped:
+            raise SystemExit(INTERRUPTED) from None
+
+
+if __name__ == "__main__":
+    main()
