@@ -24,7 +24,7 @@ setup(
     package_data={
         "zoo": ["py.typed"],
         "zoo.examples": ["*.gz", "*.md"],
-        "zoo_configs": ["*.yaml"],
+        "zoo_configs": ["*.yaml", "hpo/*.yaml"],
     },
     install_requires=[
         "torch>=2.6",
@@ -54,6 +54,7 @@ setup(
     ],
     extras_require={
         "hpo": ["optuna>=5.0"],
+        "cluster": ["psycopg[binary]>=3.1", "pymysql", "grpcio", "protobuf"],  # studies on many machines
         "notebooks": ["jupyterlab", "nbclient"],
         "loggers": ["tensorboard", "wandb"],
         "parquet": ["pyarrow"],
@@ -65,6 +66,9 @@ setup(
             "mypy",
             "types-PyYAML",
             "pre-commit",
+            "psycopg[binary]>=3.1",
+            "grpcio",
+            "protobuf",
         ],
     },
     entry_points={"console_scripts": ["zoo = zoo.__main__:main"]},

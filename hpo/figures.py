@@ -141,7 +141,11 @@ def _scatter(axes: Axes, x: Sequence[Any], y: Sequence[float], distribution: Any
         return
     axes.scatter(x, y, s=10, color=BLUE, alpha=0.6)
     if getattr(distribution, "log", False):
+        low, high = float(distribution.low), float(distribution.high)
+        ticks = [low, (low * high) ** 0.5, high]
         axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:.2g}" if tick < 100 else f"{tick:.0f}" for tick in ticks])
+        axes.minorticks_off()
 
 
 def pareto(study: Study) -> Figure | None:

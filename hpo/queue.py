@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -28,6 +29,8 @@ PLACE, DEFAULT, WORKER, BEAT, LOST, REASON, DEATHS, TRIALS = (
     "place", "default", "worker", "beat", "lost", "reason", "deaths", "trials"
 )  # fmt: skip
 """Names of attributes: of trials, and the last one of a study."""
+DIED = "its worker died"
+"""Why most trials are lost."""
 MOST_DEATHS = 3
 """Workers that a trial may take down before it counts as failed."""
 BEAT_SECONDS, SETTLE_SECONDS = 20.0, 1.0
@@ -37,16 +40,27 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 def this_worker() -> dict[str, Any]:
     """Return what tells this process from every other one."""
     process = psutil.Process()
-    return {"host": _host(), "pid": process.pid, "started": process.create_time()}
+    return {"host": _host(), "pid": process.pid, "started": _started(process)}
 
 
 def _host() -> str:
-    """Return this machine's name, and which space of process numbers it is in (containers)."""
+    """Return what tells this machine, and its space of process numbers, from every other one.
+
+    Names of machines repeat, as do those spaces (of containers); of each start there is one.
+    """
     try:
         space = os.readlink("/proc/self/ns/pid")
+        start = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
-        space = ""
-    return f"{platform.node()} {space}".strip()
+        space = start = ""
+    return f"{platform.node()} {space} {start}".strip()
+
+
+def _started(process: psutil.Process) -> float:
+    """Return when a process started, whatever was done to the clock since."""
+    boot: float = psutil.boot_time() if psutil.LINUX else 0.0  # there times count from the boot
+    started: float = process.create_time()
+    return started - boot
 
 
 def is_lost(trial: FrozenTrial) -> bool:
@@ -115,7 +129,8 @@ class Queue:
             if place in held:
                 continue
             if place in latest:
-                self._again(latest[place])
+                last = latest[place]
+                self._again(last, died=last.user_attrs[LOST] == DIED)
             elif place or default is not None:
                 attributes = {PLACE: place} if place else {PLACE: 0, DEFAULT: True}
                 self.study.enqueue_trial(dict(default or {}) if not place else {}, attributes)
@@ -127,10 +142,10 @@ class Queue:
             try:
                 if not self.storage.set_trial_state_values(number, TrialState.RUNNING):
                     continue
-            except UpdateFinishedTrialError:
+                trial = optuna.Trial(self.study, number)
+                trial.set_user_attr(WORKER, self.me)
+            except UpdateFinishedTrialError:  # another was quicker, or took this one for dead
                 continue
-            trial = optuna.Trial(self.study, number)
-            trial.set_user_attr(WORKER, self.me)
             if self._is_double(waiting):
                 self._lose(waiting, "two processes had enqueued its place")
                 continue
@@ -151,7 +166,7 @@ class Queue:
     def sweep(self) -> None:
         """Enqueue again what dead workers have left."""
         for trial in self.running():
-            if self._is_dead(trial) and self._lose(trial, "its worker died"):
+            if self._is_dead(trial) and self._lose(trial, DIED):
                 self._again(trial, died=True)
 
     def give_back(self, trial: Trial, why: str) -> None:
@@ -178,10 +193,10 @@ class Queue:
         """Mark a trial as lost; return whether it was this process that did."""
         number = self._id(trial.number)
         deaths = trial.user_attrs.get(DEATHS, 0)
-        given_up = why == "its worker died" and deaths + 1 >= MOST_DEATHS
+        given_up = why == DIED and deaths + 1 >= MOST_DEATHS
         try:
             if given_up:
-                text = f"its worker died, {MOST_DEATHS} times"
+                text = f"{DIED}, {MOST_DEATHS} times"
                 self.storage.set_trial_user_attr(number, REASON, text)
             else:
                 self.storage.set_trial_user_attr(number, LOST, why)
@@ -191,7 +206,8 @@ class Queue:
         return not given_up
 
     def _again(self, trial: FrozenTrial, *, died: bool = False) -> None:
-        """Enqueue a trial's place, with the numbers it had drawn."""
+        """Enqueue a lost trial's place, with the numbers it had drawn."""
+        trial = self.storage.get_trial(self._id(trial.number))  # it may have drawn more meanwhile
         kept = {key: trial.user_attrs[key] for key in (PLACE, DEFAULT) if key in trial.user_attrs}
         deaths = trial.user_attrs.get(DEATHS, 0) + died
         fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
@@ -201,7 +217,7 @@ class Queue:
 def _lives(worker: Mapping[str, Any]) -> bool:
     try:
         process = psutil.Process(worker["pid"])
-        same = abs(process.create_time() - worker["started"]) < 1.0
+        same = abs(_started(process) - worker["started"]) < 1.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
@@ -220,6 +236,8 @@ def beating(queue: Queue, trial: Trial) -> Iterator[None]:
                 trial.set_user_attr(BEAT, count)
             except UpdateFinishedTrialError:  # another worker took this one for dead
                 return
+            except Exception:  # of the storage, which may be back at the next beat
+                continue
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

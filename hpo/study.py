@@ -17,6 +17,8 @@ from hpo.queue import ENDED
 from hpo.search import OBJECTIVES, Search
 from zoo.errors import ConfigError, ZooError
 
+GRPC_PORT = 13000
+"""Of Optuna's proxy, unless it was started with another."""
 MADE_FOR, OUT = "made_for", "out"
 """Attributes of a study: `Search.identity`, and the folder of what came of it."""
 
@@ -32,12 +34,7 @@ def open_storage(where: str) -> BaseStorage:
         if not rest:
             return _journal(Path(where))
         if scheme == "grpc":
-            from optuna.storages import GrpcStorageProxy
-
-            host, _, port = rest.rstrip("/").partition(":")
-            proxy = GrpcStorageProxy(host=host, port=int(port or 13000))
-            proxy.wait_server_ready(timeout=10)
-            return proxy
+            return _proxy(rest.rstrip("/"))
         return RDBStorage(where, engine_kwargs={"pool_pre_ping": True})
     except Exception as error:  # of the file system, SQLAlchemy, a driver, gRPC
         raise ConfigError(_reason(where, error)) from error
@@ -64,6 +61,17 @@ def _journal(path: Path) -> JournalStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _proxy(address: str) -> BaseStorage:
+    from optuna.storages import GrpcStorageProxy
+
+    host, _, port = address.partition(":")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        proxy = GrpcStorageProxy(host=host, port=int(port or GRPC_PORT))
+    proxy.wait_server_ready(timeout=10)
+    return proxy
 
 
 def check_parallel(where: str, workers: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 import shlex
 from pathlib import Path
@@ -54,5 +56,18 @@ def test_every_command_of_the_readme_has_valid_options(capsys, command):
         assert option in help_text
 
 
+DOCS = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+SEARCHES = re.findall(r"^(?:srun )?python -m hpo\.(\w+) (.*)$", DOCS.replace("\\\n", " "), re.M)
+
+
+@pytest.mark.parametrize("verb, words", SEARCHES)
+def test_every_search_of_the_documents_has_valid_options(verb: str, words: str) -> None:
+    module = importlib.import_module(f"hpo.{verb}")
+    call = getattr(module, {"run": "search"}.get(verb, verb))
+    names = {name.rstrip("_").replace("_", "-") for name in inspect.signature(call).parameters}
+    for option in (word for word in words.split("#")[0].split() if word.startswith("--")):
+        assert option[2:] in names
+
+
 def test_the_readmes_commands_were_found():
-    assert len(COMMANDS) > 5
+    assert len(COMMANDS) > 5 and len(SEARCHES) > 2

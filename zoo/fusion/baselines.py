@@ -48,6 +48,9 @@ class Serial(Fusion):
         return ((seq_layers, 0),)
 
 
+# Late concatenation under its name in the literature, and the name for a model of one branch.
+@FUSIONS.register("parallel")
+@FUSIONS.register("none")
 class NoExchange(Fusion):
     """Baseline: no exchange; the branches' features are joined at the end."""
 
@@ -65,8 +68,3 @@ class NoExchange(Fusion):
     def placement(seq_layers: int, struct_layers: int) -> Pairs:
         """Return no exchange."""
         return ()
-
-
-# Late concatenation under its name in the literature, and the name for a model of one branch.
-FUSIONS.register("parallel")(NoExchange)
-FUSIONS.register("none")(NoExchange)

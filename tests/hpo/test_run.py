@@ -1,0 +1,153 @@
+"""The whole way: search, stop, go on, train again, report, and train with what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hpo.queue import PLACE, Queue
+from hpo.study import load_study
+from tests.hpo import tiny
+from tests.verbs import call
+from zoo.config import load_config
+
+pytestmark = pytest.mark.slow
+SPACE = {"fusion.after": {"exchanges": [1, 3]}, "fusion.args.gate_width": {"int": [2, 8]}}
+
+
+def command(tmp_path: Path, plm_folders: dict[str, str], *more: object) -> list[str]:
+    """Return a search's command over small data."""
+    if not (tmp_path / "data").exists():
+        tiny.data(tmp_path / "data")
+    space = tiny.space_file(tmp_path, SPACE)
+    values = [x for key, value in tiny.SETTINGS.items() if key not in ("sequence.weights", "task")
+              for x in ("--set", f"{key}={value}")]  # fmt: skip
+    return [
+        sys.executable, "-m", "hpo.run", "ppbs_esm2_8m_gvp_local", "--seq", plm_folders["esm"],
+        "--data", str(tmp_path / "data"), "--storage", str(tmp_path / "study.log"), "--space",
+        str(space), "--store", str(tmp_path / "store"), "--accelerator", "cpu", *values,
+        *map(str, more),
+    ]  # fmt: skip
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+def queue(tmp_path: Path) -> Queue:
+    study = load_study(str(tmp_path / "study.log"), None)
+    return Queue(study, study._storage, 60.0)
+
+
+def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
+    tmp_path: Path, plm_folders: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--trials", 4, "--workers", 2, "--retrain", 1, "--seeds", 2, "--pruner", "none"]
+    done = run(command(tmp_path, plm_folders, *options))
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4: trial" in done.stderr and "the config itself" in done.stdout
+    out = tmp_path / "study"
+    page = (out / "report" / "index.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:)', page) and "<script" not in page
+    assert {"History", "Which layers pay", "Trained again"} <= set(re.findall(r"<h2>(.*?)<", page))
+    assert list((out / "report").glob("*.png"))
+    rows = json.loads((out / "retrained.json").read_text())
+    assert [len(row["scores"]) for row in rows] == [2, 2]
+    assert not any((out / "retrained").rglob("metrics.json"))  # the test split is not read
+
+    best = out / "best.yaml"
+    assert best.read_text() == (out / "report" / "best.yaml").read_text()
+    assert load_config(best).train.epochs == 2
+    trained = call(capsys, "train", best, "--data", tmp_path / "data", "--out", tmp_path / "run",
+                   "--store", tmp_path / "store")  # fmt: skip
+    assert trained.code == 0, trained.err
+
+    again = run(command(tmp_path, plm_folders, *options))  # nothing is left to do
+    assert again.returncode == 0 and "of 4: trial" not in again.stderr
+    more = run(command(tmp_path, plm_folders, *options[4:], "--trials", 6, "--retrain", 0))
+    assert more.returncode == 0 and "6 of 6: trial" in more.stderr
+    assert len(queue(tmp_path).ended()) == 6
+    other = run(command(tmp_path, plm_folders, *options, "--set", "graph.k=5"))
+    assert other.returncode == 2
+    assert "graph.k: 6 then, 5 now" in " ".join(other.stderr.split())
+
+
+def started(arguments: list[str], tmp_path: Path, trials: int) -> subprocess.Popen[str]:
+    """Return a search's process once so many of its trials have ended."""
+    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
+        assert process.poll() is None
+        if (tmp_path / "study.log").is_file() and trials_ended(tmp_path) >= trials:
+            return process
+        time.sleep(0.2)
+    raise AssertionError("the search is too slow")
+
+
+def trials_ended(tmp_path: Path) -> int:
+    try:
+        return len(queue(tmp_path).ended())
+    except Exception:  # the study is just being made
+        return 0
+
+
+def test_ctrl_c_loses_nothing(tmp_path: Path, plm_folders: dict[str, str]) -> None:
+    arguments = command(tmp_path, plm_folders, "--trials", 12, "--retrain", 0)
+    process = started(arguments, tmp_path, 2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130 and "the same command goes on" in said
+    assert not queue(tmp_path).running()
+    before = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
+    assert run(arguments).returncode == 0
+    after = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
+    assert sorted(after) == list(range(12))
+    assert before.items() <= after.items()
+
+
+def test_a_killed_worker_costs_one_trial_and_is_replaced(
+    tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    arguments = command(tmp_path, plm_folders, "--trials", 14, "--workers", 2, "--retrain", 0)
+    process = started(arguments, tmp_path, 3)
+    running = queue(tmp_path).running()
+    os.kill(running[0].user_attrs["worker"]["pid"], signal.SIGKILL)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "was killed by signal 9; another takes its place" in said
+    found = queue(tmp_path)
+    assert sorted(t.user_attrs[PLACE] for t in found.ended()) == list(range(14))
+    assert not found.running()
+
+
+def test_workers_end_with_the_process_that_started_them(
+    tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    arguments = command(tmp_path, plm_folders, "--trials", 30, "--retrain", 0)
+    process = started(arguments, tmp_path, 1)
+    process.kill()
+    process.communicate()
+    until = time.monotonic() + 120
+    while queue(tmp_path).running() and time.monotonic() < until:
+        time.sleep(0.5)
+    assert not queue(tmp_path).running()
+    assert len(queue(tmp_path).ended()) < 30
+
+
+def test_trials_that_all_fail_end_the_search_with_the_reason(
+    tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    options = ["--trials", 9, "--retrain", 0, "--trial-minutes", 1e-9]
+    done = run(command(tmp_path, plm_folders, *options))
+    assert done.returncode == 1
+    assert re.search(
+        r"The first \d trials all failed: took more than", " ".join(done.stderr.split())
+    )
