@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
-from zoo.backbones.message_passing import edge_mean, to_edges
+from zoo.backbones.gvp_message import mean_message
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
 
@@ -125,16 +125,8 @@ class GVPLayer(nn.Module):
 
     def forward(self, graph: Graph, s: Tensor, v: Tensor, edge: Pair) -> Pair:
         """Return the nodes' new scalars and vectors."""
-        message = self.message(*self._edge_input(graph, s, v, edge))
-        s, v = self._add(0, (s, v), (edge_mean(graph, message[0]), edge_mean(graph, message[1])))
+        s, v = self._add(0, (s, v), mean_message(self.message, graph, s, v, edge))
         return self._add(1, (s, v), self.feed_forward(s, v))
-
-    def _edge_input(self, graph: Graph, s: Tensor, v: Tensor, edge: Pair) -> Pair:
-        ends = [(to_edges(graph, x, "src"), to_edges(graph, x, "dst")) for x in (s, v)]
-        return (
-            torch.cat([ends[0][0], edge[0], ends[0][1]], dim=1),
-            torch.cat([ends[1][0], edge[1], ends[1][1]], dim=1),
-        )
 
     def _add(self, index: int, state: Pair, change: Pair) -> Pair:
         ds, dv = self.drop(*change)

@@ -85,6 +85,19 @@ class Graph:
 
         return dgl.graph((self.src, self.dst), num_nodes=self.total_nodes)
 
+    def blocks(self, edges: int) -> tuple[Graph, ...]:
+        """Return the graph's edges in turn, so many at a time, over all nodes; no features."""
+        if len(self.src) <= edges:
+            return (self,)
+        if edges not in self._blocks:
+            ends = zip(self.src.split(edges), self.dst.split(edges), strict=True)
+            self._blocks[edges] = tuple(Graph(*both, self.num_nodes) for both in ends)
+        return self._blocks[edges]
+
+    @cached_property
+    def _blocks(self) -> dict[int, tuple[Graph, ...]]:
+        return {}
+
     def to(self, device: torch.device | str) -> Graph:
         """Return the graph with every tensor on `device`."""
         return self._map(lambda tensor: tensor.to(device))
