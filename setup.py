@@ -54,7 +54,8 @@ setup(
     ],
     extras_require={
         "hpo": ["optuna>=5.0"],
-        "cluster": ["psycopg[binary]>=3.1", "pymysql", "grpcio", "protobuf"],  # studies on many machines
+        # Studies on many machines.
+        "cluster": ["psycopg[binary]>=3.1", "pymysql", "grpcio", "protobuf"],
         "notebooks": ["jupyterlab", "nbclient"],
         "loggers": ["tensorboard", "wandb"],
         "parquet": ["pyarrow"],

@@ -163,6 +163,11 @@ class Queue:
         """Return the trials that workers are at."""
         return self.trials(TrialState.RUNNING)
 
+    def others(self) -> list[FrozenTrial]:
+        """Return the trials that workers on this machine are known to be at."""
+        hosts = [(t, t.user_attrs.get(WORKER, {}).get("host")) for t in self.running()]
+        return [t for t, host in hosts if host == self.me["host"] and not self._is_dead(t)]
+
     def sweep(self) -> None:
         """Enqueue again what dead workers have left."""
         for trial in self.running():

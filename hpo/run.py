@@ -60,7 +60,7 @@ def search(
     store_limit: Annotated[float | None, typer.Option(help="GB that it may hold.")] = None,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps.")] = "auto",
     grace: Annotated[
-        float, typer.Option(min=1, help="Seconds until a silent worker elsewhere is dead.")
+        float, typer.Option(min=60, help="Seconds until a silent worker elsewhere is dead.")
     ] = 180.0,
 ) -> None:
     """Search; the same command goes on after a stop, or joins from another machine.

@@ -58,6 +58,7 @@ def hidden(where: str) -> str:
 def _journal(path: Path) -> JournalStorage:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file, as in {path / 'study.log'}")
+    path = path.resolve()  # Optuna's lock is a link to it, and would dangle
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
@@ -82,7 +83,7 @@ def check_parallel(where: str, workers: int) -> None:
     """
     if where.startswith("sqlite") and workers > 1:
         raise ConfigError(
-            f"--storage {where} with --workers {workers}: SQLite locks its whole file for each "
+            f"--storage {where} with {workers} workers: SQLite locks its whole file for each "
             "write, and workers then fail with 'database is locked'. Use a journal file "
             "(--storage study.log), postgresql:// or mysql://."
         )

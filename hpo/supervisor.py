@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo.queue import REASON, Queue
 from hpo.search import Search
-from hpo.study import OUT, hidden, open_study
+from hpo.study import OUT, check_parallel, hidden, open_study
 from hpo.trials import SECONDS
 from hpo.warming import warm
 from zoo.cli import INTERRUPTED, err_console, progress
@@ -48,6 +48,9 @@ class Supervisor:
     ) -> None:  # fmt: skip
         self.search, self.workers = search, workers
         self.queue = Queue(open_study(search, storage), storage, search.grace)
+        self.queue.sweep()
+        if self.queue.others():
+            check_parallel(search.storage, workers + 1)
         self.queue.study.set_user_attr(OUT, search.out)
         self.queue.fill(trials, default)
         self.told = {trial.number for trial in self.queue.ended()}

@@ -53,7 +53,7 @@ def _run(queue: Queue, runner: Runner, trial: Trial) -> None:
     try:
         with beating(queue, trial):
             state, values = runner.run(trial)
-        queue.study.tell(trial, values, state)
+        queue.study.tell(trial, values, state, skip_if_finished=True)
     except UpdateFinishedTrialError:
         return  # another worker took this one for dead, and has enqueued the trial again
     except BaseException:

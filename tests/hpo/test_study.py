@@ -24,6 +24,7 @@ from hpo.study import (
     pruner,
     sampler,
 )  # fmt: skip
+from hpo.supervisor import Supervisor
 from tests.hpo import tiny
 from zoo.errors import ConfigError
 
@@ -96,6 +97,17 @@ def test_sqlite_in_parallel_is_refused() -> None:
     check_parallel("study.log", 8)
     with pytest.raises(ConfigError, match="database is locked.*journal"):
         check_parallel("sqlite:///a.db", 2)
+
+
+def test_a_second_process_on_sqlite_is_refused(tmp_path: Path, plm_folders: dict[str, str]) -> None:
+    where = f"sqlite:///{tmp_path / 'study.db'}"
+    search = tiny.search(tmp_path, plm_folders["esm"], storage=where)
+    storage = open_storage(where)
+    Supervisor(search, storage, 2, 1, {})
+    queue = Queue(open_study(search, storage), storage, 60.0)
+    assert queue.claim() is not None
+    with pytest.raises(ConfigError, match="with 2 workers: SQLite"):
+        Supervisor(search, storage, 2, 1, {})
 
 
 def test_a_storage_that_cannot_be_opened_is_told_without_its_password(tmp_path: Path) -> None:
