@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
@@ -78,7 +79,8 @@ def layers(study: Study) -> Figure | None:
         axes.set(xlabel=f"layer of the {name}", ylabel="validation score")
         if len(depths) <= 14:
             axes.set_xticks(depths, [f"{layer}\n({len(scores[layer])})" for layer in depths])
-    panels[0].legend(frameon=False, fontsize=8)
+    lines, names = panels[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return figure
 
 
@@ -140,6 +142,8 @@ def _scatter(axes: Axes, x: Sequence[Any], y: Sequence[float], distribution: Any
         axes.set_xticks(range(len(distribution.choices)), map(str, distribution.choices))
         return
     axes.scatter(x, y, s=10, color=BLUE, alpha=0.6)
+    if isinstance(distribution, optuna.distributions.IntDistribution):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if getattr(distribution, "log", False):
         low, high = float(distribution.low), float(distribution.high)
         ticks = [low, (low * high) ** 0.5, high]
@@ -180,6 +184,7 @@ def of_optuna(draw: Callable[..., Any], study: Study, **given: Any) -> Figure | 
         except (ValueError, RuntimeError):
             return None
     first = np.asarray(axes).flat[0]
+    first.set_title("")  # the page has one
     figure: Figure = first.figure
     pyplot.close(figure)
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,7 @@ from scipy.stats import t as student
 from hpo.checking import depths, relevant
 from hpo.queue import PLACE
 from hpo.search import Search
+from hpo.sharing import share
 from hpo.space import parse_space
 from hpo.study import NoTrialError, load_study
 from zoo.cli import INTERRUPTED, console, err_console, progress
@@ -118,18 +120,19 @@ def retrained(search: Search, best: int, seeds: int, workers: int) -> None:
 
 def _train(search: Search, chosen: Sequence[Candidate], seeds: int, workers: int) -> None:
     todo = [candidate for candidate in chosen if not _done(search, candidate)]
-    running: dict[Candidate, subprocess.Popen[bytes]] = {}
+    running: dict[int, tuple[Candidate, subprocess.Popen[bytes]]] = {}
     err_console.print(f"training {len(chosen)} configs again, {seeds} seeds each, "
                       f"{len(chosen) - len(todo)} done", highlight=False)  # fmt: skip
     with asked_to_stop() as asked, progress("configs", len(chosen)) as show:
         try:
             while todo or running:
-                while todo and len(running) < workers:
-                    running_now = todo.pop(0)
-                    running[running_now] = _start(search, running_now, seeds)
-                for candidate, process in list(running.items()):
+                for place in range(workers):
+                    if place not in running and todo:
+                        own = share(place, workers, search.accelerator)
+                        running[place] = (todo[0], _start(search, todo.pop(0), seeds, own))
+                for place, (candidate, process) in list(running.items()):
                     if process.poll() is not None:
-                        del running[candidate]
+                        del running[place]
                         _check(search, candidate, process.returncode)
                 show(len(chosen) - len(todo) - len(running))
                 if asked():
@@ -137,9 +140,9 @@ def _train(search: Search, chosen: Sequence[Candidate], seeds: int, workers: int
                     raise SystemExit(INTERRUPTED)
                 time.sleep(POLL_SECONDS)
         finally:
-            for process in running.values():
+            for _, process in running.values():
                 process.terminate()
-            for process in running.values():
+            for _, process in running.values():
                 process.wait()
 
 
@@ -155,7 +158,9 @@ def _done(search: Search, candidate: Candidate) -> bool:
     return True
 
 
-def _start(search: Search, candidate: Candidate, seeds: int) -> subprocess.Popen[bytes]:
+def _start(
+    search: Search, candidate: Candidate, seeds: int, own: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     folder = _folder(search, candidate)
     folder.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "zoo.train", "--out", str(folder),
@@ -171,7 +176,7 @@ def _start(search: Search, candidate: Candidate, seeds: int) -> subprocess.Popen
         command += [] if search.fold is None else ["--fold", str(search.fold)]
     with folder.with_suffix(".log").open("ab") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
-                                start_new_session=True)  # fmt: skip
+                                start_new_session=True, env={**os.environ, **own})  # fmt: skip
 
 
 def _check(search: Search, candidate: Candidate, code: int) -> None:

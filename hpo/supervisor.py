@@ -11,12 +11,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
-import torch
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo.queue import REASON, Queue
 from hpo.search import Search
+from hpo.sharing import share
 from hpo.study import OUT, check_parallel, hidden, open_study
 from hpo.trials import SECONDS
 from hpo.warming import warm
@@ -119,25 +119,16 @@ class Supervisor:
         if number in self.logs:
             self.logs[number].close()
         self.logs[number] = self._log(number).open("a", encoding="utf-8")
+        own = share(number, self.workers, self.search.accelerator)
         process = subprocess.Popen(
             [sys.executable, "-m", "hpo.worker", str(number)], stdin=subprocess.PIPE,
             stdout=self.logs[number], stderr=subprocess.STDOUT, text=True,
-            env=os.environ | self._share(number), start_new_session=True,
+            env=os.environ | own, start_new_session=True,
         )  # fmt: skip
         assert process.stdin is not None
         process.stdin.write(self.search.to_json())
         process.stdin.close()
         return process
-
-    def _share(self, number: int) -> dict[str, str]:
-        """Return what gives a worker a device, or cores, of its own."""
-        devices = torch.cuda.device_count() if self.search.accelerator in ("auto", "gpu") else 0
-        if devices:
-            return {"CUDA_VISIBLE_DEVICES": str(number % devices)}
-        # Threads that wait by spinning take the cores of the other workers.
-        given = {"OMP_NUM_THREADS": str(max(1, cores() // self.workers)),
-                 "OMP_WAIT_POLICY": "PASSIVE"}  # fmt: skip
-        return {name: os.environ.get(name, value) for name, value in given.items()}
 
     def _tell(self) -> None:
         """Print the trials that have ended since the last look."""
@@ -186,13 +177,6 @@ class Supervisor:
         for log in self.logs.values():
             log.close()
         self.queue.sweep()  # what a worker that had to be killed has left
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _span(seconds: float) -> str:
