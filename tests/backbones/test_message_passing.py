@@ -185,3 +185,15 @@ else:
     raise AssertionError("no error")
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("degrees", [[3, 3, 3, 3], [3, 0, 5, 1]])
+def test_a_softmax_over_edges_is_that_of_each_node_alone(degrees: list[int]) -> None:
+    dst = torch.repeat_interleave(torch.arange(4), torch.tensor(degrees))
+    graph = Graph(torch.arange(len(dst)) % 4, dst, (4,))
+    assert graph.constant_degree == (3 if len(set(degrees)) == 1 else None)
+    logits = torch.randn(len(dst), 2, dtype=torch.float64, requires_grad=True)
+    alone = torch.cat([part.softmax(0) for part in logits.split(degrees)])
+    torch.testing.assert_close(mp.edge_softmax(graph, logits), alone)
+    assert torch.autograd.gradcheck(lambda x: mp.edge_softmax(graph, x), logits)
+    assert torch.autograd.gradgradcheck(lambda x: mp.edge_softmax(graph, x), logits)

@@ -346,3 +346,17 @@ def test_gearnet_edge_is_its_equation() -> None:
         for e, j in incoming(graph, i):
             heard = heard + weights[kinds[e]] @ (state.s[j] + layer.conv.edge(new_edge[e]))
         shelf.assert_close(after.s[i], layer.norm(state.s[i] + heard.relu()), scale=10)
+
+
+def test_the_softplus_of_schnet_is_softplus_and_so_are_its_derivatives() -> None:
+    from zoo.backbones.schnet import ShiftedSoftplus
+
+    x = torch.tensor([-800.0, -30.0, -1.0, 0.0, 2.0, 29.0, 31.0, 800.0], dtype=torch.float64)
+    x.requires_grad_()
+    plain = torch.log(0.5 + 0.5 * x.clamp(max=100).exp()) + (x - 100).relu()
+    torch.testing.assert_close(ShiftedSoftplus()(x), plain, rtol=1e-12, atol=1e-12)
+    (grad,) = torch.autograd.grad(ShiftedSoftplus()(x).sum(), x)
+    torch.testing.assert_close(grad, x.sigmoid(), rtol=1e-12, atol=1e-12)
+    small = x[2:5].detach().requires_grad_()
+    assert torch.autograd.gradcheck(ShiftedSoftplus(), small)
+    assert torch.autograd.gradgradcheck(ShiftedSoftplus(), small)

@@ -282,3 +282,16 @@ def test_dgl_reads_out_each_protein_by_itself() -> None:
     expected = torch.stack([g.nodes["node_s"].sum(0) for g in graphs])
     shelf.assert_close(dgl.sum_nodes(batch, "node_s"), expected)
     assert batch.batch_num_edges().tolist() == [len(g.src) for g in graphs]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_blocks_hold_every_edge_in_order_and_a_destination_whole(size: int) -> None:
+    dst = torch.repeat_interleave(torch.arange(6), torch.tensor([0, 4, 1, 9, 0, 2]))
+    graph = Graph(torch.arange(16) % 6, dst, (4, 2))
+    blocks = graph.blocks(size)
+    assert torch.equal(torch.cat([block.src for block in blocks]), graph.src)
+    assert torch.equal(torch.cat([block.dst for block in blocks]), graph.dst)
+    assert all(len(block.src) and block.num_nodes == graph.num_nodes for block in blocks)
+    owners = [set(block.dst.tolist()) for block in blocks]
+    assert sum(map(len, owners)) == len(set.union(*owners))
+    assert graph.blocks(size) is blocks or len(blocks) == 1

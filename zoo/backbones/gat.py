@@ -16,6 +16,9 @@ from zoo.backbones.message_passing import edge_softmax, u_add_v, u_mul_e_sum
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
 
+BLOCK = 8192
+"""Edges at a time: what is joined on them stays in the processor's cache."""
+
 
 class GATv2Layer(nn.Module):
     """a . LeakyReLU(W_src x_j + W_dst x_i + W_edge e_ij), softmax over j, per head."""
@@ -35,12 +38,23 @@ class GATv2Layer(nn.Module):
 
     def forward(self, graph: Graph, x: Tensor, edge: Tensor) -> Tensor:
         """Return (nodes, heads * head_dim)."""
-        source = self.source(x).view(-1, *self.heads)
-        joint = u_add_v(graph, source, self.destination(x).view(-1, *self.heads))
-        joint = F.leaky_relu(joint + self.edge(edge).view(-1, *self.heads), 0.2)
-        weights = edge_softmax(graph, (joint * self.score).sum(-1))
-        heard = u_mul_e_sum(graph, source, self.drop(weights)[..., None])
-        return self.norm(x + self.drop(self.out(heard.flatten(1))))
+        return self.norm(x + self.drop(self.out(self.heard(graph, x, edge))))
+
+    def heard(self, graph: Graph, x: Tensor, edge: Tensor) -> Tensor:
+        """Return (nodes, heads * head_dim) what attention brings, before it is added."""
+        source, destination = self.source(x), self.destination(x)
+        blocks = graph.blocks(BLOCK)
+        parts = edge.split([len(block.src) for block in blocks])
+        logits = [
+            self._logits(b, source, destination, e) for b, e in zip(blocks, parts, strict=True)
+        ]
+        weights = self.drop(edge_softmax(graph, torch.cat(logits)))
+        return u_mul_e_sum(graph, source.view(-1, *self.heads), weights[..., None]).flatten(1)
+
+    def _logits(self, block: Graph, source: Tensor, destination: Tensor, edge: Tensor) -> Tensor:
+        """Return (edges, heads)."""
+        joint = u_add_v(block, source, destination) + self.edge(edge)
+        return (F.leaky_relu(joint, 0.2).view(-1, *self.heads) * self.score).sum(-1)
 
 
 @STRUCTURE_BACKBONES.register("gat")

@@ -7,6 +7,7 @@ Schuett et al., arXiv:1706.08566, with residues or atoms as its particles.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +18,32 @@ from zoo.backbones.message_passing import u_mul_e_sum
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
 
+LN2 = math.log(2.0)
+BLOCK = 8192
+"""Edges at a time: their filters stay in the processor's cache."""
+
 
 class ShiftedSoftplus(nn.Module):
     """ln(0.5 exp(x) + 0.5), the paper's activation: smooth, and 0 at 0."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape."""
-        return F.softplus(x) - math.log(2.0)
+        return _ShiftedSoftplus.apply(x)
+
+
+class _ShiftedSoftplus(torch.autograd.Function):
+    """Keeps its output alone, which the layer that follows keeps as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        out = F.softplus(x).sub_(LN2)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (out,) = ctx.saved_tensors
+        return grad * -torch.expm1(-LN2 - out)  # a sigmoid of the input
 
 
 class Interaction(nn.Module):
@@ -46,8 +66,22 @@ class Interaction(nn.Module):
 
     def forward(self, graph: Graph, x: Tensor, smeared: Tensor, envelope: Tensor) -> Tensor:
         """Return (nodes, width)."""
-        filters = self.filter(smeared) * envelope
-        return x + self.out(u_mul_e_sum(graph, self.into(x), filters))
+        sent, heard, start = self.into(x), None, 0
+        for block in graph.blocks(BLOCK):
+            stop = start + len(block.src)
+            filters = self.filter(smeared[start:stop]) * envelope[start:stop]
+            part = u_mul_e_sum(block, sent, filters)
+            heard, start = part if heard is None else heard + part, stop
+        return x + self.out(heard)
+
+
+def smear(dist: Tensor, centres: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
+    """Return Gaussians of distances (edges, centres), and an envelope (edges, 1) that ends them."""
+    dist = dist[:, None]
+    spacing = cutoff / max(len(centres) - 1, 1)
+    near = (dist < cutoff).to(dist.dtype)
+    envelope = 0.5 * (torch.cos(dist * math.pi / cutoff) + 1.0) * near
+    return torch.exp(-0.5 * ((dist - centres) / spacing) ** 2), envelope
 
 
 @STRUCTURE_BACKBONES.register("schnet")
@@ -89,12 +123,8 @@ class SchNet(StructureBackbone):
     def embed(self, graph: Graph) -> NodeState:
         """Return (nodes, hidden) and no vectors; the smeared distances ride on the edges."""
         s = self.into(self.scalars(graph))
-        dist = graph.edges["dist"][:, None]
-        spacing = self.cutoff / max(len(self.centres) - 1, 1)
-        smeared = torch.exp(-0.5 * ((dist - self.centres) / spacing) ** 2)
-        near = (dist < self.cutoff).to(dist.dtype)
-        envelope = 0.5 * (torch.cos(dist * math.pi / self.cutoff) + 1.0) * near
-        return NodeState(s, s.new_zeros((len(s), 0, 3)), (smeared, envelope))
+        edge = smear(graph.edges["dist"], self.centres, self.cutoff)
+        return NodeState(s, s.new_zeros((len(s), 0, 3)), edge)
 
     def layer(self, graph: Graph, state: NodeState, index: int) -> NodeState:
         """Return the state after one interaction block."""

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -79,6 +80,12 @@ class Graph:
         return torch.bincount(self.dst, minlength=self.total_nodes)
 
     @cached_property
+    def constant_degree(self) -> int | None:
+        """Edges that end in each node, where it is the same number for all."""
+        degree = len(self.src) // max(self.total_nodes, 1)
+        return degree if degree and bool((self.in_degrees == degree).all()) else None
+
+    @cached_property
     def topology(self) -> DGLGraph:
         """The edges alone as a DGL graph, made once; DGL's operators take features beside it."""
         import dgl
@@ -86,12 +93,18 @@ class Graph:
         return dgl.graph((self.src, self.dst), num_nodes=self.total_nodes)
 
     def blocks(self, edges: int) -> tuple[Graph, ...]:
-        """Return the graph's edges in turn, so many at a time, over all nodes; no features."""
+        """Return the edges in turn, about so many at a time, over all nodes; without features.
+
+        The edges of one destination are in one block.
+        """
         if len(self.src) <= edges:
             return (self,)
         if edges not in self._blocks:
-            ends = zip(self.src.split(edges), self.dst.split(edges), strict=True)
-            self._blocks[edges] = tuple(Graph(*both, self.num_nodes) for both in ends)
+            cuts = self.dst[edges::edges].contiguous()
+            ends = torch.searchsorted(self.dst, cuts).unique().tolist()
+            sizes = [b - a for a, b in pairwise([0, *ends, len(self.src)]) if b > a]
+            halves = zip(self.src.split(sizes), self.dst.split(sizes), strict=True)
+            self._blocks[edges] = tuple(Graph(*both, self.num_nodes) for both in halves)
         return self._blocks[edges]
 
     @cached_property

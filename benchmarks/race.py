@@ -1,0 +1,86 @@
+"""What speed benchmarks share: interleaved runs, medians and spread, the machine's ceiling."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+Work = Callable[[], object]
+
+
+def race(works: Mapping[str, Work], rounds: int, warm: int = 1) -> dict[str, list[float]]:
+    """Return the seconds of each work in every round, one after the other: load is shared."""
+    for _ in range(warm):
+        for work in works.values():
+            work()
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            begun = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - begun)
+    return times
+
+
+def show(times: Mapping[str, list[float]], against: str) -> None:
+    """Print medians, quartiles and ratios to one of the works, taken round by round."""
+    for name, own in times.items():
+        low, middle, high = quartiles(own)
+        ratios = [b / a for a, b in zip(own, times[against], strict=True)]
+        low_ratio, ratio, high_ratio = quartiles(ratios)
+        print(f"  {name:34} {1e3 * middle:9.1f} ms ({1e3 * low:.1f} .. {1e3 * high:.1f})   "
+              f"x {ratio:.2f} ({low_ratio:.2f} .. {high_ratio:.2f})")  # fmt: skip
+
+
+def quartiles(values: list[float]) -> tuple[float, float, float]:
+    """Return the lower quartile, the median and the upper quartile."""
+    if len(values) < 2:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def ceiling() -> str:
+    """Return the machine's matrix product rate and copy bandwidth, measured now."""
+    rates = []
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.randn(2048, 2048).to(dtype)
+        seconds = min(race({"": lambda a=a: a @ a}, 3)[""])
+        rates.append(f"{2 * 2048**3 / seconds / 1e9:.0f} GFLOP/s {str(dtype)[6:]}")
+    block, out = torch.ones(1 << 26), torch.empty(1 << 26)
+    seconds = min(race({"": lambda: out.copy_(block)}, 3)[""])
+    rates.append(f"copy {2 * block.numel() * 4 / seconds / 1e9:.0f} GB/s")
+    return ", ".join(rates)
+
+
+def header(threads: int) -> None:
+    """Print where and with what this is measured."""
+    torch.set_num_threads(threads)
+    tuned = "tuned" if os.environ.get("GLIBC_TUNABLES") else "glibc's default"
+    print(f"{processor()}, {threads} threads, torch {torch.__version__}, allocator {tuned}: "
+          f"{ceiling()}", flush=True)  # fmt: skip
+
+
+def processor() -> str:
+    """Return what the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(x for x in lines if x.startswith("model name")).split(":")[1].strip()
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def with_both_allocators(arguments: list[str]) -> None:
+    """Run this script twice: with glibc's default allocator, and with large pages kept."""
+    tuned = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:"
+                               "glibc.malloc.trim_threshold=2147483647"}  # fmt: skip
+    for extra in ({}, tuned):
+        subprocess.run([sys.executable, *arguments], env=os.environ | extra, check=True)
