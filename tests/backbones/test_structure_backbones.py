@@ -14,7 +14,7 @@ from zoo.backbones.base import STRUCTURE_BACKBONES, NodeState, StructureBackbone
 from zoo.backbones.message_passing import use_engine
 from zoo.create import arguments
 from zoo.errors import ConfigError
-from zoo.proteins.build_graph import FeatureWidths, build_graph
+from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
 from zoo.proteins.graph import Graph
 
 Case = tuple[str, dict[str, Any]]
@@ -309,7 +309,8 @@ def test_egnn_is_its_equation() -> None:
             step += (x[i] - x[j]) / (squared.sqrt() + 1) * layer.step(message)
         moved = x[i] + step / len(incoming(graph, i)) - start[i]
         shelf.assert_close(after.v[i, 0], moved, scale=10)
-        shelf.assert_close(after.s[i], h[i] + layer.update(torch.cat([h[i], heard])), scale=10)
+        updated = h[i] + layer.update(torch.cat([h[i], heard]))
+        shelf.assert_close(after.s[i], layer.norm(updated), scale=10)
     shelf.assert_close(model.finish(after), after.s + model.moved(after.v.norm(dim=-1)), scale=10)
 
 
@@ -360,3 +361,14 @@ def test_the_softplus_of_schnet_is_softplus_and_so_are_its_derivatives() -> None
     small = x[2:5].detach().requires_grad_()
     assert torch.autograd.gradcheck(ShiftedSoftplus(), small)
     assert torch.autograd.gradgradcheck(ShiftedSoftplus(), small)
+
+
+def test_features_of_egnn_do_not_grow_with_its_weights() -> None:
+    graph = build_graph(shelf.ordinary(), GraphSpec(k=10))
+    net = STRUCTURE_BACKBONES["egnn"](FeatureWidths.of(GraphSpec(k=10)), hidden=16).eval()
+    for parameter in net.parameters():
+        parameter.data *= 5.0
+    for layer in net.layers:
+        torch.nn.init.ones_(layer.norm.weight)
+    state = net.run(graph, net.embed(graph), 0, net.num_layers)
+    assert state.s.square().mean() < 100.0

@@ -1,6 +1,7 @@
 """E(n)-equivariant network: nodes move, and messages see how far apart they are.
 
-"E(n) Equivariant Graph Neural Networks", Satorras et al., arXiv:2102.09844, equations 3 to 6.
+"E(n) Equivariant Graph Neural Networks", Satorras et al., arXiv:2102.09844, equations 3 to 6; the
+norm of the features in each layer is ours.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class EGNNLayer(nn.Module):
         self.update = nn.Sequential(
             nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.Dropout(dropout)
         )
+        # Ours: sums over thirty neighbours grow from layer to layer, and with training without end.
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, graph: Graph, h: Tensor, x: Tensor, edge: Tensor) -> tuple[Tensor, Tensor]:
         """Return new features (nodes, width) and positions (nodes, 3)."""
@@ -44,7 +47,7 @@ class EGNNLayer(nn.Module):
         direction = apart / (squared.clamp(min=1e-12).sqrt() + 1.0)
         x = x + edge_mean(graph, direction * self.step(message))
         h = h + self.update(torch.cat([h, edge_sum(graph, message)], dim=-1))
-        return h, x
+        return self.norm(h), x
 
 
 @STRUCTURE_BACKBONES.register("egnn")
