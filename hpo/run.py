@@ -83,11 +83,12 @@ def search(
     base = _base(config, {"sequence.name": seq, "structure.name": struct, "fusion.name": fusion,
                           "sequence.weights": weights}, set_ or [])  # fmt: skip
     ranges = load_space(space)
-    check_keys(ranges, base)  # before what takes seconds to import
+    check_keys(ranges, base)  # before torch is imported
     kept = relevant(ranges, base)
     check_draws(kept, base)
     default = own_numbers(kept, base)
 
+    _check_weights(base)  # before what takes more seconds to import
     from hpo.supervisor import Supervisor
     from zoo.training.job import Hardware
     from zoo.training.planning import Wish, lay_out
@@ -123,6 +124,15 @@ def _base(config: str, options: dict[str, str | None], values: list[str]) -> Con
     if found.task is None:
         raise ConfigError("The config has no task, so there is nothing to learn: --set task=ppbs.")
     return found
+
+
+def _check_weights(config: Config) -> None:
+    from zoo.backbones.plm import resolve
+    from zoo.backbones.weights import locate
+    from zoo.create import NONE
+
+    if config.sequence.name != NONE:
+        locate(resolve(config.sequence.name), config.sequence.weights)
 
 
 def _beside(storage: str, config: str) -> Path:
