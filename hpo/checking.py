@@ -12,7 +12,7 @@ import optuna
 from hpo.keywords import FOLDERS, keywords
 from hpo.layers import numbers
 from hpo.space import AFTER, Data, Entry, Space, lookup
-from zoo.config import Config, assign
+from zoo.config import Config, assign, flat
 from zoo.errors import ConfigError, unknown
 
 DRAWS = 64
@@ -25,7 +25,7 @@ def check_keys(space: Space, config: Config) -> None:
     Raises:
         ConfigError: for a key that no config has; names the nearest.
     """
-    valid = list(_leaves(Config().to_dict()))
+    valid = list(flat(Config().to_dict()))
     for entry in space.entries:
         for key in (entry.key, *entry.when):
             section, args, keyword = key.partition(".args.")
@@ -42,14 +42,6 @@ def _unknown_key(key: str, valid: list[str]) -> ConfigError:
         return ConfigError(f"Unknown config key {key!r}. Did you mean {short[0]!r}?")
     error = str(unknown("config key", key, valid))
     return ConfigError(error.partition(" Valid:")[0] if "Did you mean" in error else error)
-
-
-def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in data.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key
 
 
 def _names(space: Space, config: Config, section: str, entry: Entry) -> list[str]:

@@ -17,7 +17,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo.queue import DEFAULT
-from hpo.search import OBJECTIVES
+from hpo.study import MADE_FOR
 from hpo.trials import AFTER
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
@@ -156,9 +156,7 @@ def pareto(study: Study) -> Figure | None:
     """Draw the first objective against each other one, the Pareto front marked."""
     if len(study.directions) < 2:
         return None
-    names = [name for name in OBJECTIVES][: len(study.directions)]
-    made_for = study.user_attrs.get("made_for", {})
-    names = made_for.get("objectives", names)
+    names = study.user_attrs[MADE_FOR]["objectives"]
     figure, panels = _figure(4.5 * (len(names) - 1), 3.6, len(names) - 1)
     best = {t.number for t in study.best_trials}
     for axes, at in zip(panels, range(1, len(names)), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 import textwrap
@@ -167,6 +168,8 @@ def _start(
                "--accelerator", search.accelerator]  # fmt: skip
     if search.root is not None:
         command += ["--store", search.root]
+    if search.limit is not None:
+        command += ["--store-limit", str(search.limit / 1e9)]
     if (folder / "run.json").exists():
         command += ["--resume"]
     else:
@@ -217,11 +220,10 @@ def _conclude(search: Search, chosen: Sequence[Candidate]) -> None:
 
 def interval(scores: Sequence[float]) -> tuple[float, float | None]:
     """Return the mean, and half its 95 % interval (Student's t); None for a single score."""
-    mean = sum(scores) / len(scores)
-    if len(scores) < 2:
+    mean, count = statistics.fmean(scores), len(scores)
+    if count < 2:
         return mean, None
-    variance = sum((x - mean) ** 2 for x in scores) / (len(scores) - 1)
-    return mean, float(student.ppf(0.975, len(scores) - 1)) * math.sqrt(variance / len(scores))
+    return mean, float(student.ppf(0.975, count - 1)) * statistics.stdev(scores) / math.sqrt(count)
 
 
 def _best_yaml(search: Search, winner: Candidate, row: dict[str, Any]) -> str:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from hpo.search import Search
     from zoo.config import Config
 
-NO_TRIAL = 6
-"""Exit code of a search in which no trial ended with a value."""
-
 
 def search(
     config: Annotated[str, typer.Argument(help="Shipped config or YAML file: the first trial.")],

@@ -6,11 +6,14 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpo.space import Space, parse_space
 from zoo.config import Config
 from zoo.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from zoo.training.job import Job
 
 OBJECTIVES: dict[str, Literal["maximize", "minimize"]] = {
     "score": "maximize", "latency": "minimize", "parameters": "minimize",
@@ -74,6 +77,18 @@ class Search:
     def ranges(self) -> Space:
         """Return the space."""
         return parse_space(self.space_name, self.space)
+
+    def job(self, config: Config) -> Job:
+        """Return what training a config on the search's data is; its folder is not written to."""
+        from zoo.training.job import Hardware
+        from zoo.training.planning import Wish, lay_out
+
+        wish = Wish(
+            config=config, data=Path(self.data), out=self.folder / "trials", seeds=1,
+            fold=self.fold, resume=False, store=None if self.root is None else Path(self.root),
+            limit=self.limit, hardware=Hardware(self.accelerator, "1"), loggers=(),
+        )  # fmt: skip
+        return dataclasses.replace(lay_out(wish, config)[0], bar=False)
 
     @property
     def folder(self) -> Path:

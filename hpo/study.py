@@ -15,6 +15,7 @@ from optuna.study import Study
 
 from hpo.queue import ENDED
 from hpo.search import OBJECTIVES, Search
+from zoo.config import flat
 from zoo.errors import ConfigError, ZooError
 
 GRPC_PORT = 13000
@@ -147,8 +148,6 @@ def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
 
 
 def _check_same(search: Search, made_for: dict[str, Any]) -> None:
-    from zoo.training.record import flat
-
     before, now = flat(made_for), flat(search.identity())
     keys = sorted(before.keys() | now.keys())
     differ = [key for key in keys if before.get(key) != now.get(key)]

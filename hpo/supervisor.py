@@ -78,8 +78,8 @@ class Supervisor:
                         self._stop()
                         self._say("stopped; the same command goes on")
                         raise SystemExit(INTERRUPTED)
-                    self._keep_up()
                     self._tell()
+                    self._keep_up()
                     show(len(self.told))
                     time.sleep(POLL_SECONDS)
             finally:
@@ -99,7 +99,7 @@ class Supervisor:
                 continue
             if process is not None and process.returncode != 0:
                 self._lost(number, process.returncode)
-            if process is None or process.returncode != 0 or self.queue.places > len(self.told):
+            if self.queue.places > len(self.told):
                 self.processes[number] = self._start(number)
 
     def _lost(self, number: int, code: int) -> None:

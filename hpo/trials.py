@@ -6,8 +6,6 @@ import gc
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
 
 import optuna
 import psutil
@@ -23,9 +21,8 @@ from zoo.create import LoadedPLM, load_sequence
 from zoo.summary import count
 from zoo.training.callbacks import Stopped
 from zoo.training.data import TrainingData
-from zoo.training.job import Hardware, Job
+from zoo.training.job import Job
 from zoo.training.module import TrainingModule
-from zoo.training.planning import Wish, lay_out
 from zoo.training.trying import try_out
 
 CONFIG, AFTER, EPOCHS, SECONDS, OWN_SECONDS = (
@@ -99,14 +96,7 @@ class Runner:
         """Return what a trial trains; draws its values."""
         config = Config.from_dict(self.space.draw(trial, self.base.to_dict(), depths))
         trial.set_user_attr(AFTER, config.fusion.after)
-        search = self.search
-        wish = Wish(
-            config=config, data=Path(search.data), out=search.folder / "trials",
-            seeds=1, fold=search.fold, resume=False,
-            store=None if search.root is None else Path(search.root), limit=search.limit,
-            hardware=Hardware(search.accelerator, "1"), loggers=(),
-        )  # fmt: skip
-        return replace(lay_out(wish, config)[0], bar=False)
+        return self.search.job(config)
 
     def _language_model(self, config: Config) -> LoadedPLM | None:
         """Return the language model, kept from trial to trial while it is frozen."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hpo.checking import depths
 from hpo.search import Search
 from hpo.space import lookup
@@ -11,8 +9,6 @@ from zoo.create import NONE, build_model
 from zoo.devices import choose_device
 from zoo.errors import ConfigError
 from zoo.training.fitting import assemble
-from zoo.training.job import Hardware
-from zoo.training.planning import Wish, lay_out
 
 
 def warm(search: Search) -> None:
@@ -34,12 +30,7 @@ def warm(search: Search) -> None:
     tapping = base.with_values([
         "fusion.name=local", "fusion.write_back=side", f"fusion.after=[{', '.join(exchanges)}]",
     ])  # fmt: skip
-    wish = Wish(
-        tapping, Path(search.data), search.folder, 1, search.fold, False,
-        None if search.root is None else Path(search.root), search.limit,
-        Hardware(search.accelerator, "1"), (),
-    )  # fmt: skip
-    job = lay_out(wish, tapping)[0]
+    job = search.job(tapping)
     _, data = assemble(job, build_model(job.config), lambda: False, 1)
     names = {"gpu": "cuda"}
     try:

@@ -277,6 +277,17 @@ def assign(data: dict[str, Any], key: str, value: Any) -> None:
     data[last] = value
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
 def _assign_text(data: dict[str, Any], assignment: str) -> None:
     key, equals, text = assignment.partition("=")
     if not equals:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.checkpoint import WEIGHTS
-from zoo.config import Config
+from zoo.config import Config, flat
 from zoo.errors import CheckpointError, ConfigError
 from zoo.runs import FACTS, read_facts, write_json
 from zoo.tasks.samples import Target
@@ -119,14 +119,3 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
             f"choose another --out. What may change: {', '.join(MAY_CHANGE)}."
         )
     return given, facts
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value
-    return found
