@@ -20,6 +20,7 @@ VERBS = {
     "prepare": "read a benchmark or your own labels once, and check them",
     "store": "look at, check and shrink the store of hidden states",
     "train": "train a model, or go on where a run was stopped",
+    "pretrain": "train a small language model on sequences of your own",
     "list": "list what there is to choose from",
     "download": "fetch language models ahead of time",
     "doctor": "look at this machine",

@@ -18,6 +18,7 @@ from zoo.create import build_model
 from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
 from zoo.model import FusedModel
 from zoo.model_card import model_card
+from zoo.pretrained import folder_of, hint
 from zoo.summary import RANDOM_WARNING
 
 CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
@@ -62,12 +63,15 @@ def is_whole(path: Path) -> bool:
 def load_model(folder: str | Path) -> FusedModel:
     """Return the model that `save_model` wrote, bit for bit, in evaluation mode.
 
+    Args:
+        folder: or the name of a model that comes with the package; of an ensemble, one member's.
+
     Raises:
         CheckpointError: if the folder is no saved model, its weights do not fit its config, or
             the language model is not the one that it was saved with.
         WeightsError: if the pretrained language model cannot be had here.
     """
-    folder = Path(folder)
+    folder = folder_of(folder)
     config, fingerprint = _read_config(folder)
     model = build_model(config)
     if model.recipe.fingerprint != fingerprint:
@@ -117,7 +121,7 @@ def _read_config(folder: Path) -> tuple[Config, str]:
     if not path.is_file():
         raise CheckpointError(
             f"{folder} is no saved model: it has no {CONFIG}. `python -m zoo.build --out DIR` "
-            "writes one."
+            f"writes one.{hint(folder)}"
         )
     try:
         data: dict[str, Any] = yaml.safe_load(path.read_text())

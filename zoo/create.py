@@ -17,7 +17,7 @@ from torch import nn
 
 from zoo.backbones import STRUCTURE_BACKBONES, SequenceBackbone, StructureBackbone
 from zoo.backbones.hf import HFBackbone, load_plm
-from zoo.backbones.plm import PRESETS, resolve
+from zoo.backbones.plm import names, resolve
 from zoo.backbones.weights import Weights, locate
 from zoo.config import Config, assign, check, config_names, load_config
 from zoo.errors import ConfigError, unknown
@@ -26,6 +26,7 @@ from zoo.fusion.base import Fusion, Pairs
 from zoo.fusion.side import SideStream
 from zoo.heads import HEADS, ProteinHead, ResidueHead
 from zoo.model import FusedModel
+from zoo.pretrained import task_models
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 from zoo.tasks import TASKS
 from zoo.tasks.base import Task
@@ -113,15 +114,19 @@ def _default_fusion(seq: str, struct: str | None) -> str | None:
     return NONE if struct is not None and NONE in (seq, struct) else None
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """Return the names of the shipped configs that match a wildcard."""
-    return fnmatch.filter(config_names(), pattern)
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+    """Return the names of the shipped configs that match a wildcard.
+
+    With `pretrained` those of the models that come trained, which `load_model` and
+    `zoo predict --model` take.
+    """
+    return fnmatch.filter(task_models() if pretrained else config_names(), pattern)
 
 
 def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:
     """Return the names of the language models, or of the graph networks."""
     if kind == "sequence":
-        return [preset.short for preset in PRESETS]
+        return names()
     if kind == "structure":
         return list(STRUCTURE_BACKBONES)
     raise unknown("kind of backbone", kind, ("sequence", "structure"))

@@ -91,8 +91,9 @@ def _open_model(name: str, weights: str | None) -> FusedModel:
     from zoo.config import config_names
     from zoo.create import create_model
     from zoo.errors import RandomWeightsWarning
+    from zoo.pretrained import folder_of
 
-    if Path(name).is_dir() and (Path(name) / "config.yaml").exists():
+    if (folder_of(name) / "config.yaml").exists():
         if weights is not None:
             raise ConfigError("--weights does not go with a saved model: its config says which.")
         with warnings.catch_warnings():

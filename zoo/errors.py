@@ -43,6 +43,12 @@ class RandomWeightsWarning(UserWarning):
 def unknown(what: str, value: str, valid: Iterable[str]) -> ConfigError:
     """Return the error for an unknown name, with the nearest valid one first."""
     names = sorted(valid)
-    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}? " if near else ""
-    return ConfigError(f"Unknown {what} {value!r}. {hint}Valid: {', '.join(names)}.")
+    return ConfigError(
+        f"Unknown {what} {value!r}. {nearest(value, names)}Valid: {', '.join(names)}."
+    )
+
+
+def nearest(value: str, names: Iterable[str]) -> str:
+    """Return "Did you mean ...? " with the name that is most like a value, or ""."""
+    near = difflib.get_close_matches(value, list(names), n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}? " if near else ""

@@ -21,8 +21,16 @@ FORMATS = ("csv", "parquet")
 
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that zoo.train wrote.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="Folder that zoo.train wrote, or a shipped model's name."
+        ),
+    ],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to, if not the run's own.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Where the run's prepared data lie, if not where it says.")
     ] = None,
@@ -45,10 +53,17 @@ def evaluate(
         from zoo.devices import choose_device
         from zoo.prediction.evaluation import Settings, evaluate_run
         from zoo.prediction.score_tables import show
+        from zoo.pretrained import folder_of
         from zoo.runs import read_run, write_json
         from zoo.summary import RANDOM_WARNING
 
-    found = read_run(folder)
+    found = read_run(folder_of(folder))
+    if out is None and found.folder != folder:
+        raise ConfigError(
+            f"--out is missing: {folder} is a part of the package, where no scores go."
+        )
+    folder = out or folder
+    folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens)
     metrics, predictions = evaluate_run(found, data or found.data, settings, progress=progress)
     metrics["command"] = shlex.join(["python", "-m", "zoo.evaluate", *sys.argv[1:]])

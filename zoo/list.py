@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import json as jsonlib
+import math
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from zoo import pretrained
 from zoo.cli import console, run
 from zoo.errors import ConfigError
 
@@ -17,6 +19,7 @@ TITLES = {
     "structure": "graph networks (--struct)",
     "fusion": "fusions (--fusion)",
     "task": "tasks (--task)",
+    "model": "trained models of the package (zoo.predict --model NAME)",
     "config": "configs (zoo.build NAME)",
 }
 
@@ -53,7 +56,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
     from zoo.tasks import TASKS
 
     return {
-        "sequence": [
+        "sequence": [_shipped(name) for name in pretrained.language_models()] + [
             {
                 "name": p.short, "hub id": p.hub_id, "layers": p.num_layers, "width": p.width,
                 "parameters": p.parameters, "here": cached_folder(p.hub_id) is not None,
@@ -70,7 +73,21 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "outputs": TASKS[name].outputs,
             } for name in TASKS
         ],
+        "model": [{"name": name} for name in pretrained.task_models()],
         "config": [{"name": name} for name in config_names()],
+    }  # fmt: skip
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    """Return the row of a language model that comes with the package."""
+    folder = pretrained.HOME / name
+    config = jsonlib.loads((folder / "config.json").read_text())
+    raw = (folder / "model.safetensors").open("rb").read(1_000_000)
+    header = jsonlib.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    shapes = [facts["shape"] for key, facts in header.items() if key.startswith("esm.")]
+    return {
+        "name": name, "hub id": "(in the package)", "layers": config["num_hidden_layers"],
+        "width": config["hidden_size"], "parameters": sum(map(math.prod, shapes)), "here": True,
     }  # fmt: skip
 
 

@@ -25,7 +25,9 @@ def predict(
     inputs: Annotated[
         list[str], typer.Argument(help="Structure or FASTA files, folders, globs, @lists.")
     ],
-    model: Annotated[Path, typer.Option(help="Folder of a run, or of one saved model.")],
+    model: Annotated[
+        Path, typer.Option(help="Folder of a run or saved model, or a shipped model's name.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
     format: Annotated[str, typer.Option(help="csv or jsonl.")] = "csv",
     structures: Annotated[
@@ -41,7 +43,7 @@ def predict(
     coordinates have a row and no score. Inputs that fail are in failed.csv, the others are done.
     Interrupt it with Ctrl-C: the same command goes on where it stopped.
 
-    Example: python -m zoo.predict structures/ --model RUN --out predictions --structures
+    Example: python -m zoo.predict structures/ --model ppbs --out predictions --structures
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from zoo import pretrained
 from zoo.errors import ConfigError, unknown
 
 
@@ -77,6 +78,8 @@ def resolve(name: str) -> PLM:
     for preset in PRESETS:
         if lowered in (preset.short, preset.official.lower(), preset.hub_id.lower()):
             return PLM(preset.short, hub_id=preset.hub_id, preset=preset)
+    if lowered in pretrained.language_models():
+        return PLM(lowered, folder=pretrained.HOME / lowered)
     if Path(name).expanduser().is_dir():
         return _local(name)
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
@@ -84,7 +87,12 @@ def resolve(name: str) -> PLM:
         raise ConfigError(f"Sequence backbone folder {name!r} does not exist.")
     if name.count("/") == 1 and all(name.split("/")):
         return PLM(name, hub_id=name)
-    raise unknown("sequence backbone", name, [preset.short for preset in PRESETS])
+    raise unknown("sequence backbone", name, names())
+
+
+def names() -> list[str]:
+    """Return the short names, those that come with the package first."""
+    return [*pretrained.language_models(), *(preset.short for preset in PRESETS)]
 
 
 def _local(name: str) -> PLM:

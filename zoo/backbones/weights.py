@@ -12,6 +12,7 @@ from typing import Literal
 
 from zoo.backbones.plm import PLM
 from zoo.errors import WeightsError, unknown
+from zoo.pretrained import language_models
 
 Mode = Literal["auto", "pretrained", "random"]
 MODES: tuple[Mode, ...] = ("auto", "pretrained", "random")
@@ -140,6 +141,8 @@ def _missing(plm: PLM) -> str | None:
 
 
 def _found(plm: PLM) -> Weights:
+    if plm.name in language_models():
+        return Weights("pretrained", plm.folder, "trained by this project, in the package")
     if plm.folder is not None:
         return Weights("pretrained", plm.folder, f"pretrained, folder {plm.folder}")
     assert plm.hub_id is not None

@@ -16,6 +16,7 @@ from zoo.errors import CheckpointError, RandomWeightsWarning
 from zoo.model import FusedModel
 from zoo.prediction.inference import Hidden, predict_logits
 from zoo.prediction.outputs import Array, activate, columns
+from zoo.pretrained import folder_of, hint
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
 from zoo.runs import FACTS, Member, read_run
@@ -113,7 +114,7 @@ def load_ensemble(folder: Path, device: str) -> Ensemble:
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
         WeightsError: if the pretrained language model cannot be had here.
     """
-    targets, members = _what_is_in(folder)
+    targets, members = _what_is_in(folder_of(folder))
     models: list[FusedModel] = []
     for member in members:
         with warnings.catch_warnings():
@@ -135,7 +136,7 @@ def _what_is_in(folder: Path) -> tuple[tuple[Target, ...], tuple[Member, ...]]:
         return (), (Member(folder, folder.name, None, 0),)
     raise CheckpointError(
         f"{folder} is no trained model: it has neither {FACTS}, which `python -m zoo.train CONFIG "
-        f"--data DIR --out {folder}` writes, nor the {CONFIG} of a saved model."
+        f"--data DIR --out {folder}` writes, nor the {CONFIG} of a saved model.{hint(folder)}"
     )
 
 

@@ -1,0 +1,37 @@
+"""What comes trained with the package: a small language model, and a model for each task.
+
+Each is a folder here: `plm_mini` is one of Hugging Face's, the others are runs of `zoo.train`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.errors import nearest
+
+HOME = Path(__file__).parent
+LANGUAGE_MODEL, RUN = "vocab.txt", "run.json"
+"""The file by which a folder is known to be one or the other."""
+
+
+def language_models() -> list[str]:
+    """Return the names of the language models."""
+    return sorted(path.parent.name for path in HOME.glob(f"*/{LANGUAGE_MODEL}"))
+
+
+def task_models() -> list[str]:
+    """Return the names of the models that predict."""
+    return sorted(path.parent.name for path in HOME.glob(f"*/{RUN}"))
+
+
+def folder_of(name: str | Path) -> Path:
+    """Return the folder that a name stands for: the user's own first, then one of the package."""
+    if not Path(name).exists() and str(name) in task_models():
+        return HOME / str(name)
+    return Path(name)
+
+
+def hint(name: str | Path) -> str:
+    """Return what to add to an error about a folder that is no model: the names there are."""
+    names = task_models()
+    return f" {nearest(str(name), names)}The package has: {', '.join(names)}." if names else ""

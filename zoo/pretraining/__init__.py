@@ -1,0 +1,1 @@
+"""Train a small language model from sequences alone: corpus, batches, loop, baselines."""

@@ -1,0 +1,158 @@
+"""Sequences to train on, without kin of the chains that models will be tested on."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ConfigError
+from zoo.pretraining.homology import families, kin
+from zoo.tasks.samples import DataError
+from zoo.tasks.store import Store
+
+SHORTEST = 30
+"""Residues; fragments below say little and are most of the near-duplicates."""
+VALIDATION = 0.03
+"""Share of the families."""
+LETTERS = set("ACDEFGHIKLMNPQRSTVWYXBUZO")
+TRAIN_FILE, VALIDATION_FILE, FACTS = "train.fasta", "validation.fasta", "corpus.json"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is trained on and what is looked at meanwhile."""
+
+    train: list[str]
+    validation: list[str]
+    facts: dict[str, Any]
+
+
+def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Corpus:
+    """Return the corpus of a FASTA file, made if it is not there yet.
+
+    Left out are duplicates, short sequences, every sequence that a test chain finds at
+    E <= 0.001, and all of its family (30 % identity). Whole families are held out for
+    validation, and what a held-out sequence finds is not trained on either.
+
+    Args:
+        fasta: sequences, plain or gzipped.
+        prepared: folders of `zoo.prepare`; their test splits, or all folds, are the test chains.
+        out: folder to write the two FASTA files and the counts to.
+        seed: of the choice of families.
+
+    Raises:
+        ConfigError: if MMseqs2 is not there, or the folder holds a corpus of other data.
+        DataError: if the file holds no usable sequence.
+    """
+    tests = {f"t{at}": s for at, s in enumerate(held_out_chains(prepared))}
+    given = {"fasta": _hash(fasta.read_bytes()), "seed": seed,
+             "tests": _hash("\n".join(tests.values()).encode())}  # fmt: skip
+    if (out / FACTS).is_file():
+        return _read(out, given)
+    sequences, counts = _distinct(read_fasta(fasta))
+    if not sequences:
+        raise DataError(f"{fasta} has no sequence of {SHORTEST} residues or more.")
+    family = families(sequences)
+    near = kin(tests, sequences)
+    lost = {family[name] for name in near}
+    left = {name: s for name, s in sequences.items() if family[name] not in lost}
+    counts |= {"kin of a test chain": len(near),
+               "of such a family": len(sequences) - len(left) - len(near)}  # fmt: skip
+    chosen = _choose({family[name] for name in left}, seed)
+    validation = {name: s for name, s in left.items() if family[name] in chosen}
+    train = {name: s for name, s in left.items() if family[name] not in chosen}
+    near = kin(validation, train)
+    train = {name: s for name, s in train.items() if name not in near}
+    counts |= {"kin of validation": len(near)}
+    return _write(out, given, counts, train, validation)
+
+
+def held_out_chains(prepared: Iterable[Path]) -> list[str]:
+    """Return the distinct sequences that prepared data are tested on, sorted."""
+    found: set[str] = set()
+    for folder in prepared:
+        with Store(folder / "store") as store:
+            for fact in store.index().values():
+                if fact.get("split") not in ("train", "validation"):
+                    found.update(fact.get("sequences", ()))
+    return sorted(found)
+
+
+def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (first word of the header, sequence) from a plain or gzipped file."""
+    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    name, parts = "", list[str]()
+    with opened as file:
+        for line in file:
+            if line.startswith(">"):
+                if parts:
+                    yield name, "".join(parts)
+                name, parts = (line[1:].split() or [""])[0], []
+            else:
+                parts.append(line.strip())
+    if parts:
+        yield name, "".join(parts)
+
+
+def _distinct(records: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, int]]:
+    """Return sequences by name, and how many were left out."""
+    found: dict[str, str] = {}
+    counts = {"read": 0, "short": 0, "odd letters": 0, "repeated": 0}
+    for name, text in records:
+        sequence = text.upper().rstrip("*")
+        counts["read"] += 1
+        if len(sequence) < SHORTEST:
+            counts["short"] += 1
+        elif not set(sequence) <= LETTERS:
+            counts["odd letters"] += 1
+        elif sequence in found:
+            counts["repeated"] += 1
+        else:
+            found[sequence] = name
+    return {f"{at}|{name}": s for at, (s, name) in enumerate(found.items())}, counts
+
+
+def _choose(groups: Iterable[int], seed: int) -> set[int]:
+    names = sorted(groups)
+    order = np.random.default_rng(seed).permutation(len(names))
+    return {names[at] for at in order[: max(1, round(VALIDATION * len(names)))]}
+
+
+def _write(
+    out: Path, given: Mapping[str, Any], counts: Mapping[str, int],
+    train: Mapping[str, str], validation: Mapping[str, str],
+) -> Corpus:  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = {"given": dict(given), "counts": dict(counts)}
+    for file, part, sequences in (
+        (TRAIN_FILE, "train", train), (VALIDATION_FILE, "validation", validation),
+    ):  # fmt: skip
+        (out / file).write_text("".join(f">{n}\n{s}\n" for n, s in sequences.items()))
+        facts[part] = {"sequences": len(sequences), "residues": sum(map(len, sequences.values()))}
+    (out / FACTS).write_text(json.dumps(facts, indent=2))  # last: with it the folder is whole
+    return Corpus(list(train.values()), list(validation.values()), facts)
+
+
+def _read(out: Path, given: Mapping[str, Any]) -> Corpus:
+    facts = json.loads((out / FACTS).read_text())
+    if facts["given"] != given:
+        raise ConfigError(
+            f"{out} holds a corpus of other sequences or other test chains. Give another --out, "
+            "or delete that folder."
+        )
+    train, validation = (
+        [sequence for _, sequence in read_fasta(out / file)]
+        for file in (TRAIN_FILE, VALIDATION_FILE)
+    )
+    return Corpus(train, validation, facts)
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,0 +1,238 @@
+"""Train until the tokens are spent or nothing is gained; go on after any stop."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from zoo.backbones.residue_tokens import ResidueTokenizer, published
+from zoo.errors import ConfigError, ZooError
+from zoo.pretraining.batches import Batch, batches
+from zoo.pretraining.network import loss, network, optimizers
+
+CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
+COLUMNS = ("step", "tokens", "seconds", "train_loss", "validation_perplexity")
+WARMUP, FALL = 100, 0.3
+"""Steps over which the learning rate rises, and the share of all tokens over which it falls."""
+LOOK = 256
+"""Validation sequences that are looked at meanwhile; all are at the end."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        num_layers: of the network.
+        width: of the network.
+        num_heads: of the network.
+        tokens: to train on in all, residues and special tokens, without padding.
+        budget: tokens a step.
+        longest: residues of a crop.
+        rate: peak learning rate.
+        decay: weight decay of the matrices.
+        seed: of everything.
+        patience: looks at the validation sequences without gain until the end.
+        every: tokens between two looks.
+        precision: of the matrix products.
+        checkpoint_seconds: between two checkpoints.
+    """
+
+    num_layers: int = 6
+    width: int = 160
+    num_heads: int = 5
+    tokens: int = 20_000_000
+    budget: int = 4096
+    longest: int = 254
+    rate: float = 1e-2
+    decay: float = 0.02
+    seed: int = 0
+    patience: int = 8
+    every: int = 1_000_000
+    precision: str = "float32"
+    checkpoint_seconds: float = 60.0
+
+
+MAY_CHANGE = ("tokens", "patience", "every", "checkpoint_seconds", "precision")
+"""Settings that another call may change; `tokens` until the learning rate falls."""
+
+
+@dataclass
+class Progress:
+    """Where training is."""
+
+    step: int = 0
+    tokens: int = 0
+    epoch: int = 0
+    done: int = 0
+    """Batches of this epoch."""
+    best: float = float("inf")
+    stale: int = 0
+    looked: int = 0
+    seconds: float = 0.0
+
+
+class Pretraining:
+    """One model in training.
+
+    Args:
+        settings: how.
+        train: sequences.
+        validation: sequences, of other families.
+        folder: for the checkpoint and the curves; what is there is gone on with.
+
+    Raises:
+        ConfigError: if the folder's training had other settings.
+    """
+
+    def __init__(
+        self, settings: Settings, train: Sequence[str], validation: Sequence[str], folder: Path
+    ) -> None:
+        self.settings, self.train, self.folder = settings, train, folder
+        self.tokenizer: ResidueTokenizer = published("esm2")
+        self.validation = list(self._of(validation, seed=settings.seed + 1))
+        self.looks = list(self._of(validation[:LOOK], seed=settings.seed + 1))
+        torch.manual_seed(settings.seed)
+        self.model: Any = network(
+            num_layers=settings.num_layers, width=settings.width, num_heads=settings.num_heads
+        )
+        self.optimizers = optimizers(self.model, settings.rate, settings.decay)
+        self.at = Progress()
+        self.best_state: dict[str, torch.Tensor] = {}
+        if (folder / CHECKPOINT).is_file():
+            self._load()
+
+    def run(self, asked: Callable[[], bool], tell: Callable[[dict[str, float]], None]) -> bool:
+        """Train; return whether to the end, and not to a stop that was asked for."""
+        saved = began = time.monotonic()
+        losses: list[float] = []
+        for batch in self._stream():
+            if self._ended():
+                break
+            losses.append(self._step(batch))
+            self.at.seconds, began = self.at.seconds + time.monotonic() - began, time.monotonic()
+            if self.at.tokens - self.at.looked >= self.settings.every:
+                tell(self._look(losses))
+                losses, began = [], time.monotonic()
+            stop = asked()
+            if stop or time.monotonic() - saved > self.settings.checkpoint_seconds:
+                self.save()
+                saved = time.monotonic()
+            if stop:
+                return False
+        if losses:
+            tell(self._look(losses))
+        self.save()
+        self.model.load_state_dict(self.best_state)
+        return True
+
+    def perplexity(self, looks: Sequence[Batch]) -> float:
+        """Return exp of the mean negative log-likelihood of hidden residues."""
+        self.model.eval()
+        with torch.no_grad():
+            told = [loss(self.model, batch) for batch in looks]
+        self.model.train()
+        return float(np.exp(sum(float(x) for x, _ in told) / sum(n for _, n in told)))
+
+    def save(self) -> None:
+        """Write the checkpoint: beside its place, then moved."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        part = self.folder / f"{CHECKPOINT}.part"
+        torch.save({
+            "settings": asdict(self.settings), "progress": asdict(self.at),
+            "model": self.model.state_dict(), "best": self.best_state,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+        }, part)  # fmt: skip
+        part.replace(self.folder / CHECKPOINT)
+
+    def _load(self) -> None:
+        held = torch.load(self.folder / CHECKPOINT, weights_only=True)
+        before, now = held["settings"], asdict(self.settings)
+        if wrong := [x for x in now if now[x] != before.get(x) and x not in MAY_CHANGE]:
+            raise ConfigError(
+                f"{self.folder} was trained with {wrong[0]}={before.get(wrong[0])!r}, not "
+                f"{now[wrong[0]]!r}. Give the same settings, or another --out."
+            )
+        self.model.load_state_dict(held["model"])
+        for optimizer, state in zip(self.optimizers, held["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.at, self.best_state = Progress(**held["progress"]), held["best"]
+
+    def _of(self, sequences: Sequence[str], seed: int) -> Iterator[Batch]:
+        return batches(
+            sequences, self.tokenizer, longest=self.settings.longest,
+            budget=self.settings.budget, seed=seed,
+        )  # fmt: skip
+
+    def _stream(self) -> Iterator[Batch]:
+        """Yield batches from where training is, epoch after epoch."""
+        while True:
+            epoch = self._of(self.train, seed=1000 * self.settings.seed + 2 + self.at.epoch)
+            for batch in islice(epoch, self.at.done, None):
+                self.at.done += 1
+                yield batch
+            self.at.epoch, self.at.done = self.at.epoch + 1, 0
+
+    def _ended(self) -> bool:
+        if self.at.stale >= self.settings.patience or self.at.tokens >= self.settings.tokens:
+            self.at.done -= 1  # the batch that was drawn was not used
+            return True
+        return False
+
+    def _step(self, batch: Batch) -> float:
+        rate = self.settings.rate * self._share_of_rate()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            total, count = loss(self.model, batch)
+        (total / count).backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if not torch.isfinite(norm):
+            raise ZooError(
+                f"The gradient is not finite at step {self.at.step}. Lower the learning rate "
+                f"(--rate); {self.folder / CHECKPOINT} is as it was before."
+            )
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.at.step += 1
+        self.at.tokens += int(batch.attend.sum())
+        return total.item() / count
+
+    def _share_of_rate(self) -> float:
+        """Rise, stay, fall linearly to nothing: the end can be put off until the fall begins."""
+        left = 1 - self.at.tokens / self.settings.tokens
+        return min(1.0, (self.at.step + 1) / WARMUP, max(left, 0.0) / FALL + 1e-3)
+
+    def _look(self, losses: Sequence[float]) -> dict[str, float]:
+        found = self.perplexity(self.looks)
+        self.at.looked = self.at.tokens
+        self.at.stale = 0 if found < self.at.best else self.at.stale + 1
+        if found < self.at.best:
+            self.at.best = found
+            self.best_state = {k: v.clone() for k, v in self.model.state_dict().items()}
+        row = dict(zip(COLUMNS, (self.at.step, self.at.tokens, round(self.at.seconds, 1),
+                                 round(float(np.mean(losses)), 4), round(found, 4)),
+                       strict=True))  # fmt: skip
+        self._write(row)
+        return row
+
+    def _write(self, row: dict[str, float]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / CURVES
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
