@@ -16,6 +16,7 @@ VERBS = {
     "predict": "apply a trained model to new structures",
     "baseline": "score trivial baselines on prepared data",
     "compare": "compare models on the same examples, with intervals",
+    "ablate": "fill a fair table: every fusion with every graph network",
     "split": "split your own table into train, validation and test",
     "prepare": "read a benchmark or your own labels once, and check them",
     "store": "look at, check and shrink the store of hidden states",

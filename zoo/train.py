@@ -68,7 +68,7 @@ def train(
     wanted = _config(config, options, set_ or [], resume)  # before what takes seconds to import
 
     from zoo.training.job import Hardware
-    from zoo.training.planning import Wish, plan
+    from zoo.training.planning import Wish
 
     wish = Wish(
         config=wanted, data=data, out=out, seeds=seeds,
@@ -76,9 +76,23 @@ def train(
         limit=None if store_limit is None else round(store_limit * 1e9),
         hardware=Hardware(accelerator, devices, nodes, strategy), loggers=tuple(logger or ()),
     )  # fmt: skip
+    jobs = fit(wish)
+    if leader():
+        _report(out, jobs, json)
+
+
+def fit(wish: Wish) -> list[Job]:
+    """Train what is wished for, and return what that was; told on standard error.
+
+    Raises:
+        SystemExit: if stopped by Ctrl-C or SIGTERM, with a checkpoint written.
+    """
+    from zoo.training.planning import plan
+
     jobs = plan(wish)
-    with asked_to_stop() as asked, alone(out):
-        _train_all(wish, jobs, asked, json)
+    with asked_to_stop() as asked, alone(wish.out):
+        _train_all(wish, jobs, asked)
+    return jobs
 
 
 def _config(
@@ -137,7 +151,7 @@ def alone(out: Path) -> Iterator[None]:
     path.unlink(missing_ok=True)
 
 
-def _train_all(wish: Wish, jobs: list[Job], asked: Callable[[], bool], as_json: bool) -> None:
+def _train_all(wish: Wish, jobs: list[Job], asked: Callable[[], bool]) -> None:
     from zoo.training.callbacks import Stopped
     from zoo.training.fitting import train as train_one
     from zoo.training.planning import write_down
@@ -163,8 +177,6 @@ def _train_all(wish: Wish, jobs: list[Job], asked: Callable[[], bool], as_json: 
             text = f"stopped; go on with: python -m zoo.train --resume --out {wish.out}"
             err_console.print(text, highlight=False, markup=False, soft_wrap=True)
             raise SystemExit(INTERRUPTED) from None
-    if leader():
-        _report(wish.out, jobs, as_json)
 
 
 class Lines:
@@ -193,7 +205,7 @@ class Lines:
         for target in module.objective.constant:
             self.say(f"  {target} has one value only in training: there is nothing to learn",
                      style="bold yellow")  # fmt: skip
-        if module.model.taps and module.model.side is None:
+        if module.model.taps and module.model.side is None and module.model.fuse_after:
             self.say("  the language model, from its first exchange on, runs in every step; with "
                      "fusion.write_back=side it would run once")  # fmt: skip
         if module.model.recipe.random_plm:

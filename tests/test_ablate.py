@@ -1,0 +1,117 @@
+"""`zoo ablate`: every fusion with every graph network on the same data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from filelock import FileLock
+
+from tests import shelf
+from tests.training import runs
+from tests.verbs import call
+from zoo.ablation.rows import ROWS, Cell, cells
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.config import Config
+from zoo.create import build_model
+from zoo.fusion import FUSIONS
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepared data, and a config that trains a small model on them in a second."""
+    folder = tmp_path_factory.mktemp("ablate")
+    runs.quick_data(folder / "data", runs.BINDING)
+    plm = shelf.save_plm("esm", folder / "plm")
+    values = {**runs.SMALL, **runs.SCHNET, "task": "ppbs", "sequence.name": str(plm),
+              "train.epochs": 1}  # fmt: skip
+    config = Config().with_values([f"{key}={value}" for key, value in values.items()])
+    (folder / "base.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    return folder
+
+
+def ablate(capsys: pytest.CaptureFixture[str], place: Path, out: Path, *more: object):  # type: ignore[no-untyped-def]
+    return call(capsys, "ablate", place / "base.yaml", "--data", place / "data", "--out", out,
+                "--seeds", 1, "--bootstrap", 20, "--store", place / "store", *more)  # fmt: skip
+
+
+def test_the_table_has_every_fusion_and_every_graph_network() -> None:
+    found = {(cell.row, cell.struct) for cell in cells(None, None)}
+    expected = {(row, struct) for row in ROWS for struct in STRUCTURE_BACKBONES}
+    alone = {(row, struct) for row, struct in expected if row == "sequence"}
+    assert found == expected - alone | {("sequence", "none")}
+    used = {keys["fusion.name"] for keys in ROWS.values()}
+    assert used == set(FUSIONS)
+
+
+@pytest.mark.parametrize("cell", cells(None, None), ids=lambda cell: cell.name)
+def test_every_cell_is_a_model(cell: Cell, place: Path) -> None:
+    base = Config.from_dict(yaml.safe_load((place / "base.yaml").read_text()))
+    model = build_model(cell.config(base))
+    assert (model.seq is None) == (cell.row == "structure")
+    assert (model.struct is None) == (cell.row == "sequence")
+    assert (model.side is not None) == cell.row.endswith("side")
+    assert model(model.batch([shelf.ordinary(15)])).isfinite().all()
+
+
+def test_a_cell_keeps_the_settings_of_what_it_does_not_change(place: Path) -> None:
+    base = Config.from_dict(yaml.safe_load((place / "base.yaml").read_text()))
+    same = Cell("local-side", "schnet").config(base)
+    assert same.fusion.args == base.fusion.args and same.structure.args == base.structure.args
+    other = Cell("global-side", "gat").config(base)
+    assert other.fusion.args == {} and other.structure.args == {} and other.train == base.train
+
+
+def test_cells_are_scored_once_and_compared_with_serial(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--row", "serial", "--row", "local-side", "--row", "sequence", "--struct", "schnet")
+    first = ablate(capsys, place, tmp_path, *chosen, "--json")
+    assert first.code == 0, first.err
+    rows = {(row["row"], row["struct"]): row for row in json.loads(first.out)}
+    assert set(rows) == {("serial", "schnet"), ("local-side", "schnet"), ("sequence", "none")}
+    assert rows["serial", "schnet"]["to serial"] is None
+    local, serial = rows["local-side", "schnet"], rows["serial", "schnet"]
+    gain = local["score"]["value"] - serial["score"]["value"]
+    assert local["to serial"]["value"] == pytest.approx(gain)
+    metrics = json.loads((tmp_path / "table" / "local-side_schnet.json").read_text())
+    assert metrics == json.loads((tmp_path / "local-side_schnet" / "metrics.json").read_text())
+    again = ablate(capsys, place, tmp_path, *chosen, "--json")
+    assert again.out == first.out and "epoch" not in again.err
+    shown = ablate(capsys, place, tmp_path, *chosen, "--only-table")
+    assert "local-side" in shown.out and "baseline" in shown.out
+    told = (tmp_path / "table" / "table.md").read_text()
+    assert f"{local['score']['value']:.3f} (" in told and "| sequence |" in told
+
+
+def test_a_cell_that_was_stopped_goes_on(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    chosen = ("--row", "serial", "--struct", "schnet")
+    with monkeypatch.context() as broken:
+        broken.setattr("zoo.ablation.running._score", lambda plan, cell: (_ for _ in ()).throw(
+            KeyboardInterrupt))  # fmt: skip
+        assert ablate(capsys, place, tmp_path, *chosen).code == 130
+    weights = (tmp_path / "serial_schnet" / "model.safetensors").stat().st_mtime_ns
+    assert ablate(capsys, place, tmp_path, *chosen).code == 0
+    assert (tmp_path / "serial_schnet" / "model.safetensors").stat().st_mtime_ns == weights
+
+
+def test_a_cell_of_another_process_is_left_to_it(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FileLock(tmp_path / "serial_schnet.lock"):
+        done = ablate(capsys, place, tmp_path, "--row", "serial", "--struct", "schnet")
+    assert done.code == 2 and "serial_schnet: another process is at it" in done.err
+    assert not (tmp_path / "serial_schnet").exists()
+
+
+@pytest.mark.parametrize("wrong", [("--row", "serail"), ("--struct", "gpv")])
+def test_a_wrong_name_is_an_error_with_the_nearest(
+    wrong: tuple[str, str], place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = ablate(capsys, place, tmp_path, *wrong)
+    assert done.code == 2 and "Did you mean" in done.err

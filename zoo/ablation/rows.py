@@ -1,0 +1,80 @@
+"""The rows and columns of the table: ways to join two branches, and graph networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.config import Config, assign
+from zoo.create import NONE
+from zoo.errors import unknown
+
+SEQUENCE, SERIAL = "sequence", "serial"
+"""The row without a graph network, and the one that the others are compared with."""
+
+
+def _fused(name: str, write_back: str = "deep") -> dict[str, Any]:
+    return {"fusion.name": name, "fusion.write_back": write_back}
+
+
+ROWS: Mapping[str, Mapping[str, Any]] = {
+    SEQUENCE: {"structure.name": NONE, **_fused(NONE)},
+    "structure": {"sequence.name": NONE, **_fused(NONE)},
+    "parallel": _fused("parallel"),
+    SERIAL: _fused("serial"),
+    "cross": _fused("cross"),
+    "local-side": _fused("local", "side"),
+    "global-side": _fused("global", "side"),
+    "local-deep": _fused("local"),
+    "global-deep": _fused("global"),
+}
+"""Config keys of each row; deep ones last, as they run the language model in every step."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of the table.
+
+    Attributes:
+        row: of `ROWS`.
+        struct: graph network, "none" in the row without one.
+    """
+
+    row: str
+    struct: str
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return self.row if self.struct == NONE else f"{self.row}_{self.struct}"
+
+    def config(self, base: Config) -> Config:
+        """Return the base config with this cell's branches and fusion, exchanges as by default.
+
+        Arguments of the base config's own graph network and fusion stay with these names only.
+        """
+        data = base.to_dict()
+        keys = {"structure.name": self.struct, "fusion.after": None, **ROWS[self.row]}
+        for key, value in keys.items():
+            assign(data, key, value)
+        return Config.from_dict(data)
+
+
+def cells(rows: Sequence[str] | None, structs: Sequence[str] | None) -> list[Cell]:
+    """Return the cells of a table, row by row; all rows, or graph networks, if None.
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    for name in rows or ():
+        if name not in ROWS:
+            raise unknown("row", name, ROWS)
+    for name in structs or ():
+        STRUCTURE_BACKBONES[name]
+    found = []
+    for row in rows or ROWS:
+        columns = [NONE] if row == SEQUENCE else list(structs or STRUCTURE_BACKBONES)
+        found += [Cell(row, struct) for struct in columns]
+    return found

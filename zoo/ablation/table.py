@@ -1,0 +1,133 @@
+"""The filled table: each cell's score with its interval, and what it gains over serial fusion."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.ablation.rows import ROWS, SERIAL, Cell
+from zoo.ablation.running import METRICS, Plan
+from zoo.metrics.comparison import align, compare_target
+from zoo.metrics.predictions import Predictions, read_predictions
+from zoo.metrics.suite import POOLED
+from zoo.metrics.verdict import HEADLINE
+from zoo.runs import read_json, write_json
+
+FOLDER, JSON, MARKDOWN = "table", "table.json", "table.md"
+SPLIT = "test"
+
+
+def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
+    """Return a row for every finished cell, target and subset, and write them into OUT/table.
+
+    A row has the headline metric with its interval, the paired difference to serial fusion with
+    the same graph network (for the row without one, to none), and that to the best trivial
+    baseline over all test samples.
+    """
+    done = [cell for cell in wanted if plan.done(cell)]
+    found = {cell: read_predictions(plan.out / cell.name) for cell in done}
+    rows = []
+    for cell in done:
+        serial = found.get(Cell(SERIAL, cell.struct))
+        metrics = read_json(plan.out / cell.name / METRICS)
+        for target, one in found[cell].items():
+            against = None if serial is None or cell.row == SERIAL else serial[target]
+            for subset in _subsets(one):
+                rows.append({
+                    "row": cell.row, "struct": cell.struct, "target": target, "subset": subset,
+                    **_compared(one, against, subset, plan.bootstrap),
+                    "baseline": _floor(metrics, target, subset, HEADLINE[one.target.kind]),
+                })  # fmt: skip
+    _write(plan, done, rows)
+    return rows
+
+
+def _subsets(one: Predictions) -> list[str]:
+    """Return "all", and the subsets where there are several."""
+    names = {name for text in set(one.subset[one.split == SPLIT].tolist())
+             for name in text.split(",") if name}  # fmt: skip
+    return [POOLED, *sorted(names)] if len(names) > 1 else [POOLED]
+
+
+def _of_subset(one: Predictions, subset: str) -> Predictions:
+    if subset == POOLED:
+        return one
+    mine = np.array([subset in text.split(",") for text in one.subset.tolist()])
+    return one.take(mine & (one.split == SPLIT))
+
+
+def _compared(one: Predictions, serial: Predictions | None, subset: str, n: int) -> dict[str, Any]:
+    """Return metric, score, and the paired difference to serial fusion where there is one."""
+    runs = {"cell": {"t": _of_subset(one, subset)}}
+    if serial is not None:
+        runs = {"serial": {"t": _of_subset(serial, subset)}, **runs}
+    (aligned,) = align(runs, SPLIT, intersect=False)
+    wanted, cell = [HEADLINE[one.target.kind]], aligned["cell"]
+    ((name, better, entries),) = compare_target(aligned, SPLIT, wanted, n).metrics
+    moved = entries[-1].difference
+    return {
+        "metric": name, "better": better, "n": len(np.unique(cell.id[cell.split == SPLIT])),
+        "score": entries[-1].value.to_dict(),
+        "to serial": moved.to_dict() if moved else None,
+    }  # fmt: skip
+
+
+def _floor(metrics: Any, target: str, subset: str, metric: str) -> dict[str, Any] | None:
+    """Return the difference to the best trivial baseline, as zoo.evaluate found it."""
+    (mine,) = (facts for facts in _targets(metrics) if facts["target"] == target)
+    part = mine["differences"] if subset == POOLED else mine["subsets"].get(subset, {})
+    floor: dict[str, Any] | None = part.get(metric)
+    return floor
+
+
+def _targets(metrics: Any) -> list[dict[str, Any]]:
+    found = metrics["targets"]
+    return list(found.values()) if isinstance(found, dict) else list(found)
+
+
+def _write(plan: Plan, done: Sequence[Cell], rows: list[dict[str, Any]]) -> None:
+    folder = plan.out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for cell in done:
+        shutil.copyfile(plan.out / cell.name / METRICS, folder / f"{cell.name}.json")
+    write_json(folder / JSON, rows)
+    (folder / MARKDOWN).write_text(markdown(rows))
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Return one table a target and subset: fusions down, graph networks across."""
+    lines: list[str] = []
+    for target, subset in dict.fromkeys((row["target"], row["subset"]) for row in rows):
+        mine = [row for row in rows if (row["target"], row["subset"]) == (target, subset)]
+        columns = sorted({row["struct"] for row in mine} - {"none"}) or ["none"]
+        first = mine[0]
+        lines += [
+            f"### {target}, {subset}: {first['metric'].replace('_', ' ')} "
+            f"({first['better']} is better), {first['n']} proteins", "",
+            f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|",
+        ]  # fmt: skip
+        for name in ROWS:
+            cells = {row["struct"]: _told(row) for row in mine if row["row"] == name}
+            if cells:
+                shown = [cells.get(column, cells.get("none", "")) for column in columns]
+                shown = [*shown[:1], *[""] * (len(shown) - 1)] if set(cells) == {"none"} else shown
+                lines.append(f"| {name} | {' | '.join(shown)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _told(row: dict[str, Any]) -> str:
+    parts = [interval_text(row["score"]), interval_text(row["to serial"], "+")]
+    return "<br>".join(part for part in parts if part)
+
+
+def interval_text(values: dict[str, Any] | None, sign: str = "") -> str:
+    """Return "value (low, high)", "" for a score that is not defined."""
+    if values is None or values["value"] is None:
+        return ""
+    ends = [values["low"], values["high"]]
+    told = ", ".join("?" if end is None else f"{end:{sign}.3f}" for end in ends)
+    return f"{values['value']:{sign}.3f} ({told})"
