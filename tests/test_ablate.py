@@ -109,7 +109,16 @@ def test_a_cell_of_another_process_is_left_to_it(
     assert not (tmp_path / "serial_schnet").exists()
 
 
-@pytest.mark.parametrize("wrong", [("--row", "serail"), ("--struct", "gpv")])
+def test_sizes_go_to_their_own_graph_network(place: Path) -> None:
+    base = Config.from_dict(yaml.safe_load((place / "base.yaml").read_text()))
+    sizes = ["gat.hidden=8", "egnn.hidden=16"]
+    assert Cell("serial", "gat").config(base, sizes).structure.args == {"hidden": 8}
+    assert Cell("serial", "schnet").config(base, sizes).structure == base.structure
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--row", "serail"), ("--struct", "gpv"), ("--size", "gat.hiden=8")]
+)
 def test_a_wrong_name_is_an_error_with_the_nearest(
     wrong: tuple[str, str], place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

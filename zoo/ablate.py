@@ -24,6 +24,9 @@ def ablate(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any config key: train.epochs=4.")
     ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(help="An argument of a graph network: egnn.hidden=64.")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Models a cell; predictions are averaged.")] = 3,
     bootstrap: Annotated[int, typer.Option(min=1, help="Resamples.")] = 1000,
     store: Annotated[
@@ -40,7 +43,7 @@ def ablate(
 
     Example: python -m zoo.ablate ppbs_plm_mini_gvp_local --data PPBS --out ablation/ppbs
     """
-    from zoo.ablation.rows import cells
+    from zoo.ablation.rows import cells, check_sizes
     from zoo.ablation.running import Plan, fill
     from zoo.ablation.table import tabulate
     from zoo.config import load_config
@@ -49,7 +52,8 @@ def ablate(
     if base.task is None:
         raise ConfigError(f"{config} has no task, so there is nothing to learn: --set task=ppbs.")
     wanted = cells(row, struct)
-    plan = Plan(base, data, out, seeds, store, bootstrap)
+    check_sizes(size or [])
+    plan = Plan(base, data, out, seeds, size or [], store, bootstrap)
     if not only_table:
         elsewhere = fill(plan, wanted, lambda cell: err_console.rule(cell.name))
         for cell in elsewhere:

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.config import Config, assign
-from zoo.create import NONE
+from zoo.create import NONE, check_names
 from zoo.errors import unknown
 
 SEQUENCE, SERIAL = "sequence", "serial"
@@ -50,16 +50,35 @@ class Cell:
         """What its folder is called."""
         return self.row if self.struct == NONE else f"{self.row}_{self.struct}"
 
-    def config(self, base: Config) -> Config:
+    def config(self, base: Config, sizes: Sequence[str] = ()) -> Config:
         """Return the base config with this cell's branches and fusion, exchanges as by default.
 
         Arguments of the base config's own graph network and fusion stay with these names only.
+
+        Args:
+            base: what all cells share.
+            sizes: arguments of graph networks, "egnn.hidden=64"; those of others do not count.
         """
         data = base.to_dict()
         keys = {"structure.name": self.struct, "fusion.after": None, **ROWS[self.row]}
         for key, value in keys.items():
             assign(data, key, value)
-        return Config.from_dict(data)
+        own = [size for size in sizes if size.partition(".")[0] == self.struct]
+        return Config.from_dict(data).with_values(
+            [f"structure.args.{size.partition('.')[2]}" for size in own]
+        )
+
+
+def check_sizes(sizes: Sequence[str]) -> None:
+    """Check arguments of graph networks, "egnn.hidden=64", before hours are spent.
+
+    Raises:
+        ConfigError: for an unknown graph network or argument, or a value of the wrong kind.
+    """
+    for size in sizes:
+        struct = size.partition(".")[0]
+        STRUCTURE_BACKBONES[struct]
+        check_names(Cell("structure", struct).config(Config(), [size]))
 
 
 def cells(rows: Sequence[str] | None, structs: Sequence[str] | None) -> list[Cell]:

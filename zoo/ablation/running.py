@@ -23,6 +23,7 @@ class Plan:
         data: prepared folder, or a benchmark's.
         out: folder of the table, one folder a cell.
         seeds: models a cell.
+        sizes: arguments of graph networks, "egnn.hidden=64".
         store: folder of stored states; None for the usual one.
         bootstrap: resamples.
     """
@@ -31,6 +32,7 @@ class Plan:
     data: Path
     out: Path
     seeds: int
+    sizes: Sequence[str] = ()
     store: Path | None = None
     bootstrap: int = 1000
 
@@ -90,7 +92,7 @@ def _train(plan: Plan, cell: Cell) -> None:
     folder = plan.out / cell.name
     begun = (folder / FACTS).is_file()
     fit(Wish(
-        config=cell.config(plan.base), data=plan.data, out=folder,
+        config=cell.config(plan.base, plan.sizes), data=plan.data, out=folder,
         seeds=1 if begun else plan.seeds, fold=None, resume=begun, store=plan.store, limit=None,
         hardware=Hardware(devices="1"), loggers=(),
     ))  # fmt: skip
