@@ -9,6 +9,7 @@ from gemmi import ResidueKind, cif, expand_one_letter
 from numpy.typing import NDArray
 
 from zoo.errors import StructureError
+from zoo.proteins.files import aligned
 from zoo.proteins.files.components import atomic_number
 from zoo.proteins.files.entry import AtomTable, Entry, Group, first_rows, runs
 
@@ -25,6 +26,13 @@ CATEGORIES = (
     "pdbx_struct_mod_residue",
     "struct_asym",
 )
+#: Columns of _atom_site that are read as numbers, and as text.
+NUMERIC = ("Cartn_x", "Cartn_y", "Cartn_z", "occupancy", "B_iso_or_equiv")
+TEXT = (
+    "group_PDB", "type_symbol", "label_atom_id", "auth_atom_id", "label_alt_id", "label_comp_id",
+    "auth_comp_id", "label_asym_id", "auth_asym_id", "label_entity_id", "label_seq_id",
+    "auth_seq_id", "pdbx_PDB_ins_code", "pdbx_PDB_model_num",
+)  # fmt: skip
 #: A larger number is damage, in whatever column; NaN fails the comparison too.
 LARGEST = 1e6
 COORDINATES = ("Cartn_x", "Cartn_y", "Cartn_z")
@@ -37,13 +45,34 @@ def read_mmcif(data: bytes, model: int = 1) -> Entry:
         StructureError: if the syntax is broken, there are no atoms or the model is absent.
     """
     try:
-        blocks = [b for b in cif.read_string(data) if b.find_mmcif_category("_atom_site.")]
-        tables = {name: _table(block, name) for block in blocks[:1] for name in CATEGORIES}
+        tables = _with_cut_atoms(data) or _tables(cif.read_string(data))
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"is broken or cut mmCIF ({error})") from None
     if not tables:
         raise StructureError("is mmCIF without an _atom_site table, so without coordinates")
     return from_tables(tables, model)
+
+
+def _tables(document: cif.Document) -> Tables:
+    blocks = [block for block in document if block.find_mmcif_category("_atom_site.")]
+    return {name: _table(block, name) for block in blocks[:1] for name in CATEGORIES}
+
+
+def _with_cut_atoms(data: bytes) -> Tables | None:
+    """Return the tables of text with aligned atoms in its one block; None for other text."""
+    cut = aligned.cut_atoms(data, (*NUMERIC, *TEXT))
+    if cut is None:
+        return None
+    columns, rest = cut
+    document = cif.read_string(rest)
+    if len(document) != 1 or document[0].find_mmcif_category("_atom_site."):
+        return None
+    tables = {name: _table(document[0], name) for name in CATEGORIES}
+    tables["atom_site"] = {
+        name: aligned.numbers(column) if name in NUMERIC else aligned.text(column)
+        for name, column in columns.items()
+    }
+    return tables
 
 
 def _table(block: cif.Block, category: str) -> dict[str, Column]:
@@ -74,7 +103,9 @@ def from_tables(tables: Tables, model: int = 1) -> Entry:
         if needed not in site:
             raise StructureError(f"has no column _atom_site.{needed}")
     rows, models = _rows(site, model)
-    atoms, groups, label_entity = _atoms({k: v[rows] for k, v in site.items()}, rows)
+    if len(rows) < len(site["Cartn_x"]):
+        site = {name: column[rows] for name, column in site.items()}
+    atoms, groups, label_entity = _atoms(site, rows)
     label_entity |= _pairs(tables["struct_asym"], "id", "entity_id")
     by_entity = _listed(tables["entity_poly_seq"])
     kinds = _kinds(tables)
@@ -168,8 +199,12 @@ def _place(text: str) -> int:
 
 def _elements(symbol: NDArray[np.str_], name: NDArray[np.str_]) -> NDArray[np.uint8]:
     """Return atomic numbers; without a symbol the first letter of the name decides."""
-    pairs = zip(symbol.tolist(), name.tolist(), strict=True)
-    return np.array([atomic_number(s, "" if s else f" {n}") for s, n in pairs], np.uint8)
+    found = np.zeros(len(symbol), np.uint8)
+    for each in set(symbol.tolist()) - {""}:
+        found[symbol == each] = atomic_number(each)
+    for row in np.flatnonzero(symbol == "").tolist():
+        found[row] = atomic_number("", f" {name[row]}")
+    return found
 
 
 def _pairs(table: dict[str, Column], key: str, value: str) -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""The atoms of mmCIF text whose columns are aligned, as the PDB writes them, cut with NumPy.
+
+A tokenizer makes a string of each of some twenty values an atom; here a column is one array. What
+is not aligned, or quoted with blanks inside, is left to the tokenizer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+import numpy as np
+from gemmi import cif
+from numpy.typing import NDArray
+
+Rows = NDArray[np.uint8]
+LOOP = re.compile(rb"loop_[ \t]*\n((?:_atom_site\.[^\s]+[ \t]*\n)+)")
+#: What may begin a line behind the last row.
+AFTER = (b"\n#", b"\n_", b"\nloop_", b"\ndata_")
+BLANK, MINUS, DOT, QUESTION, ZERO = b" -.?0"
+
+
+def cut_atoms(data: bytes, wanted: Collection[str]) -> tuple[dict[str, Rows], bytes] | None:
+    """Return the wanted columns of _atom_site and the text without that table.
+
+    A column is (A, width) characters, 0 behind the end of each value; see `text` and `numbers`.
+    None where the text is not aligned.
+    """
+    site = data.find(b"\n_atom_site.")
+    head = LOOP.search(data, max(site - 80, 0)) if site >= 0 else None
+    if head is None:
+        return None
+    start = head.end()
+    stop = len(data)
+    for mark in AFTER:  # the PDB's files have the first
+        found = data.find(mark, start, stop)
+        stop = found + 1 if found >= 0 else stop
+    width = data.find(b"\n", start) + 1 - start
+    if width < 2 or (stop - start) % width:
+        return None
+    rows = np.frombuffer(data, np.uint8, stop - start, start).reshape(-1, width)
+    names = [tag.split(b".")[1].decode() for tag in head[1].split()]
+    columns = _columns(rows, names, wanted)
+    return None if columns is None else (columns, data[: head.start()] + data[stop:])
+
+
+def _columns(rows: Rows, names: list[str], wanted: Collection[str]) -> dict[str, Rows] | None:
+    if (rows[:, -1] != ord("\n")).any():
+        return None
+    blank = rows[:, :-1] <= BLANK
+    between = np.concatenate([[True], blank.all(0), [True]])
+    starts = np.flatnonzero(between[:-1] & ~between[1:])
+    stops = np.flatnonzero(~between[:-1] & between[1:])
+    if len(starts) != len(names) or blank[:, starts].any():
+        return None
+    if (blank[:, :-1] & ~blank[:, 1:] & ~between[1:-2]).any():
+        return None  # a blank inside a value
+    spans = zip(names, starts, stops, strict=True)
+    return {
+        name: np.where(blank[:, a:b], 0, rows[:, a:b]).astype(np.uint8)
+        for name, a, b in spans if name in wanted
+    }  # fmt: skip
+
+
+def text(column: Rows) -> NDArray[np.str_]:
+    """Return (A,) values without quotes; "." and "?" are the empty string."""
+    first = column[:, 0]
+    empty = (first == DOT) | (first == QUESTION)
+    if column.shape[1] > 1:
+        empty &= column[:, 1] == 0
+    if empty.any():
+        column = np.where(empty[:, None], 0, column)
+    values = column.astype(np.uint32).view(f"U{column.shape[1]}")[:, 0]
+    quoted = np.flatnonzero((first == ord("'")) | (first == ord('"')))
+    if len(quoted):
+        values[quoted] = [cif.as_string(value) for value in values[quoted].tolist()]
+    return values
+
+
+def numbers(column: Rows) -> NDArray[np.float64]:
+    """Return (A,) numbers, NaN for what is none; exact, as digits are summed before the division."""
+    size = len(column)
+    value, places, dots = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
+    digits = column - np.uint8(ZERO)
+    is_digit = digits < 10
+    for at in range(column.shape[1]):
+        here = is_digit[:, at]
+        value = np.where(here, 10.0 * value + digits[:, at], value)
+        places += here & (dots > 0)
+        dots += column[:, at] == DOT
+    value = value / 10.0**places
+    minus = column[:, 0] == MINUS
+    count = is_digit.sum(1)
+    plain = (count + dots + minus == (column != 0).sum(1)) & (count > 0) & (count < 16) & (dots < 2)
+    value = np.where(minus, -value, value)
+    for row in np.flatnonzero(~plain):
+        value[row] = cif.as_number(column[row].tobytes().rstrip(b"\0").decode("ascii"))
+    return value
