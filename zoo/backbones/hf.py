@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.backbones import packed_esm, residue_tokens
 from zoo.backbones import plm as plms
-from zoo.backbones import residue_tokens
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
 from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.backbones.weights import Weights
@@ -45,6 +45,7 @@ class HFBackbone(SequenceBackbone):
         # In a list, because a module of this one would be saved under two names.
         self._layers = [find_layers(model, self.num_layers)]
         self.can_start_midway = config.model_type in MIDWAY
+        self._packs = packed_esm.can_pack(model)
         self.max_tokens, self.extends = position_limit(config)
         self._warned = False
         self.requires_grad_(not frozen)
@@ -81,10 +82,13 @@ class HFBackbone(SequenceBackbone):
         Raises:
             ValueError: for a `start` that does not fit.
         """
+        start = None if start is None else self._fitting(start, tokens)
+        if self._packs and tokens.device.type == "cpu":
+            return packed_esm.run(self.model, tokens, attend, on_layer, start)
         first = 1
         skipping: AbstractContextManager[None] = nullcontext()
         if start is not None:
-            first, h = self._fitting(start, tokens)
+            first, h = start
             skipping = left_out(self.layers[:first], h)
         with skipping, watched(self.layers, on_layer, first):
             output = self.model(input_ids=tokens, attention_mask=attend.long())
