@@ -82,7 +82,9 @@ def race_chains(model: FusedModel, proteins: list[Protein], given: argparse.Name
     """Compare the two, and single chains between them."""
     works: dict[str, Callable[[], list[Tensor]]] = {
         name: lambda way=way: way(model, proteins, given.device)
-        for name, way in (("padded batches of 8", padded), ("one by one", one_by_one), ("ours", ours))
+        for name, way in (
+            ("padded batches of 8", padded), ("one by one", one_by_one), ("ours", ours)
+        )
     }  # fmt: skip
     worst = max(
         ((a.float() - b.float()).abs().max() / b.float().abs().max()).item()
@@ -117,7 +119,7 @@ def share(model: FusedModel, given: argparse.Namespace) -> None:
     times = race.race(
         {
             "matrix product": finished(lambda: a @ b),
-            "transformers": finished(lambda: seq.model(input_ids=ids, attention_mask=attend.long())),
+            "transformers": finished(lambda: seq.model(ids, attend.long())),
             "ours": finished(lambda: seq(ids, attend)),
         },
         given.rounds,
@@ -127,9 +129,9 @@ def share(model: FusedModel, given: argparse.Namespace) -> None:
     flops = ids.numel() * 2 * (weights + 2 * seq.num_layers * seq.width * ids.shape[1])
     for name in ("transformers", "ours"):
         low, middle, high = race.quartiles([flops / x / rate for x in times[name]])
+        speed = LENGTH * given.batch / statistics.median(times[name])
         print(f"  {name:14} {100 * middle:.0f} % ({100 * low:.0f} .. {100 * high:.0f}) of "
-              f"{rate / 1e9:.0f} GFLOP/s, {LENGTH * given.batch / statistics.median(times[name]):.0f}"
-              " residues a second")  # fmt: skip
+              f"{rate / 1e9:.0f} GFLOP/s, {speed:.0f} residues a second")  # fmt: skip
 
 
 @torch.inference_mode()

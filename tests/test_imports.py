@@ -131,3 +131,8 @@ def test_importing_the_package_is_cheap() -> None:
 def test_importing_the_core_loads_no_language_model_library() -> None:
     modules = loaded_after("import zoo.model, zoo.fusion, zoo.backbones, zoo.proteins.graph")
     assert not {"transformers", "gemmi", "lightning", "optuna"} & modules
+
+
+def test_listing_what_there_is_loads_nothing_heavy() -> None:
+    modules = loaded_after("from zoo.list import catalogue; catalogue()")
+    assert not {"torch", "transformers", "dgl", "gemmi", "numpy", "httpx"} & modules

@@ -16,7 +16,7 @@ import pytest
 from tests.tasks.benchmarks import write_container
 from tests.verbs import call
 from zoo.tasks import preparing, table
-from zoo.tasks.samples import LAYOUTS
+from zoo.tasks.layouts import LAYOUTS
 from zoo.tasks.store import Store
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"

@@ -42,6 +42,9 @@ def test_list_names_all_that_is_registered(capsys):
     }.items():  # fmt: skip
         assert [row["name"] for row in found[kind]] == list(registry)
         assert all(row["about"] for row in found[kind])
+    for kind, classes in (("structure", STRUCTURE_BACKBONES), ("fusion", FUSIONS)):
+        for row in found[kind]:  # read off the source, as importing takes seconds
+            assert row["about"] == (classes[row["name"]].__doc__ or "").strip().splitlines()[0]
 
 
 def test_list_takes_a_wildcard(capsys):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import json as jsonlib
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -47,12 +49,10 @@ def list_(
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
-    """Return every name with what it means, by kind, read off the registries."""
-    from zoo.backbones import STRUCTURE_BACKBONES
+    """Return every name with what it means, by kind."""
     from zoo.backbones.plm import PRESETS
     from zoo.backbones.weights import cached_folder
     from zoo.config import config_names
-    from zoo.fusion import FUSIONS
     from zoo.tasks import TASKS
 
     return {
@@ -62,11 +62,8 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "parameters": p.parameters, "here": cached_folder(p.hub_id) is not None,
             } for p in PRESETS
         ],
-        "structure": [
-            {"name": name, "about": _about(STRUCTURE_BACKBONES[name])}
-            for name in STRUCTURE_BACKBONES
-        ],
-        "fusion": [{"name": name, "about": _about(FUSIONS[name])} for name in FUSIONS],
+        "structure": _registered("backbones"),
+        "fusion": _registered("fusion"),
         "task": [
             {
                 "name": name, "about": TASKS[name].title, "level": TASKS[name].level,
@@ -91,8 +88,31 @@ def _shipped(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _about(cls: type) -> str:
-    return (cls.__doc__ or "").strip().splitlines()[0]
+def _registered(package: str) -> list[dict[str, Any]]:
+    """Return name and first line of the docstring of the classes that a package registers.
+
+    Read off the source: importing it would load torch, which takes seconds.
+    """
+    found: dict[str, str] = {}
+    for path in (Path(__file__).parent / package).glob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        if ".register(" not in source:  # parsing is what takes time
+            continue
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef):
+                about = (ast.get_docstring(node) or "").splitlines()[:1]
+                found |= {name: "".join(about) for name in _names(node)}
+    return [{"name": name, "about": found[name]} for name in sorted(found)]
+
+
+def _names(node: ast.ClassDef) -> list[str]:
+    """Return the names that a class is registered under."""
+    calls = [x for x in node.decorator_list if isinstance(x, ast.Call)]
+    return [
+        ast.literal_eval(call.args[0])
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "register"
+    ]
 
 
 def _show(kind: str, rows: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests import shelf
-from zoo.backbones.base import STRUCTURE_BACKBONES, NodeState, StructureBackbone
+from zoo.backbones import STRUCTURE_BACKBONES, NodeState, StructureBackbone
 from zoo.backbones.message_passing import use_engine
 from zoo.create import arguments
 from zoo.errors import ConfigError

@@ -55,6 +55,10 @@ def locate(plm: PLM, mode: str) -> Weights:
 
 def cached_folder(hub_id: str) -> Path | None:
     """Return the snapshot of a model in the hub's cache, None where its weights are absent."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    if not (Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}").is_dir():
+        return None  # without the import below, which is slow
     from huggingface_hub import try_to_load_from_cache
 
     for name in WEIGHT_FILES:

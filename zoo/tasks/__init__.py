@@ -1,14 +1,5 @@
-"""Tasks and the layouts of their data by name. Adding a layout is one file and one line here."""
+"""Tasks by name; the layouts of their data are in `layouts`."""
 
-import zoo.tasks.bce  # noqa: F401
-import zoo.tasks.cdconv  # noqa: F401
-import zoo.tasks.ec  # noqa: F401
-import zoo.tasks.lba  # noqa: F401
-import zoo.tasks.mqa  # noqa: F401
-import zoo.tasks.pdbbind  # noqa: F401
-import zoo.tasks.ppbs  # noqa: F401
-import zoo.tasks.react  # noqa: F401
-import zoo.tasks.table  # noqa: F401
 from zoo.tasks.base import TASKS, Task
 
 __all__ = ["TASKS", "Task"]

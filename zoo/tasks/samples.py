@@ -159,6 +159,8 @@ def find_layout(task: str, root: Path, name: str | None = None) -> Layout:
         DataError: if the folder fits none; lists what each needs and where it is to be had.
         ConfigError: if there is no such task, or no layout of the name asked for.
     """
+    import zoo.tasks.layouts  # noqa: F401  they are registered there
+
     of_task = {key: LAYOUTS[key] for key in LAYOUTS if LAYOUTS[key].task == task}
     if not of_task:
         raise unknown("task", task, {LAYOUTS[key].task for key in LAYOUTS})

@@ -78,7 +78,7 @@ def text(column: Rows) -> NDArray[np.str_]:
 
 
 def numbers(column: Rows) -> NDArray[np.float64]:
-    """Return (A,) numbers, NaN for what is none; exact, as digits are summed before the division."""
+    """Return (A,) numbers, NaN for what is none; digits are summed, then divided: exact."""
     size = len(column)
     value, places, dots = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
     digits = column - np.uint8(ZERO)
