@@ -9,11 +9,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
 from tests import shelf
 from zoo.backbones.message_passing import dgl_problem
 from zoo.errors import StructureError
-from zoo.proteins.build_graph import FeatureWidths, GraphSpec, _neighbours, build_graph
+from zoo.proteins.build_graph import (
+    FeatureWidths,
+    GraphSpec,
+    _nearest,
+    _nearest_of_few,
+    _neighbours,
+    build_graph,
+)
 from zoo.proteins.features import RELATIONS
 from zoo.proteins.graph import EDGE_FIELDS, NODE_FIELDS, Graph
 from zoo.proteins.protein import from_sequence
@@ -295,3 +303,11 @@ def test_blocks_hold_every_edge_in_order_and_a_destination_whole(size: int) -> N
     owners = [set(block.dst.tolist()) for block in blocks]
     assert sum(map(len, owners)) == len(set.union(*owners))
     assert graph.blocks(size) is blocks or len(blocks) == 1
+
+
+@pytest.mark.parametrize("size, k", [(1, 30), (2, 30), (31, 30), (200, 30), (512, 9)])
+def test_neighbours_of_few_points_are_those_that_a_tree_finds(size: int, k: int) -> None:
+    pos = np.random.default_rng(size).normal(size=(size, 3)) * 9.0 + 400.0
+    few = _nearest_of_few(pos, min(k, size - 1))
+    tree = _nearest(cKDTree(pos), min(k + 1, size))
+    assert all(torch.equal(a, b) for a, b in zip(few, tree, strict=True))

@@ -102,15 +102,21 @@ def side_chains(coords: Tensor) -> Tensor:
 
 def gaussians(dist: Tensor, maximum: float) -> Tensor:
     """Return (edges, 16) Gaussians of a distance, centres evenly from 0 to `maximum` angstrom."""
-    centres = torch.linspace(0.0, maximum, NUM_RBF, dtype=dist.dtype)
-    return torch.exp(-(((dist[:, None] - centres) * NUM_RBF / maximum) ** 2))
+    scale = NUM_RBF / maximum
+    centres = torch.linspace(0.0, maximum, NUM_RBF, dtype=dist.dtype) * scale
+    return ((dist * scale)[:, None] - centres).square_().neg_().exp_()
 
 
 def sequence_offsets(offset: Tensor) -> Tensor:
-    """Return (edges, 16) cosines then sines of a sequence offset; zero where it is NaN."""
+    """Return (edges, 16) cosines then sines of a whole sequence offset; zero where it is NaN."""
+    known = torch.isfinite(offset)
+    row = torch.where(known, offset, 0.0).long()
+    low, high = (row.min(), row.max()) if len(row) else (row.new_zeros(()), row.new_zeros(()))
     steps = torch.arange(0, NUM_POSITIONAL, 2, dtype=offset.dtype)
-    angle = offset[:, None] * torch.exp(steps * (-math.log(10000.0) / NUM_POSITIONAL))
-    return torch.nan_to_num(torch.cat([angle.cos(), angle.sin()], dim=-1))
+    each = torch.arange(int(low), int(high) + 1, dtype=offset.dtype)
+    angle = each[:, None] * torch.exp(steps * (-math.log(10000.0) / NUM_POSITIONAL))
+    table = torch.cat([angle.cos(), angle.sin()], dim=-1)  # an edge's offset is one of few
+    return table.index_select(0, row - low).mul_(known[:, None])
 
 
 def relations(offset: Tensor, dist: Tensor) -> Tensor:
