@@ -1,0 +1,118 @@
+"""A training step with the language model's states stored, against the same step with it live.
+
+    python benchmarks/training_step.py --data PPBS [--plm esm2_35m] [--rounds 5] [--device cpu]
+
+GVP as shipped, global fusion, side write-back, AdamW; a batch of natural chains of about --tokens
+residues. Live runs the frozen language model without gradients in every step, as ESM-GearNet does:
+by `transformers`, padded, and by our own way. Stored reads the states from their file. The parts of
+the stored step are told, as they bound what storing can win. The weights are random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+import race
+
+import zoo
+from zoo.backbones.hf import HFBackbone
+from zoo.model import FusedModel
+from zoo.proteins.batch import Batch
+from zoo.proteins.protein import Protein
+from zoo.proteins.structure import read_structure
+from zoo.training.states import StateStore
+
+
+def proteins(data: Path, tokens: int) -> list[Protein]:
+    """Return the first chains by name that fill a batch."""
+    found: list[Protein] = []
+    for path in sorted((data / "structures").iterdir()):
+        protein = read_structure(path)
+        if len(protein) + sum(map(len, found)) > tokens:
+            break
+        found.append(protein)
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--plm", default="esm2_35m")
+    parser.add_argument("--tokens", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    race.header(given.threads)
+    model = zoo.create_model(
+        given.plm, "gvp", fusion="global", task="ppbs", write_back="side", weights="random"
+    ).to(given.device)  # fmt: skip
+    chosen = proteins(given.data, given.tokens)
+    batch = model.batch(chosen)
+    print(f"{len(chosen)} chains, {batch.graph.total_nodes} residues")
+    with tempfile.TemporaryDirectory() as name:
+        read = stored(model, chosen, batch, Path(name), given.device)
+        model.train()
+        steps(model, batch.to(given.device), read, given.rounds)
+
+
+def stored(
+    model: FusedModel, chosen: list[Protein], batch: Batch, root: Path, device: str
+) -> Callable[[], dict[int, Tensor]]:
+    """Fill a store; return what reads the batch's states from it."""
+    seq = model.seq
+    assert isinstance(seq, HFBackbone)
+    store = StateStore(root, seq, "plm", "0", model.taps, torch.float32)
+    sequences = [[chain.sequence for chain in protein.chains] for protein in chosen]
+    flat = [sequence for chains in sequences for sequence in chains]
+    assert store.fill(flat, budget=4096, device=device, advance=lambda _: True)
+    return lambda: {k: h.to(device) for k, h in store.of_chains(sequences, batch.graph).items()}
+
+
+def steps(
+    model: FusedModel, batch: Batch, read: Callable[[], dict[int, Tensor]], rounds: int
+) -> None:
+    """Hold stored and live outputs against each other, then race whole steps."""
+    seq = model.seq
+    assert isinstance(seq, HFBackbone) and batch.tokens is not None and batch.attend is not None
+    target = torch.randint(0, 2, (batch.graph.total_nodes, 1), device=batch.tokens.device).float()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-3)
+
+    def step(hidden: dict[int, Tensor] | None) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        F.binary_cross_entropy_with_logits(model(batch, hidden), target).backward()
+        optimizer.step()
+
+    def padded() -> dict[int, Tensor]:
+        seq._packs, before = False, seq._packs
+        try:
+            return model.tap(batch)
+        finally:
+            seq._packs = before
+
+    model.eval()
+    with torch.no_grad():
+        for other in (None, padded()):
+            torch.testing.assert_close(model(batch, read()), model(batch, other), rtol=1e-3,
+                                       atol=1e-4)  # fmt: skip
+    model.train()
+    print("outputs from stored and from live states are equal")
+    works = {
+        "live, transformers": lambda: step(padded()), "live, ours": lambda: step(None),
+        "stored": lambda: step(read()), "  reading of it": read,
+    }  # fmt: skip
+    race.show(race.race(works, rounds), "live, transformers")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Each benchmark script runs on a tiny input: both sides compute the same, ratios are printed."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+FOLDER = REPOSITORY / "benchmarks"
+EXAMPLE = REPOSITORY / "zoo/examples/1a8o.cif.gz"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call a script's main function with arguments; return what it prints."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import race
+
+    monkeypatch.setattr(race, "ceiling", lambda: "no ceiling")
+
+    def call(name: str, *arguments: object) -> str:
+        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments), "--threads", "1"])
+        spec.loader.exec_module(module)
+        module.main()
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def ppbs(tmp_path: Path) -> Path:
+    """Return a folder with a label file of eleven chains, and structures."""
+    chains = ["ACDEFGHIKLMNPQRSTVWY"[: 9 + at] for at in range(11)]
+    rows = [
+        f">{at}abc_0-A\n" + "".join(f"A {i} {letter} 0\n" for i, letter in enumerate(chain, 1))
+        for at, chain in enumerate(chains)
+    ]
+    (tmp_path / "labels_train.txt").write_text("".join(rows))
+    (tmp_path / "structures").mkdir()
+    for name in "ab":
+        shutil.copy(EXAMPLE, tmp_path / "structures" / f"{name}.cif.gz")
+    return tmp_path
+
+
+def test_embedding(run: Run, ppbs: Path) -> None:
+    out = run("embedding", "--data", ppbs, "--chains", 8, "--rounds", 1)
+    assert "8 chains of 12 residues" in out and "x 1.00" in out
+
+
+def test_embedding_as_a_share_of_the_matrix_rate(run: Run) -> None:
+    assert "% (" in run("embedding", "--share", "--rounds", 1)
+
+
+def test_structure_files(run: Run, ppbs: Path) -> None:
+    out = run("structure_files", EXAMPLE, "--data", ppbs, "--rounds", 3)
+    assert "file to batch" in out and "2 chains of" in out and "in the 2 without a break" in out
+
+
+def test_training_step(run: Run, ppbs: Path) -> None:
+    out = run("training_step", "--data", ppbs, "--plm", "esm2_8m", "--tokens", 150, "--rounds", 1)
+    assert "states are equal" in out and "stored" in out
+
+
+@pytest.mark.slow
+def test_commands(run: Run, ppbs: Path) -> None:
+    out = run("commands", "start", "first", "predict", "--structures", ppbs / "structures",
+              "--count", 2, "--rounds", 1)  # fmt: skip
+    assert "zoo.list" in out and "the rest" in out and "scores equal" in out
