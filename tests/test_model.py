@@ -213,13 +213,20 @@ def test_information_flows_where_the_fusion_says(make: Make, fusion: str, write_
 def recorded(model: FusedModel) -> Iterator[tuple[dict, dict, dict, dict]]:
     """Record what enters and what leaves every layer of both branches."""
     seq_in, seq_out, struct_in, struct_out = {}, {}, {}, {}
-    hooks = []
-    for k, layer in enumerate(model.seq.layers, start=1):
-        before = lambda module, args, k=k: seq_in.update({k: args[0].detach().clone()})  # noqa: E731
-        after = lambda module, args, out, k=k: seq_out.update(  # noqa: E731
-            {k: (out[0] if isinstance(out, tuple) else out)}
-        )
-        hooks += [layer.register_forward_pre_hook(before), layer.register_forward_hook(after)]
+    run_seq = model.seq.forward
+
+    def forward_of_seq(
+        tokens: Tensor, attend: Tensor, on_layer: Any = None, start: Any = None
+    ) -> Tensor:
+        def watch(k: int, h: Tensor) -> Tensor:
+            seq_out[k] = h
+            taken = h if on_layer is None else on_layer(k, h)
+            seq_in[k + 1] = taken.detach().clone()
+            return taken
+
+        return run_seq(tokens, attend, watch, start)
+
+    model.seq.forward = forward_of_seq
     run_layer = model.struct.layer
 
     def layer_of_struct(graph: Any, state: Any, index: int) -> Any:
@@ -232,9 +239,7 @@ def recorded(model: FusedModel) -> Iterator[tuple[dict, dict, dict, dict]]:
     try:
         yield seq_in, seq_out, struct_in, struct_out
     finally:
-        del model.struct.layer
-        for hook in hooks:
-            hook.remove()
+        del model.struct.layer, model.seq.forward
 
 
 def outputs_of_layers(model: FusedModel, batch: Batch) -> tuple[dict, dict]:
