@@ -24,7 +24,7 @@ setup(
     package_data={
         "zoo": ["py.typed"],
         "zoo.examples": ["*.gz", "*.md"],
-        "zoo.pretrained": ["*/*.json", "*/*.md", "*/*.safetensors", "*/*.txt", "*/*.yaml"],
+        "zoo.pretrained": [f"**/*.{end}" for end in ("json", "md", "safetensors", "txt", "yaml")],
         "zoo_configs": ["*.yaml", "hpo/*.yaml"],
     },
     install_requires=[

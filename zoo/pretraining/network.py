@@ -68,7 +68,9 @@ def rounded(model: nn.Module) -> None:
 def save(model: Any, folder: Path) -> None:
     """Write a folder that any Hugging Face program loads: config, tokenizer, bfloat16 weights."""
     from transformers import EsmTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY.split()))
     EsmTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
