@@ -45,6 +45,7 @@ setup(
         "matplotlib>=3.8",
         "h5py>=3.10",
         "filelock>=3.12",
+        "captum>=0.8",  # integrated gradients
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
         "rdkit>=2024.3",  # ligand files
         "tmtools>=0.2",  # TM-score

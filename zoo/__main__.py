@@ -14,6 +14,7 @@ VERBS = {
     "embed": "write features of proteins to a file",
     "evaluate": "score a trained model, with intervals, beside trivial baselines",
     "predict": "apply a trained model to new structures",
+    "explain": "show what a trained model went by, residue by residue",
     "baseline": "score trivial baselines on prepared data",
     "compare": "compare models on the same examples, with intervals",
     "ablate": "fill a fair table: every fusion with every graph network",

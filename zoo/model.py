@@ -137,6 +137,10 @@ class FusedModel(nn.Module):
         With write-back "side" (nodes, d_seq), with "deep" (chains, tokens, d_seq): layers that
         follow attend to special tokens and unresolved residues as well.
         """
+        return self.tap_with_gradient(batch)
+
+    def tap_with_gradient(self, batch: Batch) -> dict[int, Tensor]:
+        """Return what `tap` does, for who asks what of the language model's input it came from."""
         rows: dict[int, Tensor] = {}
         taps = self.taps
 

@@ -1,0 +1,160 @@
+"""`zoo explain`: gates, attention and integrated gradients, residue by residue."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests import shelf
+from tests.verbs import call
+from zoo.checkpoint import save_model
+from zoo.errors import ConfigError
+from zoo.explanation.attribution import attribute
+from zoo.explanation.exchanges import look, reduced
+from zoo.fusion import FUSIONS
+from zoo.proteins.structure import read_structure
+from zoo.tasks.samples import Target
+
+EXAMPLE = "zoo/examples/1a8o.cif.gz"
+TARGETS = {"ppbs": Target("binding_site", "binary", "residue"),
+           "lba": Target("pk", "regression", "protein")}  # fmt: skip
+WEIGHING = ("local", "global", "cross")
+LONG = pytest.mark.filterwarnings("ignore:a chain of 70 residues is longer")
+
+
+@pytest.fixture(scope="module")
+def plm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return shelf.save_plm("esm", tmp_path_factory.mktemp("plm"))
+
+
+def trained(plm: str, fusion: str, task: str = "ppbs", write_back: str = "side") -> object:
+    """Return a small model with a head and weights that weigh something."""
+    side = write_back if fusion not in ("serial", "parallel", "none", "cross") else "deep"
+    model = shelf.small_model(
+        plm, fusion=fusion, task=task, write_back=side,
+        values={"targets": [vars(TARGETS[task])], "sequence.weights": "pretrained"},
+    )  # fmt: skip
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if not name.startswith("seq."):
+                weight.add_(0.05 * torch.randn_like(weight))
+    return model.eval()
+
+
+@pytest.mark.parametrize("fusion", WEIGHING)
+@pytest.mark.parametrize("write_back", ["side", "deep"])
+def test_every_exchange_has_its_columns(plm: str, fusion: str, write_back: str) -> None:
+    model = trained(plm, fusion, write_back=write_back)
+    protein = shelf.unresolved()
+    found = look(model, protein, model.batch([protein]))
+    words = {"local": ["gate"]}.get(fusion, ["heard", "crossed"])
+    assert list(found.columns) == [
+        f"{word}_{k}_{j}" for k, j in model.fuse_after for word in words
+    ]  # fmt: skip
+    for name, values in found.columns.items():
+        assert len(values) == len(protein)
+        known = values[~np.isnan(values)]
+        assert 0 < len(known) < len(protein)  # some residues are not resolved
+        if not name.startswith("heard"):
+            assert (known >= 0).all() and (known <= 1).all()
+        else:
+            assert known.mean() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_attention_is_reduced_to_what_is_heard_and_what_crosses() -> None:
+    even = np.full((2, 6, 6), 1 / 6, np.float32)
+    heard, crossed = reduced(even)
+    assert np.allclose(heard, 1.0) and np.allclose(crossed, 0.5)
+    own = np.zeros((1, 4, 4), np.float32)
+    own[0, :2, 0] = own[0, 2:, 2] = 1.0  # everyone hears the first residue, in its own branch
+    heard, crossed = reduced(own)
+    assert np.allclose(heard, [2.0, 0.0]) and np.allclose(crossed, 0.0)
+
+
+@pytest.mark.parametrize("fusion", [name for name in FUSIONS if name not in WEIGHING])
+def test_a_fusion_that_weighs_nothing_says_so(plm: str, fusion: str) -> None:
+    model = trained(plm, fusion)
+    with pytest.raises(ConfigError, match="weighs nothing"):
+        look(model, shelf.ordinary(12), model.batch([shelf.ordinary(12)]))
+
+
+@pytest.mark.parametrize("fusion", list(FUSIONS))
+@pytest.mark.parametrize("task", list(TARGETS))
+def test_shares_add_up_to_what_is_explained(plm: str, fusion: str, task: str) -> None:
+    model, protein = trained(plm, fusion, task), shelf.ordinary(14)
+    batch = model.batch([protein])
+    found = attribute(model, protein, batch, steps=24)
+    out = model(batch).detach()
+    expected = out.mean() if task == "ppbs" else out[0, 0]
+    assert found.output == pytest.approx(float(expected), abs=1e-5)
+    whole = np.nansum(found.sequence) + np.nansum(found.structure)
+    special = found.output - found.baseline - found.gap - whole
+    assert abs(special) < 1e-4  # special tokens are the same at both ends
+    assert abs(found.gap) < 0.05 * max(abs(found.output - found.baseline), 0.1)
+    assert np.abs(found.structure).sum() > 0 and np.abs(found.sequence).sum() > 0
+
+
+def test_one_residue_is_explained_by_those_around_it(plm: str) -> None:
+    model, protein = trained(plm, "parallel"), shelf.two_chains()
+    found = attribute(model, protein, model.batch([protein]), steps=8, residue=1)
+    first = len(protein.chains[0].sequence)
+    assert np.abs(found.sequence[:first]).sum() > 0
+    assert np.allclose(found.sequence[first:], 0.0)  # the language model reads chains apart
+    with pytest.raises(IndexError):
+        attribute(model, protein, model.batch([protein]), steps=8, residue=10**6)
+
+
+def test_a_branch_that_is_not_there_has_no_share(plm: str) -> None:
+    alone = shelf.small_model("none", "gvp", task="ppbs").eval()
+    protein = shelf.ordinary(12)
+    found = attribute(alone, protein, alone.batch([protein]), steps=8)
+    assert np.allclose(found.sequence, 0.0) and np.abs(found.structure).sum() > 0
+
+
+@LONG
+@pytest.mark.parametrize("fusion", WEIGHING)
+def test_the_verb_writes_table_picture_and_structure(
+    plm: str, fusion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(trained(plm, fusion), tmp_path / "model")
+    done = call(capsys, "explain", EXAMPLE, "--model", tmp_path / "model", "--out",
+                tmp_path / "out", "--steps", 4, "--matrices", "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    facts = json.loads(done.out)
+    assert all(Path(path).is_file() for path in facts["written"])
+    assert (tmp_path / "out" / "attention.npz").exists() == (fusion != "local")
+    with (tmp_path / "out" / "residues.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 70 and {"by_sequence", "by_structure"} <= set(rows[0])
+    (structure,) = (tmp_path / "out").glob("1a8o_*.cif")
+    coloured = read_structure(structure).chains[0].bfactor
+    column = structure.stem.removeprefix("1a8o_")
+    values = np.array([float(row[column]) for row in rows])
+    order = np.argsort(values)
+    assert np.all(np.diff(coloured[order]) >= -0.011)  # two decimals
+
+
+@LONG
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--colour", "gate_9_9"), "Did you mean 'gate_"),
+        (("--output", 3), "the head has outputs 0 to 0"),
+        (("--residue", 500), "no coordinates"),
+    ],
+)
+def test_a_wrong_option_is_an_error(
+    plm: str, options: tuple[object, ...], said: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    save_model(trained(plm, "local"), tmp_path / "model")
+    done = call(capsys, "explain", EXAMPLE, "--model", tmp_path / "model", "--out",
+                tmp_path / "out", "--steps", 2, *options)  # fmt: skip
+    assert done.code == 2 and said in done.err.replace("\n", " ")
+    assert not (tmp_path / "out").exists()

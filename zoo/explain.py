@@ -1,0 +1,184 @@
+"""What a trained model went by, residue by residue."""
+
+from __future__ import annotations
+
+import csv
+import json as jsonlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli import console, err_console, run
+from zoo.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from zoo.explanation.attribution import Attribution
+    from zoo.explanation.exchanges import Exchanges
+    from zoo.model import FusedModel
+    from zoo.proteins.protein import Protein
+
+
+def explain(
+    input: Annotated[Path, typer.Argument(help="One structure file.")],
+    model: Annotated[Path, typer.Option(help="Folder of a run or saved model, or a name.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    steps: Annotated[
+        int, typer.Option(min=0, help="Of integrated gradients; 0 leaves them out.")
+    ] = 32,
+    output: Annotated[int, typer.Option(min=0, help="Which of the head's outputs.")] = 0,
+    residue: Annotated[
+        int | None, typer.Option(min=1, help="Explain this residue alone, chains end to end.")
+    ] = None,
+    colour: Annotated[
+        str | None, typer.Option(help="Column to colour the structure by; else the first.")
+    ] = None,
+    matrices: Annotated[
+        bool, typer.Option("--matrices", help="Also write whole attention matrices, .npz.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Show how exchanges weighed the branches, and which residues moved the output.
+
+    Writes residues.csv, residues.png and the structure with one column, from 0 to 100, in place
+    of its B-factors. Of an ensemble the first model is explained.
+
+    Example: python -m zoo.explain protein.cif --model ppbs --out explained
+    """
+    with err_console.status("loading the model ..."):
+        from zoo.prediction.ensemble import load_ensemble
+        from zoo.proteins.structure import read_structure
+        from zoo.summary import RANDOM_WARNING
+
+        protein = read_structure(input)
+        ensemble = load_ensemble(model, "cpu")
+    if ensemble.random_plm:
+        err_console.print(RANDOM_WARNING, style="bold red")
+    chosen = ensemble.models[0]
+    columns, attention, share = _columns(chosen, protein, steps, output, residue)
+    colour = colour or next(iter(columns))
+    if colour not in columns:
+        raise unknown("column (--colour)", colour, columns)
+    out.mkdir(parents=True, exist_ok=True)
+    written = _write(out, protein, columns, colour, attention if matrices else {})
+    facts = _facts(protein, columns, share, written)
+    if json:
+        print(jsonlib.dumps(facts, indent=2))
+        return
+    _tell(facts, share)
+
+
+def _columns(
+    model: FusedModel, protein: Protein, steps: int, output: int, residue: int | None
+) -> tuple[dict[str, Any], dict[str, Any], Attribution | None]:
+    from zoo.explanation.attribution import attribute
+    from zoo.explanation.exchanges import look
+
+    batch, seen = model.batch([protein]), None
+    if model.fuse_after and model.recipe.config.fusion.name != "serial":
+        seen = look(model, protein, batch)
+    outputs = model.head.out.out_features if model.head is not None else 0
+    if output >= outputs:
+        raise ConfigError(f"--output {output}: the head has outputs 0 to {outputs - 1}.")
+    columns: dict[str, Any] = dict(seen.columns) if seen else {}
+    if steps == 0:
+        if seen is None:
+            raise ConfigError(f"Fusion {model.recipe.config.fusion.name!r} weighs nothing; "
+                              "attributions remain: --steps above 0.")  # fmt: skip
+        return columns, _matrices(seen), None
+    with err_console.status("integrating gradients ..."):
+        try:
+            share = attribute(model, protein, batch, steps=steps, column=output,
+                              residue=None if residue is None else residue - 1)  # fmt: skip
+        except IndexError as error:
+            raise ConfigError(f"--residue {residue}: {error}.") from None
+    columns |= {"by_sequence": share.sequence, "by_structure": share.structure}
+    return columns, _matrices(seen), share
+
+
+def _matrices(seen: Exchanges | None) -> dict[str, Any]:
+    return dict(seen.attention) if seen else {}
+
+
+def _write(
+    out: Path, protein: Protein, columns: dict[str, Any], colour: str, attention: dict[str, Any]
+) -> list[Path]:
+    import numpy as np
+
+    from zoo.explanation.drawing import draw
+    from zoo.proteins.files.scores import scored_suffix, write_scored
+
+    table, picture = out / "residues.csv", out / "residues.png"
+    _write_table(table, protein, columns)
+    stops = np.cumsum([len(chain.sequence) for chain in protein.chains]).tolist()
+    draw(picture, f"{protein.name}: what the model went by", columns, stops)
+    values = _percent(columns[colour])
+    structure = out / f"{protein.name}_{colour}{scored_suffix(protein, values, 1.0)}"
+    write_scored(structure, protein, values, 1.0)
+    written = [table, picture, structure]
+    if attention:
+        np.savez_compressed(out / "attention.npz", **attention)
+        written.append(out / "attention.npz")
+    return written
+
+
+def _percent(values: Any) -> Any:
+    """Return a column from 0 to 100: gates are shares, others go from their least to their most."""
+    import numpy as np
+
+    known = values[~np.isnan(values)]
+    if known.min(initial=0.0) >= 0.0 and known.max(initial=0.0) <= 1.0:
+        return 100.0 * values
+    low, high = known.min(), known.max()
+    return 100.0 * (values - low) / max(high - low, 1e-12)
+
+
+def _write_table(path: Path, protein: Protein, columns: dict[str, Any]) -> None:
+    places = [
+        (chain.name, at, number, letter)
+        for chain in protein.chains
+        for at, (number, letter) in enumerate(zip(chain.numbers, chain.sequence, strict=True), 1)
+    ]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["chain", "position", "number", "letter", *columns])
+        for row, place in enumerate(places):
+            values = [float(column[row]) for column in columns.values()]
+            writer.writerow([*place, *("" if x != x else f"{x:.6g}" for x in values)])
+
+
+def _facts(
+    protein: Protein, columns: dict[str, Any], share: Attribution | None, written: list[Path]
+) -> dict[str, Any]:
+    import numpy as np
+
+    facts: dict[str, Any] = {
+        "protein": protein.name,
+        "mean": {name: float(np.nanmean(values)) for name, values in columns.items()},
+        "written": list(map(str, written)),
+    }
+    if share is not None:
+        facts["attribution"] = {
+            "output": share.output, "baseline": share.baseline,
+            "through sequence": float(np.nansum(share.sequence)),
+            "through structure": float(np.nansum(share.structure)), "gap": share.gap,
+        }  # fmt: skip
+    return facts
+
+
+def _tell(facts: dict[str, Any], share: Attribution | None) -> None:
+    for name, value in facts["mean"].items():
+        console.print(f"{name:20} mean {value:+.3f}", highlight=False)
+    if share is not None:
+        found = facts["attribution"]
+        console.print(
+            f"output (logit) {found['output']:+.3f}, of mean residues {found['baseline']:+.3f}: "
+            f"{found['through sequence']:+.3f} through the sequence, "
+            f"{found['through structure']:+.3f} through the structure, {found['gap']:+.3f} missed "
+            "by the steps", highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    console.print(f"written: {', '.join(facts['written'])}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run(explain)

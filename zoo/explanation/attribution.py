@@ -1,0 +1,156 @@
+"""Integrated gradients: how much of an output each residue brought, through either branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.heads import ResidueHead
+from zoo.model import FusedModel
+from zoo.prediction.inference import residue_rows
+from zoo.proteins.batch import Batch
+from zoo.proteins.protein import Protein
+
+Array = NDArray[np.float64]
+TOKENS, STANDARD = "tokens", "ACDEFGHIKLMNPQRSTVWY"
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Shares of one output, in its logits.
+
+    Attributes:
+        sequence: (residues,) through the language model's token embeddings, against their mean
+            over the standard residues.
+        structure: (residues,) through the features of the graph's nodes, against their means
+            over the protein.
+        output: what is explained.
+        baseline: the same of mean residues and nodes.
+        gap: output - baseline - all shares: what the sum over steps missed.
+    """
+
+    sequence: Array
+    structure: Array
+    output: float
+    baseline: float
+    gap: float
+
+
+def attribute(
+    model: FusedModel, protein: Protein, batch: Batch, *, steps: int, column: int = 0,
+    residue: int | None = None,
+) -> Attribution:  # fmt: skip
+    """Return integrated gradients (Sundararajan et al., arXiv:1703.01365), by Captum.
+
+    The path goes from the mean residue and the mean node to the protein as it is; edges stay. With
+    a residue head the output is that of one residue, or the mean over all. Several nodes of one
+    residue, as in atom graphs, show one of them.
+
+    Args:
+        model: with a head; its language model may be frozen.
+        protein: one.
+        batch: of it alone.
+        steps: of the path.
+        column: of the head's output.
+        residue: position along the chains end to end; None for the mean.
+
+    Raises:
+        IndexError: if the residue is no node.
+    """
+    from captum.attr import IntegratedGradients
+
+    wanted, parts = _output_of(model, batch, column, residue), _inputs(model, batch)
+
+    def forward(*given: Tensor) -> Tensor:
+        steps = (dict(zip(parts, step, strict=True)) for step in zip(*given, strict=True))
+        return torch.stack([wanted(_run(model, batch, step)) for step in steps])
+
+    # A leading axis of one: Captum takes the first axis for that of steps.
+    ends = [tuple(x[None] for x in side) for side in zip(*parts.values(), strict=True)]
+    shares = IntegratedGradients(forward).attribute(*ends, n_steps=steps, internal_batch_size=1)
+    with torch.no_grad():
+        output, baseline = (float(forward(*side)[0]) for side in ends)
+    nodes = torch.zeros(len(batch.node_token), 2, dtype=torch.float64)
+    for name, share in zip(parts, shares, strict=True):
+        whole = share[0].double().cpu().flatten(1).sum(1)
+        nodes[:, int(name != TOKENS)] += _at_nodes(whole, batch) if name == TOKENS else whole
+    missed = output - baseline - float(sum(share.double().sum() for share in shares))
+    found = residue_rows(nodes.numpy(), batch, [len(protein)])[0]
+    return Attribution(found[:, 0], found[:, 1], output, baseline, missed)
+
+
+def _output_of(
+    model: FusedModel, batch: Batch, column: int, residue: int | None
+) -> Callable[[Tensor], Tensor]:
+    if not isinstance(model.head, ResidueHead):
+        return lambda out: out[0, column]
+    owner = batch.graph.nodes["residue"]
+    if residue is None:
+        return lambda out: out[owner >= 0, column].mean()
+    at = (owner == residue).nonzero()
+    if not len(at):
+        raise IndexError(f"residue {residue} has no coordinates, so nothing is predicted for it")
+    return lambda out: out[int(at[0, 0]), column]
+
+
+def _inputs(model: FusedModel, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return each input as it is and as of no protein in particular, one row a token or a node.
+
+    Means and not zeros: a norm makes as much of a row near zero as of any other, so that a path
+    from zeros would do all its work in its first step.
+    """
+    parts = {}
+    if model.seq is not None and batch.tokens is not None:
+        held = _embedding(model).weight.detach()[batch.tokens.flatten()]
+        linked = batch.node_token[batch.node_token >= 0]
+        plain = held.index_copy(0, linked, _mean_residue(model).expand(len(linked), -1))
+        parts[TOKENS] = (held, plain)
+    if model.struct is not None:
+        for name in ("node_s", "node_v"):
+            x = batch.graph.nodes[name]
+            parts[name] = (x, x.mean(0).expand_as(x))
+    return parts
+
+
+def _embedding(model: FusedModel) -> Any:
+    seq: Any = model.seq
+    return seq.model.get_input_embeddings()
+
+
+def _mean_residue(model: FusedModel) -> Tensor:
+    """Return (width,) the mean embedding of the twenty standard residues; special tokens stay."""
+    assert model.seq is not None
+    table = _embedding(model).weight.detach()
+    tokens = model.seq.tokenize([STANDARD])
+    ids = tokens.ids[0, tokens.start : tokens.start + len(STANDARD)]
+    return table[ids.to(table.device)].mean(0)
+
+
+def _run(model: FusedModel, batch: Batch, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Return the head's output with other token and node features in the protein's place."""
+    nodes = {**batch.graph.nodes, **{k: x for k, x in inputs.items() if k != TOKENS}}
+    changed = replace(batch, graph=replace(batch.graph, nodes=nodes))
+    # Captum wants a gradient of each input, and not every graph network reads them all.
+    unread = 0.0 * sum(x.sum() for x in inputs.values())
+    if TOKENS not in inputs:
+        return model(changed) + unread
+    assert batch.tokens is not None
+    rows = inputs[TOKENS].view(*batch.tokens.shape, -1)
+    hook = _embedding(model).register_forward_hook(lambda module, args, output: rows)
+    try:
+        hidden = model.tap_with_gradient(changed) if model.side is not None else None
+        return model(changed, hidden) + unread
+    finally:
+        hook.remove()
+
+
+def _at_nodes(tokens: Tensor, batch: Batch) -> Tensor:
+    """Return (nodes,) from one value a token; ligand atoms have none."""
+    at = batch.node_token.cpu()
+    return torch.where(at >= 0, tokens[at.clamp(min=0)], 0.0)
