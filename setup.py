@@ -58,13 +58,15 @@ setup(
         "hpo": ["optuna>=5.0"],
         # Studies on many machines.
         "cluster": ["psycopg[binary]>=3.1", "pymysql", "grpcio", "protobuf"],
-        "notebooks": ["jupyterlab", "nbclient"],
+        "notebooks": ["jupyterlab"],
         "loggers": ["tensorboard", "wandb"],
         "parquet": ["pyarrow"],
         "dev": [
             "pytest>=8",
             "pytest-xdist",
             "hypothesis",
+            "ipykernel",
+            "nbclient",
             "ruff",
             "mypy",
             "types-PyYAML",

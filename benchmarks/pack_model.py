@@ -1,7 +1,8 @@
 """Put a trained run, or a language model, where the package ships models from.
 
     python benchmarks/pack_model.py runs/ppbs ppbs --title "Protein binding sites" \\
-        --source "GraphPPIS (MIT), coordinates PDB (CC0)" --not-for "..." --command "python -m ..."
+        --source "GraphPPIS (MIT), coordinates PDB (CC0)" --remark "Chosen on validation." \\
+        --not-for "..." --command "python -m ..."
     python benchmarks/pack_model.py runs/plm plm_mini
 
 A run must have been scored (`zoo.evaluate`). Left out are checkpoints, logs and predictions;
@@ -57,7 +58,7 @@ def card(name: str, given: argparse.Namespace, facts: dict[str, Any], metrics: A
         "```bash", f"python -m zoo.predict structures/ --model {name} --out found --structures",
         "```", "", "## Scores", "",
         f"On the test split ({metrics['samples']} samples, hash {metrics['split_hash']}), which "
-        "was neither trained on nor chosen by. 95 % intervals over proteins or groups; the "
+        f"was not trained on. {given.remark} 95 % intervals over proteins or groups; the "
         "difference is paired, to the best trivial baseline over all test samples.", "",
         "| target | subset | metric | score | best baseline | difference |",
         "|---|---|---|---|---|---|",
@@ -132,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
-    for option in ("--title", "--source", "--not-for", "--command"):
+    for option in ("--title", "--source", "--not-for", "--command", "--remark"):
         parser.add_argument(option, default="")
     given = parser.parse_args()
     out = HOME / given.name

@@ -77,7 +77,9 @@ def test_a_packed_run_predicts_and_its_card_has_its_scores(
     monkeypatch.setattr(pretrained, "HOME", tmp_path / "home")
     pack = script("pack_model")
     monkeypatch.setattr(pack, "HOME", tmp_path / "home")
-    given = argparse.Namespace(title="Sites", source="here", not_for="much", command="zoo.train")
+    given = argparse.Namespace(
+        title="Sites", source="here", not_for="much", command="zoo.train", remark=""
+    )
     pack.pack_run(job.folder, tmp_path / "home" / "sites", given)
     card = (tmp_path / "home" / "sites" / "README.md").read_text()
     metrics = json.loads((job.folder / "metrics.json").read_text())

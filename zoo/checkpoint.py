@@ -19,6 +19,7 @@ from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
 from zoo.model import FusedModel
 from zoo.model_card import model_card
 from zoo.pretrained import folder_of, hint
+from zoo.runs import FACTS, read_run
 from zoo.summary import RANDOM_WARNING
 
 CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
@@ -64,14 +65,15 @@ def load_model(folder: str | Path) -> FusedModel:
     """Return the model that `save_model` wrote, bit for bit, in evaluation mode.
 
     Args:
-        folder: or the name of a model that comes with the package; of an ensemble, one member's.
+        folder: or the name of a model that comes with the package; of a run with several models
+            the first is loaded.
 
     Raises:
         CheckpointError: if the folder is no saved model, its weights do not fit its config, or
             the language model is not the one that it was saved with.
         WeightsError: if the pretrained language model cannot be had here.
     """
-    folder = folder_of(folder)
+    folder = _of_first_member(folder_of(folder))
     config, fingerprint = _read_config(folder)
     model = build_model(config)
     if model.recipe.fingerprint != fingerprint:
@@ -84,6 +86,13 @@ def load_model(folder: str | Path) -> FusedModel:
     if model.recipe.random_plm:
         warnings.warn(f"{folder}: {RANDOM_WARNING}", RandomWeightsWarning, stacklevel=2)
     return model
+
+
+def _of_first_member(folder: Path) -> Path:
+    """Return the folder of a run's first model, or the folder itself."""
+    if (folder / CONFIG).exists() or not (folder / FACTS).exists():
+        return folder
+    return read_run(folder).members[0].folder
 
 
 def own_state(model: FusedModel) -> dict[str, torch.Tensor]:
