@@ -79,7 +79,8 @@ def _shipped(name: str) -> dict[str, Any]:
     """Return the row of a language model that comes with the package."""
     folder = pretrained.HOME / name
     config = jsonlib.loads((folder / "config.json").read_text())
-    raw = (folder / "model.safetensors").open("rb").read(1_000_000)
+    with (folder / "model.safetensors").open("rb") as file:
+        raw = file.read(1_000_000)
     header = jsonlib.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     shapes = [facts["shape"] for key, facts in header.items() if key.startswith("esm.")]
     return {
