@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli import console, run
+from zoo.page import page, picture, png_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,23 +23,6 @@ CONTOURS = (("local.width", "local.gate_width"), ("global.num_heads", "global.he
 """Pairs of values that are drawn over each other, where a space has both."""
 HEADLINES = ("average_precision", "accuracy", "micro_average_precision", "rmse")
 """Of a test's metrics the one that is shown: the first that there is."""
-STYLE = """
-:root { color-scheme: light; --ink: #1d2430; --soft: #667085; --line: #e3e6eb; --blue: #2563a8; }
-* { box-sizing: border-box; }
-body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff; }
-main { max-width: 62rem; margin: 0 auto; padding: 2rem 1.2rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
-p, figcaption { max-width: 46rem; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
-figure { margin: .6rem 0 0; } img { max-width: 100%; height: auto; display: block; }
-.facts { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 1.2rem 0; }
-.facts div { min-width: 7rem; } .facts b { display: block; font-size: 1.35rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
-th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
-pre { background: #f6f7f9; padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; }
-details summary { cursor: pointer; color: var(--blue); }
-"""
 
 
 def report(
@@ -70,21 +52,14 @@ def write_report(study: Study, place: Path) -> Path:
     for key, title, caption, figure in _figures(study):
         if figure is None:
             continue
-        data = io.BytesIO()
-        figure.savefig(data, format="png", bbox_inches="tight")
-        (place / f"{key}.png").write_bytes(data.getvalue())
-        sections.append(_section(title, caption, data.getvalue()))
+        data = png_of(figure)
+        (place / f"{key}.png").write_bytes(data)
+        sections.append(picture(title, caption, data))
     results = _results(study)
     best = _best(study, place)
     body = "".join([_head(study), _retrained(results), *sections, _table(study), best])
-    title = html.escape(study.study_name)
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body><main>{body}</main></body></html>"
-    )
     path = place / PAGE
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page(study.study_name, body), encoding="utf-8")
     return path
 
 
@@ -116,15 +91,6 @@ def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
             yield (f"contour_{first}_{second}".replace(".", "_"), f"{first} and {second}",
                    "Score over both, between trials interpolated.",
                    figures.contour(study, first, second))  # fmt: skip
-
-
-def _section(title: str, caption: str, png: bytes) -> str:
-    source = base64.b64encode(png).decode()
-    return (
-        f"<h2>{html.escape(title)}</h2><figure><img alt={json.dumps(html.escape(title))} "
-        f'src="data:image/png;base64,{source}"><figcaption>{html.escape(caption)}</figcaption>'
-        "</figure>"
-    )
 
 
 def _placed(study: Study) -> list[FrozenTrial]:

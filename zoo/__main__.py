@@ -15,6 +15,7 @@ VERBS = {
     "evaluate": "score a trained model, with intervals, beside trivial baselines",
     "predict": "apply a trained model to new structures",
     "explain": "show what a trained model went by, residue by residue",
+    "report": "write a page: scores, curves, worst cases, structures in colour",
     "baseline": "score trivial baselines on prepared data",
     "compare": "compare models on the same examples, with intervals",
     "ablate": "fill a fair table: every fusion with every graph network",

@@ -1,0 +1,161 @@
+"""One score a protein, and how it goes with length and with kinship to the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.metrics.chains import per_chain
+from zoo.metrics.predictions import Predictions
+from zoo.metrics.rows import Array
+from zoo.runs import Run
+from zoo.tasks.similarity import main_chains, near_duplicates
+
+LEAST_IDENTITY = 0.3
+"""Below it the built-in search finds no relatives that can be relied on."""
+LENGTHS = (0, 100, 200, 400, 10**9)
+IDENTITIES = (0.0, LEAST_IDENTITY, 0.5, 0.9, 1.01)
+RESAMPLES = 1000
+Sequences = Mapping[str, Sequence[str]]
+
+
+class Scores(NamedTuple):
+    """One number a protein.
+
+    Attributes:
+        name: of the metric.
+        higher: whether more is better.
+        values: by sample id, best first.
+    """
+
+    name: str
+    higher: bool
+    values: dict[str, float]
+
+
+class Bin(NamedTuple):
+    """Proteins that are alike: how many, and the mean of their scores with its 95 % interval."""
+
+    name: str
+    proteins: int
+    mean: float
+    low: float
+    high: float
+
+
+def score_each(one: Predictions) -> Scores:
+    """Return the score of every protein that has one.
+
+    Average precision within a chain for binary residues; for other classes the probability of
+    what is true (of labels, the mean over labels); for numbers the absolute error.
+    """
+    if one.target.kind == "binary" and one.target.level == "residue":
+        known = ~np.isnan(one.y_true)
+        y, chain = one.y_true[known], one.id[known]
+        values = per_chain(_average_precision, y, one.y_pred[known], chain)
+        return _ordered("average precision", True, np.unique(chain), values)
+    each = _of_rows(one)
+    higher = one.target.kind != "regression"
+    names, place = np.unique(one.id, return_inverse=True)
+    there = ~np.isnan(each)
+    total = np.bincount(place[there], each[there], len(names))
+    count = np.bincount(place[there], minlength=len(names))
+    values = np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0)
+    return _ordered("probability of the truth" if higher else "absolute error",
+                    higher, names, values)  # fmt: skip
+
+
+def _average_precision(y: Array, score: Array) -> float:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(y, score)) if y.any() else float("nan")
+
+
+def _of_rows(one: Predictions) -> Array:
+    """Return (n,) the error or the probability of the truth, NaN where that is unknown."""
+    y, p = one.y_true, one.y_pred
+    if one.target.kind == "regression":
+        return np.abs(y - p)
+    if one.target.kind == "multiclass":
+        known = ~np.isnan(y)
+        of_true = p[np.arange(len(y)), np.where(known, y, 0).astype(int)]
+        return np.where(known, of_true, np.nan)
+    of_true = np.where(np.isnan(y), np.nan, np.where(y > 0, p, 1.0 - p))
+    if of_true.ndim == 1:
+        return of_true
+    known = ~np.isnan(of_true)
+    return np.nansum(of_true, axis=1) / np.where(known.any(1), known.sum(1), np.nan)
+
+
+def _ordered(name: str, higher: bool, ids: Array, values: Array) -> Scores:
+    there = np.flatnonzero(~np.isnan(values))
+    order = there[np.argsort(-values[there] if higher else values[there], kind="stable")]
+    return Scores(name, higher, {str(ids[at]): float(values[at]) for at in order})
+
+
+def nearest_identity(run: Run, sequences: Sequences, ids: Sequence[str]) -> dict[str, float]:
+    """Return the identity of each protein to the nearest that its model was trained on.
+
+    Identical residues over the shorter sequence; 0 where none reaches `LEAST_IDENTITY`, which says
+    that the search found none, not that there is none. Proteins that no member holds out are not
+    there.
+    """
+    found: dict[str, float] = {}
+    for member in {member.fold: member for member in run.members}.values():
+        splits = member.splits() or {}
+        held = sorted(set(splits.get("test", ())) & set(ids) & set(sequences))
+        train = [key for key in splits.get("train", ()) if key in sequences]
+        ours, owner = _chains(sequences, held)
+        theirs, _ = _chains(sequences, train)
+        found |= dict.fromkeys(held, 0.0)
+        for _, at, same in near_duplicates(theirs, ours, LEAST_IDENTITY):
+            found[owner[at]] = max(found[owner[at]], same)
+    return found
+
+
+def _chains(sequences: Sequences, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+    pairs = [(chain, key) for key in keys for chain in main_chains(sequences[key])]
+    return [chain for chain, _ in pairs], [key for _, key in pairs]
+
+
+def by_length(scores: Scores, sequences: Sequences) -> list[Bin]:
+    """Return the scores by number of residues."""
+    lengths = {key: float(sum(map(len, sequences[key]))) for key in scores.values}
+    names = ["below 100", "100 to 199", "200 to 399", "400 and more"]
+    return _binned(scores, lengths, LENGTHS, names)
+
+
+def by_identity(scores: Scores, identity: Mapping[str, float]) -> list[Bin]:
+    """Return the scores by identity to the nearest training sequence."""
+    names = ["none found at 30 %", "30 to 49 %", "50 to 89 %", "90 % and more"]
+    return _binned(scores, identity, IDENTITIES, names)
+
+
+def _binned(
+    scores: Scores, where: Mapping[str, float], edges: Sequence[float], names: Sequence[str]
+) -> list[Bin]:
+    found = []
+    for name, low, high in zip(names, edges, edges[1:], strict=False):
+        values = [score for key, score in scores.values.items()
+                  if key in where and low <= where[key] < high]  # fmt: skip
+        if values:
+            found.append(_bin(name, np.array(values)))
+    return found
+
+
+def _bin(name: str, values: Array) -> Bin:
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(values, (RESAMPLES, len(values))).mean(1)
+    low, high = np.percentile(drawn, (2.5, 97.5)) if len(values) > 1 else (np.nan, np.nan)
+    return Bin(name, len(values), float(values.mean()), float(low), float(high))
+
+
+def chosen(scores: Scores, asked: Sequence[str]) -> list[str]:
+    """Return which proteins are drawn: those asked for, else two each of best, middle and worst."""
+    if asked:
+        return list(asked)
+    keys = list(scores.values)
+    middle = len(keys) // 2
+    return list(dict.fromkeys([*keys[:2], *keys[middle : middle + 2], *keys[-2:]]))
