@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,10 @@ from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE, MODEL
 from zoo.page import picture, png_of, table
+from zoo.reporting import drawing
 from zoo.reporting.proteins import Bin, Scores
 from zoo.runs import Run
 from zoo.training.callbacks import CURVES, read_curves
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 CASES = 8
 BINS = 10
@@ -85,24 +83,12 @@ def _cell(found: Mapping[str, Any] | None, sign: str = "") -> str:
 
 def curves(run: Run) -> str:
     """Return the losses and validation scores of every member; empty where none were kept."""
-    from matplotlib.figure import Figure
-
     found = {member.name: read_curves(member.folder / CURVES) for member in run.members
              if (member.folder / CURVES).is_file()}  # fmt: skip
     if not any(found.values()):
         return ""
-    figure = Figure(figsize=(9, 3.2), layout="constrained", dpi=110)
-    losses, score = figure.subplots(1, 2)
-    for at, (name, rows) in enumerate(found.items()):
-        epochs = [row["epoch"] for row in rows]
-        losses.plot(epochs, [row["train_loss"] for row in rows], f"C{at}--", linewidth=1)
-        losses.plot(epochs, [row["val_loss"] for row in rows], f"C{at}", label=name)
-        score.plot(epochs, [row["val_score"] for row in rows], f"C{at}", marker=".")
-    losses.set(xlabel="epoch", ylabel="loss")
-    losses.legend(frameon=False, fontsize=8)
-    score.set(xlabel="epoch", ylabel="validation score")
     return picture("Training", "Losses in training (dashed) and validation, and the score that "
-                   "chose the epoch.", png_of(figure))  # fmt: skip
+                   "chose the epoch.", png_of(drawing.curves(found)))  # fmt: skip
 
 
 def calibration(one: Predictions) -> str:
@@ -119,20 +105,7 @@ def calibration(one: Predictions) -> str:
         return ""
     return picture("Calibration", f"Predicted probability against how often it came true, {BINS} "
                    "bins of equal size; on the line, probabilities mean what they say.",
-                   png_of(_reliability(p[known], y[known])))  # fmt: skip
-
-
-def _reliability(p: Any, y: Any) -> Figure:
-    from matplotlib.figure import Figure
-
-    order = np.argsort(p, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
-    figure = Figure(figsize=(4, 3.6), layout="constrained", dpi=110)
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.8")
-    axes.plot([p[part].mean() for part in parts], [y[part].mean() for part in parts], marker="o")
-    axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
-    return figure
+                   png_of(drawing.reliability(p[known], y[known], BINS)))  # fmt: skip
 
 
 def bins(title: str, told: str, first: str, metric: str, found: Sequence[Bin]) -> str:

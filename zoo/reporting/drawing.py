@@ -1,0 +1,37 @@
+"""The figures of a run's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from zoo.metrics.rows import Array
+
+
+def curves(found: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
+    """Return losses and validation scores over the epochs, by member."""
+    figure = Figure(figsize=(9, 3.2), layout="constrained", dpi=110)
+    losses, score = figure.subplots(1, 2)
+    for at, (name, rows) in enumerate(found.items()):
+        epochs = [row["epoch"] for row in rows]
+        losses.plot(epochs, [row["train_loss"] for row in rows], f"C{at}--", linewidth=1)
+        losses.plot(epochs, [row["val_loss"] for row in rows], f"C{at}", label=name)
+        score.plot(epochs, [row["val_score"] for row in rows], f"C{at}", marker=".")
+    losses.set(xlabel="epoch", ylabel="loss")
+    losses.legend(frameon=False, fontsize=8)
+    score.set(xlabel="epoch", ylabel="validation score")
+    return figure
+
+
+def reliability(p: Array, y: Array, bins: int) -> Figure:
+    """Return how often what was said to be so likely was so: (n,) probabilities and outcomes."""
+    order = np.argsort(p, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    figure = Figure(figsize=(4, 3.6), layout="constrained", dpi=110)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.8")
+    axes.plot([p[part].mean() for part in parts], [y[part].mean() for part in parts], marker="o")
+    axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
+    return figure
