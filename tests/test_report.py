@@ -68,11 +68,17 @@ def test_the_colours_are_the_predictions(capsys: Capture, tmp_path: Path) -> Non
     assert labels == pytest.approx(rows.y_true, nan_ok=True)
 
 
-def test_without_scores_it_says_what_to_run(capsys: Capture, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
+def test_without_scores_it_says_what_to_run(capsys: Capture, tmp_path: Path, name: str) -> None:
     run = evaluated(capsys, tmp_path, "binary")
-    (run / "metrics.json").unlink()
+    (run / name).unlink()
     found = call(capsys, "report", run)
     assert found.code == ConfigError.exit_code and "zoo.evaluate" in found.err
+
+
+def test_a_shipped_model_needs_scores_of_its_own(capsys: Capture) -> None:
+    found = call(capsys, "report", "ppbs")
+    assert found.code == ConfigError.exit_code and "--scores is missing" in found.err
 
 
 def test_an_unknown_protein_is_named(capsys: Capture, tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ def report(
         from zoo.runs import read_run
 
         found = read_run(folder_of(folder))
+        if scores is None and found.folder != folder:
+            raise ConfigError(
+                f"--scores is missing: {folder} is a part of the package, which holds no "
+                f"predictions. First: python -m zoo.evaluate {folder} --data PREPARED --out DIR."
+            )
         scores = scores or found.folder
         path = out or scores / PAGE
         text = _page(found, data or found.data, scores, protein or [])
@@ -61,7 +66,7 @@ def report(
 
 
 def _page(found: Run, data: Path, scores: Path, asked: list[str]) -> str:
-    from zoo.metrics.predictions import read_predictions
+    from zoo.metrics.predictions import NAME, read_predictions
     from zoo.page import page
     from zoo.prediction.evaluation import check_data
     from zoo.reporting import proteins, sections, viewer
@@ -70,10 +75,10 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str]) -> str:
     from zoo.tasks.store import Store
 
     metrics = read_json(scores / "metrics.json")
-    if metrics is None:
+    if metrics is None or not (scores / NAME).is_file():
         raise ConfigError(
-            f"{scores} holds no metrics.json. First: python -m zoo.evaluate {found.folder}; "
-            "--scores names another folder that it wrote."
+            f"{scores} holds no metrics.json and {NAME}. First: "
+            f"python -m zoo.evaluate {found.folder}; --scores names another folder that it wrote."
         )
     predictions = read_predictions(scores)
     check_data(found, data)
