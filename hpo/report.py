@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli import console, run
+from zoo.page import figures as figures_of
 from zoo.page import page, picture, png_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ def _head(study: Study) -> str:
     }  # fmt: skip
     if len(study.directions) == 1 and "COMPLETE" in states:
         facts["best score in the search"] = f"{max(t.value or 0 for t in trials if t.values):.4f}"
-    cells = "".join(f"<div><b>{value}</b>{name}</div>" for name, value in facts.items())
     config = made_for.get("config", {})
     told = (
         f"Task {config.get('task')}; objectives {', '.join(made_for.get('objectives', []))}; "
@@ -125,7 +125,7 @@ def _head(study: Study) -> str:
     warned = "<p><b>The language model has random weights: it was never trained.</b></p>"
     return (
         f"<h1>{html.escape(study.study_name)}</h1><p class=soft>{html.escape(told)}</p>"
-        f"{warned if random else ''}<div class=facts>{cells}</div>"
+        f"{warned if random else ''}{figures_of(facts)}"
     )
 
 

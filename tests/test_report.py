@@ -16,22 +16,28 @@ from tests.metrics.samples import predictions, sample
 from tests.test_evaluate import TARGETS, prepare, some_samples, train
 from tests.verbs import call
 from zoo.errors import ConfigError
+from zoo.evaluate import evaluate
 from zoo.metrics.predictions import Predictions
 from zoo.reporting import viewer
 from zoo.reporting.proteins import by_identity, by_length, chosen, nearest_identity, score_each
 from zoo.runs import read_run
 
 Capture = pytest.CaptureFixture[str]
+Runs = dict[str, Path]
 KINDS = ("binary", "regression", "multiclass", "multilabel")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def evaluated(capsys: Capture, tmp_path: Path, kind: str) -> Path:
-    """Return a run with its scores."""
-    data = prepare(tmp_path / "data", some_samples(TARGETS[kind]), TARGETS[kind])
-    run = train(tmp_path / "run", shelf.save_plm("esm", tmp_path / "plm"), data, kind)
-    assert call(capsys, "evaluate", run, "--bootstrap", 10).code == 0
-    return run
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """A run of every kind of target, with its scores."""
+    root, found = tmp_path_factory.mktemp("runs"), {}
+    plm = shelf.save_plm("esm", root / "plm")
+    for kind in KINDS:
+        data = prepare(root / f"{kind}_data", some_samples(TARGETS[kind]), TARGETS[kind])
+        found[kind] = train(root / kind, plm, data, kind)
+        evaluate(found[kind], bootstrap=10)
+    return found
 
 
 def drawn(page: str) -> dict[str, dict[str, object]]:
@@ -40,27 +46,29 @@ def drawn(page: str) -> dict[str, dict[str, object]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_page_of_every_kind_of_target(capsys: Capture, tmp_path: Path, kind: str) -> None:
-    run = evaluated(capsys, tmp_path, kind)
-    assert call(capsys, "report", run).code == 0
-    page = (run / "report.html").read_text()
-    assert "<img" in page or kind == "regression"
-    assert "Worst cases" in page and "By kinship" in page
-    assert not re.search(r'(src|href)="http', page)  # nothing is fetched
+def test_a_page_of_every_kind_of_target(
+    capsys: Capture, runs: Runs, tmp_path: Path, kind: str
+) -> None:
+    run, page = runs[kind], tmp_path / "page.html"
+    assert call(capsys, "report", run, "--out", page).code == 0
+    text = page.read_text()
+    assert "Worst cases" in text and "By kinship" in text
+    assert ("Calibration" in text) == (kind != "regression")
+    assert not re.search(r'(src|href)="http', text)  # nothing is fetched
     (target, *_) = TARGETS[kind]
-    for one in drawn(page).values():
+    for one in drawn(text).values():
         names = {"prediction", "label"} if target.level == "residue" else set()
         gates = {name for name in one["columns"] if name.startswith("gate_")}
         assert gates and set(one["columns"]) - gates == names
         assert {len(column) for column in one["columns"].values()} == {len(one["sequence"])}
 
 
-def test_the_colours_are_the_predictions(capsys: Capture, tmp_path: Path) -> None:
+def test_the_colours_are_the_predictions(capsys: Capture, runs: Runs, tmp_path: Path) -> None:
     from zoo.metrics.predictions import read_predictions
 
-    run = evaluated(capsys, tmp_path, "binary")
-    assert call(capsys, "report", run, "--protein", "p03").code == 0
-    (found,) = drawn((run / "report.html").read_text()).values()
+    run, page = runs["binary"], tmp_path / "page.html"
+    assert call(capsys, "report", run, "--protein", "p03", "--out", page).code == 0
+    (found,) = drawn(page.read_text()).values()
     rows = read_predictions(run)["site"]
     rows = rows.take(rows.id == "p03")
     assert found["columns"]["prediction"] == pytest.approx(rows.y_pred, abs=1e-4)
@@ -69,10 +77,11 @@ def test_the_colours_are_the_predictions(capsys: Capture, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
-def test_without_scores_it_says_what_to_run(capsys: Capture, tmp_path: Path, name: str) -> None:
-    run = evaluated(capsys, tmp_path, "binary")
-    (run / name).unlink()
-    found = call(capsys, "report", run)
+def test_without_scores_it_says_what_to_run(
+    capsys: Capture, runs: Runs, tmp_path: Path, name: str
+) -> None:
+    shutil.copy(runs["binary"] / name, tmp_path)  # the other one is missing
+    found = call(capsys, "report", runs["binary"], "--scores", tmp_path)
     assert found.code == ConfigError.exit_code and "zoo.evaluate" in found.err
 
 
@@ -81,9 +90,9 @@ def test_a_shipped_model_needs_scores_of_its_own(capsys: Capture) -> None:
     assert found.code == ConfigError.exit_code and "--scores is missing" in found.err
 
 
-def test_an_unknown_protein_is_named(capsys: Capture, tmp_path: Path) -> None:
-    run = evaluated(capsys, tmp_path, "binary")
-    found = call(capsys, "report", run, "--protein", "p99x")
+def test_an_unknown_protein_is_named(capsys: Capture, runs: Runs, tmp_path: Path) -> None:
+    found = call(capsys, "report", runs["binary"], "--protein", "p99x", "--out", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
     assert found.code == ConfigError.exit_code and "p99x" in found.err
 
 
@@ -119,9 +128,8 @@ def _likely(one: Predictions) -> Predictions:
     return one
 
 
-def test_kin_of_the_training_data_are_found(capsys: Capture, tmp_path: Path) -> None:
-    run = evaluated(capsys, tmp_path, "regression")
-    found = read_run(run)
+def test_kin_of_the_training_data_are_found(runs: Runs) -> None:
+    found = read_run(runs["regression"])
     splits = found.members[0].splits()
     test, train_key = splits["test"][0], splits["train"][0]
     rng = np.random.default_rng(0)
@@ -138,7 +146,7 @@ def test_each_protein_is_in_one_bin() -> None:
     lengths = {key: ("A" * (20 + 15 * at),) for at, key in enumerate(each.values)}
     bins = by_length(each, lengths)
     assert sum(one.proteins for one in bins) == len(each.values)
-    assert all(one.low <= one.mean <= one.high for one in bins)
+    assert all(one.mean.low <= one.mean.value <= one.mean.high for one in bins)
     identity = dict(zip(each.values, np.linspace(0, 1, len(each.values)), strict=True))
     assert sum(one.proteins for one in by_identity(each, identity)) == len(each.values)
 
@@ -150,18 +158,38 @@ def test_best_middle_and_worst_are_drawn() -> None:
     assert chosen(each, ["x"]) == ["x"]
 
 
+WATCH = """<script>
+window.onerror = (told) => { document.documentElement.dataset.error = told; };
+</script>"""
+POINT = """<script>
+document.querySelectorAll("#strip span")[4].onmouseenter();
+document.body.append(Object.assign(document.createElement("p"),
+  {id: "seen", textContent: document.getElementById("told").textContent}));
+const menu = document.getElementById("protein");
+menu.value = menu.options[1].value;
+menu.onchange();
+</script>"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_a_browser_runs_the_page(capsys: Capture, tmp_path: Path) -> None:
-    run = evaluated(capsys, tmp_path, "binary")
-    assert call(capsys, "report", run).code == 0
-    found = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+def test_a_browser_shows_the_residue_that_is_pointed_at(
+    capsys: Capture, runs: Runs, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    assert call(capsys, "report", runs["binary"], "--out", page).code == 0
+    first, second, *_ = drawn(page.read_text()).values()
+    text = page.read_text().replace("<head>", f"<head>{WATCH}")
+    page.write_text(text.replace("</body>", f"{POINT}</body>"))
+    shown = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic",
          "--no-first-run", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom",
-         "--virtual-time-budget=5000", (run / "report.html").as_uri()],
+         "--virtual-time-budget=5000", page.as_uri()],
         capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    strip = re.search(r'<div id="strip">(.*?)</div>', found.stdout).group(1)
-    first = next(iter(drawn(found.stdout).values()))
-    assert strip.count("<span") == len(first["sequence"])
-    assert "Point at a residue." in found.stdout
+    ).stdout  # fmt: skip
+    assert "data-error=" not in re.search(r"<html[^>]*>", shown).group()
+    seen = re.search(r'<p id="seen">(.*?)</p>', shown).group(1)
+    assert seen.startswith(first["sequence"][4])
+    assert f"prediction {first['columns']['prediction'][4]:.3f}"[:-1] in seen
+    strip = re.search(r'<div id="strip">(.*?)</div>', shown).group(1)
+    assert re.sub(r"<[^>]*>", "", strip) == second["sequence"]

@@ -72,10 +72,10 @@ def _columns(
     model: FusedModel, protein: Protein, steps: int, output: int, residue: int | None
 ) -> tuple[dict[str, Any], dict[str, Any], Attribution | None]:
     from zoo.explanation.attribution import attribute
-    from zoo.explanation.exchanges import look
+    from zoo.explanation.exchanges import look, weighs
 
     batch, seen = model.batch([protein]), None
-    if model.fuse_after and model.recipe.config.fusion.name != "serial":
+    if weighs(model):
         seen = look(model, protein, batch)
     outputs = model.head.out.out_features if model.head is not None else 0
     if output >= outputs:

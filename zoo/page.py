@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ def picture(title: str, caption: str, png: bytes) -> str:
         f'src="data:image/png;base64,{source}"><figcaption>{html.escape(caption)}</figcaption>'
         "</figure>"
     )
+
+
+def figures(facts: Mapping[str, object]) -> str:
+    """Return what counts most, large; names and values are escaped."""
+    cells = (f"<div><b>{html.escape(str(value))}</b>{html.escape(name)}</div>"
+             for name, value in facts.items())  # fmt: skip
+    return f"<div class=facts>{''.join(cells)}</div>"
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

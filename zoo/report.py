@@ -101,7 +101,8 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str]) -> str:
     body += [
         sections.calibration(held),
         sections.bins("By kinship", "Identity to the nearest sequence that the model was trained "
-                      "on: identical residues over the shorter chain.", "nearest",
+                      "on: identical residues over the shorter chain. The search, by shared words, "
+                      "misses some kin below about 35 %.", "nearest",
                       each.name, proteins.by_identity(each, identity)),
         sections.bins("By length", "Residues of the protein.", "residues", each.name,
                       proteins.by_length(each, sequences)),
@@ -115,19 +116,18 @@ def _drawn(
     found: Run, store: Store, held: Predictions, each: Scores, keys: list[str]
 ) -> dict[str, Any]:
     """Return the chosen proteins as the viewer takes them, those without coordinates left out."""
-    from zoo.explanation.exchanges import look
+    from zoo.explanation.exchanges import look, weighs
     from zoo.prediction.ensemble import load_ensemble
     from zoo.reporting.viewer import describe
 
     model = load_ensemble(found.folder, "cpu").models[0]
-    weighs = model.fuse_after and model.recipe.config.fusion.name != "serial"
     drawn = {}
     for key in keys:
         protein = store[key].protein
         if not protein.has_structure:
             continue
         columns = _values(held.take(held.id == key), len(protein))
-        if weighs:
+        if weighs(model):
             columns |= look(model, protein, model.batch([protein])).columns
         title = f"{key} ({each.name} {each.values[key]:.3f})"
         one = describe(protein, title, columns) if columns else None

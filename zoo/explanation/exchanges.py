@@ -34,6 +34,11 @@ class Exchanges:
     attention: Mapping[str, NDArray[np.float32]]
 
 
+def weighs(model: FusedModel) -> bool:
+    """Return whether the model has exchanges with weights to look at."""
+    return bool(model.fuse_after) and model.recipe.config.fusion.name != "serial"
+
+
 def look(model: FusedModel, protein: Protein, batch: Batch) -> Exchanges:
     """Return how a model's exchanges weighed one protein.
 

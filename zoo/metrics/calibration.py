@@ -78,17 +78,33 @@ def calibration_error(target: Target, probabilities: Array, y_true: Array, bins:
     """
     if target.kind == "regression":
         return float("nan")
-    confidence, y = _rows(target, probabilities, y_true)
-    if not len(y):
-        return float("nan")
-    right = y
+    said, came, count = reliability(target, probabilities, y_true, bins)
+    return float(count @ np.abs(said - came) / count.sum()) if len(count) else float("nan")
+
+
+def reliability(
+    target: Target, probabilities: Array, y_true: Array, bins: int = 15
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return mean confidence, frequency and number of rows in each bin that has any.
+
+    Args:
+        target: of classes; as the other arguments, see `calibration_error`.
+        probabilities: (n,) of yes, (n, C) otherwise.
+        y_true: (n,), or (n, C) of a multilabel target.
+        bins: how many.
+    """
+    confidence, right = _rows(target, probabilities, y_true)
     if confidence.ndim == 2:
-        right = confidence.argmax(axis=1) == y
+        right = (confidence.argmax(axis=1) == right).astype(np.int64)
         confidence = confidence.max(axis=1)
     _, place, count = np.unique(confidence, return_inverse=True, return_counts=True)
     first = np.cumsum(count) - count
-    bin_of = (first * bins // len(y))[place]
-    return float(np.abs(np.bincount(bin_of, confidence - right)).sum() / len(y))
+    bin_of = (first * bins // max(len(right), 1))[place]
+    size = np.bincount(bin_of)
+    there = size > 0
+    sums = (np.bincount(bin_of, values)[there] for values in (confidence, right))
+    said, came = (each / size[there] for each in sums)
+    return said, came, size[there]
 
 
 def _rows(target: Target, scores: Array, y_true: Array) -> tuple[Array, NDArray[np.int64]]:

@@ -31,7 +31,8 @@ def per_chain(
     return np.array([metric(*pair) for pair in zip(*parts, strict=True)], np.float64)
 
 
-def _fast_average_precision(y: Array, score: Array) -> float:
+def fast_average_precision(y: Array, score: Array) -> float:
+    """Return average precision; NaN without a positive."""
     return bind_average_precision({"y_true": y, "y_pred": score})(np.ones(len(y)))
 
 
@@ -60,6 +61,6 @@ def _no_positive(data: Rows) -> int:
 
 CHAIN_ROC_AUC = Metric("chain_roc_auc", _bind_chains(fast_roc_auc), excluded=_one_class, needs="id")
 CHAIN_AVERAGE_PRECISION = Metric(
-    "chain_average_precision", _bind_chains(_fast_average_precision), excluded=_no_positive,
+    "chain_average_precision", _bind_chains(fast_average_precision), excluded=_no_positive,
     needs="id",
 )  # fmt: skip

@@ -22,7 +22,7 @@ def show(console: Console, metrics: Values) -> None:
     models = len(metrics["members"])
     of = f", {models} models" if models > 1 else ""
     for name, found in metrics["targets"].items():
-        rows = _part(found, MODEL, POOLED)["examples"]
+        rows = part(found, MODEL, POOLED)["examples"]
         console.print(
             f"\n[bold]{escape(name)}[/], {metrics['split']}: {rows:,} rows of "
             f"{metrics['samples']:,} samples{of}", highlight=False,
@@ -45,13 +45,13 @@ def show(console: Console, metrics: Values) -> None:
 
 def _scores(found: Values) -> Table:
     table = _table("metric", "value", "model - baseline")
-    for metric, value in _part(found, MODEL, POOLED)["values"].items():
-        table.add_row(metric, _cell(value), "")
+    for metric, value in part(found, MODEL, POOLED)["values"].items():
+        table.add_row(metric, cell(value), "")
         moved = found["differences"].get(metric)
         if moved:
-            baseline = _part(found, moved["baseline"], POOLED)["values"][metric]
-            change = f"{_cell(moved, '+')}{_mark(moved)}"
-            table.add_row(f"[dim]  {moved['baseline']}[/]", f"[dim]{_cell(baseline)}[/]", change)
+            baseline = part(found, moved["baseline"], POOLED)["values"][metric]
+            change = f"{cell(moved, '+')}{_mark(moved)}"
+            table.add_row(f"[dim]  {moved['baseline']}[/]", f"[dim]{cell(baseline)}[/]", change)
     return table
 
 
@@ -69,10 +69,10 @@ def _subsets(found: Values, subsets: Sequence[Values]) -> Table:
     baseline = found["differences"].get(metric, {}).get("baseline")
     table = _table("subset", "rows", metric, *([f"model - {baseline}"] if baseline else []))
     for part in subsets:
-        cells = [f"{part['examples']:,}", _cell(part["values"].get(metric))]
+        cells = [f"{part['examples']:,}", cell(part["values"].get(metric))]
         if baseline:
             moved = found["subsets"][part["subset"]].get(metric)
-            cells.append(f"{_cell(moved, '+')}{_mark(moved) if moved else ''}")
+            cells.append(f"{cell(moved, '+')}{_mark(moved) if moved else ''}")
         table.add_row(escape(part["subset"] or "(none)"), *cells)
     return table
 
@@ -85,15 +85,15 @@ def _table(first: str, *names: str) -> Table:
     return table
 
 
-def _part(found: Values, model: str, subset: str) -> Values:
+def part(found: Values, model: str, subset: str) -> Values:
     """Return the scores of the model or a baseline on one subset."""
-    part: Values = next(
-        part for part in found["parts"] if (part["model"], part["subset"]) == (model, subset)
+    one: Values = next(
+        one for one in found["parts"] if (one["model"], one["subset"]) == (model, subset)
     )
-    return part
+    return one
 
 
-def _cell(found: Values | None, sign: str = "") -> str:
+def cell(found: Values | None, sign: str = "") -> str:
     """Return a value with its interval."""
     if found is None or found["value"] is None:
         return "-"

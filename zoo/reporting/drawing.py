@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from zoo.metrics.rows import Array
@@ -25,13 +24,11 @@ def curves(found: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
     return figure
 
 
-def reliability(p: Array, y: Array, bins: int) -> Figure:
-    """Return how often what was said to be so likely was so: (n,) probabilities and outcomes."""
-    order = np.argsort(p, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
+def reliability(said: Array, came: Array) -> Figure:
+    """Return how often what was said to be so likely came true: (bins,) of both."""
     figure = Figure(figsize=(4, 3.6), layout="constrained", dpi=110)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.8")
-    axes.plot([p[part].mean() for part in parts], [y[part].mean() for part in parts], marker="o")
+    axes.plot(said, came, marker="o")
     axes.set(xlabel="predicted", ylabel="observed", xlim=(0, 1), ylim=(0, 1))
     return figure

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.metrics.chains import per_chain
+from zoo.metrics.bootstrap import Interval, interval
+from zoo.metrics.chains import fast_average_precision, per_chain
 from zoo.metrics.predictions import Predictions
-from zoo.metrics.rows import Array
+from zoo.metrics.rows import Array, Rows
 from zoo.runs import Run
 from zoo.tasks.similarity import main_chains, near_duplicates
 
@@ -17,7 +18,6 @@ LEAST_IDENTITY = 0.3
 """Below it the built-in search finds no relatives that can be relied on."""
 LENGTHS = (0, 100, 200, 400, 10**9)
 IDENTITIES = (0.0, LEAST_IDENTITY, 0.5, 0.9, 1.01)
-RESAMPLES = 1000
 Sequences = Mapping[str, Sequence[str]]
 
 
@@ -40,9 +40,7 @@ class Bin(NamedTuple):
 
     name: str
     proteins: int
-    mean: float
-    low: float
-    high: float
+    mean: Interval
 
 
 def score_each(one: Predictions) -> Scores:
@@ -54,7 +52,7 @@ def score_each(one: Predictions) -> Scores:
     if one.target.kind == "binary" and one.target.level == "residue":
         known = ~np.isnan(one.y_true)
         y, chain = one.y_true[known], one.id[known]
-        values = per_chain(_average_precision, y, one.y_pred[known], chain)
+        values = per_chain(fast_average_precision, y, one.y_pred[known], chain)
         return _ordered("average precision", True, np.unique(chain), values)
     each = _of_rows(one)
     higher = one.target.kind != "regression"
@@ -65,12 +63,6 @@ def score_each(one: Predictions) -> Scores:
     values = np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0)
     return _ordered("probability of the truth" if higher else "absolute error",
                     higher, names, values)  # fmt: skip
-
-
-def _average_precision(y: Array, score: Array) -> float:
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(y, score)) if y.any() else float("nan")
 
 
 def _of_rows(one: Predictions) -> Array:
@@ -141,15 +133,13 @@ def _binned(
         values = [score for key, score in scores.values.items()
                   if key in where and low <= where[key] < high]  # fmt: skip
         if values:
-            found.append(_bin(name, np.array(values)))
+            rows = {"y_true": np.array(values)}
+            found.append(Bin(name, len(values), interval(_mean, rows, np.arange(len(values)))))
     return found
 
 
-def _bin(name: str, values: Array) -> Bin:
-    rng = np.random.default_rng(0)
-    drawn = rng.choice(values, (RESAMPLES, len(values))).mean(1)
-    low, high = np.percentile(drawn, (2.5, 97.5)) if len(values) > 1 else (np.nan, np.nan)
-    return Bin(name, len(values), float(values.mean()), float(low), float(high))
+def _mean(rows: Rows) -> float:
+    return float(rows["y_true"].mean())
 
 
 def chosen(scores: Scores, asked: Sequence[str]) -> list[str]:

@@ -6,15 +6,16 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from zoo.metrics.calibration import reliability
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE, MODEL
-from zoo.page import picture, png_of, table
+from zoo.page import figures, picture, png_of, table
+from zoo.prediction.score_tables import cell, part
 from zoo.reporting import drawing
 from zoo.reporting.proteins import Bin, Scores
 from zoo.runs import Run
+from zoo.summary import RANDOM_WARNING
 from zoo.training.callbacks import CURVES, read_curves
 
 CASES = 8
@@ -29,8 +30,7 @@ def head(run: Run, metrics: Mapping[str, Any]) -> str:
         "models": len(metrics["members"]), "language model": config["sequence"]["name"],
         "graph network": config["structure"]["name"], "fusion": config["fusion"]["name"],
     }  # fmt: skip
-    cells = "".join(f"<div><b>{html.escape(str(v))}</b>{name}</div>" for name, v in facts.items())
-    warned = "<p><b>The language model has random weights: it was never trained.</b></p>"
+    warned = f"<p><b>{RANDOM_WARNING}</b></p>" if metrics["random_plm"] else ""
     told = (
         f"Split {metrics['split']} ({metrics['split_hash']}), scored {metrics['created']} with zoo "
         f"{metrics['versions']['zoo']}. Intervals are 95 %, {metrics['bootstrap']['n']:,} "
@@ -38,47 +38,36 @@ def head(run: Run, metrics: Mapping[str, Any]) -> str:
     )
     return (
         f"<h1>{html.escape(run.folder.resolve().name)}</h1><p class=soft>{html.escape(told)}</p>"
-        f"{warned if metrics['random_plm'] else ''}<div class=facts>{cells}</div>"
+        f"{warned}{figures(facts)}"
     )
 
 
 def scores(name: str, found: Mapping[str, Any]) -> str:
     """Return the scores of one target beside the best baseline, and those of its subsets."""
     rows = []
-    for metric, value in _part(found, POOLED)["values"].items():
+    for metric, value in part(found, MODEL, POOLED)["values"].items():
         moved = found["differences"].get(metric)
-        rows.append((metric, _cell(value), moved["baseline"] if moved else "", _cell(moved, "+")))
+        rows.append(
+            (
+                metric,
+                cell(value),
+                moved["baseline"] if moved else "",
+                cell(moved, "+") if moved else "",
+            )
+        )
     text = f"<h2>{html.escape(name)}: scores</h2>"
     text += table(("metric", "model", "best baseline", "model - baseline"), rows)
     metric = HEADLINE[found["kind"]]
-    parts = [part for part in found["parts"] if part["model"] == MODEL][1:]
-    if parts:
+    subsets = [one for one in found["parts"] if one["model"] == MODEL][1:]
+    if subsets:
         lines = [
-            (part["subset"] or "(none)", f"{part['examples']:,}",
-             _cell(part["values"].get(metric)),
-             _cell(found["subsets"].get(part["subset"], {}).get(metric), "+"))
-            for part in parts
+            (one["subset"] or "(none)", f"{one['examples']:,}", cell(one["values"].get(metric)),
+             cell(found["subsets"].get(one["subset"], {}).get(metric), "+"))
+            for one in subsets
         ]  # fmt: skip
         text += f"<h2>{html.escape(name)}: subsets</h2>"
         text += table(("subset", "rows", metric, "model - baseline"), lines)
     return text
-
-
-def _part(found: Mapping[str, Any], subset: str) -> Mapping[str, Any]:
-    part: Mapping[str, Any] = next(
-        part for part in found["parts"] if (part["model"], part["subset"]) == (MODEL, subset)
-    )
-    return part
-
-
-def _cell(found: Mapping[str, Any] | None, sign: str = "") -> str:
-    if found is None or found["value"] is None:
-        return ""
-    value, low, high = (
-        "?" if found[name] is None else f"{found[name]:{sign}.3f}"
-        for name in ("value", "low", "high")
-    )
-    return f"{value} ({low} .. {high})"
 
 
 def curves(run: Run) -> str:
@@ -95,23 +84,17 @@ def calibration(one: Predictions) -> str:
     """Return how often what was said to be so likely was so; empty for numbers."""
     if one.target.kind == "regression":
         return ""
-    p, y = one.y_pred, one.y_true
-    if one.target.kind == "multiclass":
-        known = ~np.isnan(y)
-        p, y = p[known].max(1), (p[known].argmax(1) == y[known]).astype(float)
-    p, y = p.ravel(), y.ravel()
-    known = ~np.isnan(y) & ~np.isnan(p)
-    if not known.any():
+    said, came, _ = reliability(one.target, one.y_pred, one.y_true, BINS)
+    if not len(said):
         return ""
     return picture("Calibration", f"Predicted probability against how often it came true, {BINS} "
                    "bins of equal size; on the line, probabilities mean what they say.",
-                   png_of(drawing.reliability(p[known], y[known], BINS)))  # fmt: skip
+                   png_of(drawing.reliability(said, came)))  # fmt: skip
 
 
 def bins(title: str, told: str, first: str, metric: str, found: Sequence[Bin]) -> str:
     """Return a table of scores by a property of proteins."""
-    rows = [(one.name, one.proteins, f"{one.mean:.3f} ({one.low:.3f} .. {one.high:.3f})")
-            for one in found]  # fmt: skip
+    rows = [(one.name, one.proteins, cell(one.mean.to_dict())) for one in found]
     return (
         f"<h2>{html.escape(title)}</h2><p class=soft>{html.escape(told)}</p>"
         f"{table((first, 'proteins', f'mean {metric}'), rows)}"

@@ -2,51 +2,61 @@
 const proteins = JSON.parse(document.getElementById("proteins").textContent);
 const at = (id) => document.getElementById(id);
 const grey = "#c9ced6";
-let viewer, shown, lit;
+let viewer, shown, index, range, lit = null;
 
-function colour(value) {  // white to blue over 0 to 1; through the gates, to orange
+function share(value) { return (value - range[0]) / (range[1] - range[0] || 1); }
+
+function colour(value) {  // pale to blue; gates, to orange
   if (value === null) return grey;
-  const t = Math.max(0, Math.min(1, value));
+  const t = share(value);
   const [a, b] = [[232, 236, 241], at("by").value.startsWith("gate") ? [214, 96, 12] : [20, 82, 160]];
   return "rgb(" + a.map((low, i) => Math.round(low + t * (b[i] - low))).join(",") + ")";
 }
 
-function values() { return shown.columns[at("by").value]; }
-
-function tell(index) {
-  if (index === null) { at("told").textContent = "Point at a residue."; return; }
-  const parts = Object.entries(shown.columns).map(
-    ([name, column]) => name + " " + (column[index] === null ? "unknown" : column[index].toFixed(3)));
-  const [chain, number] = shown.places[index];
-  at("told").textContent = shown.sequence[index] + (number || "(unresolved)") + " " + chain + ": " + parts.join(", ");
+function rangeOf(column) {  // shares from 0 to 1, other values from their least to their most
+  const known = column.filter((value) => value !== null);
+  const [low, high] = [Math.min(...known), Math.max(...known)];
+  return low >= 0 && high <= 1 ? [0, 1] : [low, high];
 }
 
-function light(index) {
-  if (lit !== undefined && lit !== null) at("strip").children[lit].classList.remove("lit");
-  lit = index;
-  if (viewer) viewer.removeAllShapes();
-  if (index !== null) {
-    at("strip").children[index].classList.add("lit");
-    const place = shown.ca[index];
-    if (viewer && place) viewer.addSphere({center: {x: place[0], y: place[1], z: place[2]}, radius: 2, color: "#d6249f"});
+function tell(i) {
+  if (i === null) { at("told").textContent = "Point at a residue."; return; }
+  const parts = Object.entries(shown.columns).map(
+    ([name, column]) => name + " " + (column[i] === null ? "unknown" : column[i].toFixed(3)));
+  const [, , chain, number] = shown.places[i];
+  at("told").textContent = shown.sequence[i] + (number || "(unresolved)") + " " + chain + ": " + parts.join(", ");
+}
+
+function light(i) {
+  if (lit !== null) at("strip").children[lit].classList.remove("lit");
+  lit = i;
+  if (i !== null) at("strip").children[i].classList.add("lit");
+  tell(i);
+  if (!viewer) return;
+  viewer.removeAllShapes();
+  if (i !== null) {
+    const [chain, resi] = shown.places[i];
+    const [atom] = viewer.selectedAtoms({chain, resi, atom: "CA"});
+    if (atom) viewer.addSphere({center: atom, radius: 2, color: "#d6249f"});
   }
-  if (viewer) viewer.render();
-  tell(index);
+  viewer.render();
 }
 
 function paint() {
-  const column = values();
+  const column = shown.columns[at("by").value];
+  range = rangeOf(column);
   Array.from(at("strip").children).forEach((cell, i) => {
     cell.style.background = colour(column[i]);
-    cell.style.color = column[i] !== null && column[i] > 0.6 ? "#fff" : "#1d2430";
+    cell.style.color = column[i] !== null && share(column[i]) > 0.6 ? "#fff" : "#1d2430";
   });
   if (!viewer) return;
-  viewer.setStyle({}, {cartoon: {colorfunc: (atom) => colour(column[shown.index[atom.chain + atom.resi]])}});
+  viewer.setStyle({}, {cartoon: {colorfunc: (atom) => colour(column[index[atom.chain + atom.resi]])}});
   viewer.render();
 }
 
 function show() {
   shown = proteins[at("protein").value];
+  index = Object.fromEntries(shown.places.map(([chain, row], i) => [chain + row, i]));
   const before = at("by").value;
   at("by").replaceChildren(...Object.keys(shown.columns).map((name) => new Option(name, name)));
   if (before in shown.columns) at("by").value = before;
@@ -60,7 +70,7 @@ function show() {
   if (viewer) {
     viewer.clear();
     viewer.addModel(shown.pdb, "pdb");
-    viewer.setHoverable({}, true, (atom) => light(shown.index[atom.chain + atom.resi]), () => light(null));
+    viewer.setHoverable({}, true, (atom) => light(index[atom.chain + atom.resi]), () => light(null));
     viewer.zoomTo();
   }
   paint();
@@ -73,6 +83,9 @@ at("by").onchange = paint;
 try {
   viewer = $3Dmol.createViewer("viewer", {backgroundColor: "white"});
 } catch (error) {
+  viewer = null;
+}
+if (!viewer) {
   at("viewer").textContent = "This browser draws no 3D (WebGL); the sequence below works.";
 }
 show();

@@ -31,7 +31,7 @@ def describe(protein: Protein, title: str, columns: Mapping[str, Array]) -> dict
     Args:
         protein: with coordinates.
         title: what it is chosen by.
-        columns: (residues,) by name, NaN where unknown, for colours from 0 to 1.
+        columns: (residues,) by name, NaN where unknown.
     """
     if len(protein.chains) > len(CHAINS) or max(map(len, protein.chains), default=0) > 9999:
         return None
@@ -42,16 +42,14 @@ def describe(protein: Protein, title: str, columns: Mapping[str, Array]) -> dict
     return {
         "title": title,
         "sequence": "".join(chain.sequence for chain in protein.chains),
-        "places": [(name, number) for _, _, name, number in places],
-        "index": {f"{chain}{row}": at for at, (chain, row, _, _) in enumerate(places)},
-        "ca": [_plain(place, 2) if np.isfinite(place).all() else None for place in coords[:, 1]],
+        "places": places,
         "pdb": _pdb(places, coords),
-        "columns": {name: _plain(values, 4) for name, values in columns.items()},
+        "columns": {name: _plain(values) for name, values in columns.items()},
     }
 
 
-def _plain(values: Array, digits: int) -> list[float | None]:
-    return [round(float(x), digits) if np.isfinite(x) else None for x in values]
+def _plain(values: Array) -> list[float | None]:
+    return [round(float(x), 4) if np.isfinite(x) else None for x in values]
 
 
 def _pdb(places: list[tuple[str, int, str, str]], coords: Array) -> str:
@@ -75,7 +73,8 @@ def section(proteins: Mapping[str, dict[str, Any]]) -> str:
     return (
         "<h2>Structures</h2><div class=choices><label>protein <select id=protein></select></label>"
         "<label>coloured by <select id=by></select></label></div><div id=viewer></div>"
-        "<p class=soft>Darker is more; grey is unknown. A gate of 1 trusts the structure, of 0 the "
+        "<p class=soft>Darker is more, from 0 to 1, of other values from the "
+        "least to the most; grey is unknown. A gate of 1 trusts the structure, of 0 the "
         "sequence.</p><p id=told></p><div id=strip></div>"
         f'<script type="application/json" id="proteins">{data}</script>'
         f"<script>{library}</script><script>{script}</script>"
