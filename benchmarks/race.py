@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from zoo.allocator import keep_large_blocks
+
 Work = Callable[[], object]
 
 
@@ -68,8 +70,9 @@ def ceiling() -> str:
 def header(threads: int) -> None:
     """Print where and with what this is measured."""
     torch.set_num_threads(threads)
-    tuned = "tuned" if os.environ.get("GLIBC_TUNABLES") else "glibc's default"
-    print(f"{processor()}, {threads} threads, torch {torch.__version__}, allocator {tuned}: "
+    kept = os.environ.get("ZOO_ALLOCATOR") == "keep" and keep_large_blocks()
+    allocator = "keeps large blocks" if kept else "is the system's"
+    print(f"{processor()}, {threads} threads, torch {torch.__version__}, allocator {allocator}: "
           f"{ceiling()}", flush=True)  # fmt: skip
 
 
@@ -83,8 +86,7 @@ def processor() -> str:
 
 
 def with_both_allocators(arguments: list[str]) -> None:
-    """Run this script twice: with glibc's default allocator, and with large pages kept."""
-    tuned = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:"
-                               "glibc.malloc.trim_threshold=2147483647"}  # fmt: skip
-    for extra in ({}, tuned):
-        subprocess.run([sys.executable, *arguments], env=os.environ | extra, check=True)
+    """Run this script twice: with the allocator as it is, and as the zoo's verbs set it."""
+    for name in ("system", "keep"):
+        environment = os.environ | {"ZOO_ALLOCATOR": name}
+        subprocess.run([sys.executable, *arguments], env=environment, check=True)

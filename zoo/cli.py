@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from zoo.allocator import keep_large_blocks
 from zoo.errors import ZooError
 
 console = Console()
@@ -34,6 +35,7 @@ def fail(error: ZooError) -> NoReturn:
 
 def guarded(app: Callable[..., Any]) -> NoReturn:
     """Call a typer application: no traceback for a user's mistake, 130 for Ctrl-C."""
+    keep_large_blocks()
     try:
         app(standalone_mode=True)
     except ZooError as error:

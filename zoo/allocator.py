@@ -1,0 +1,35 @@
+"""The C library's allocator, told to keep large blocks for the next operation.
+
+By default glibc maps every block above some megabytes anew and gives it back when it is freed, so
+each operation on a large tensor pays for its pages again. Kept blocks, on large pages, make a
+training step of ours up to 1.4 times as fast (docs/performance.md). Only programs do this:
+importing the library leaves the process as it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4  # the parameters' numbers in malloc.h
+LARGEST = 2**31 - 1
+PAD = 256 << 20
+
+
+def keep_large_blocks() -> bool:
+    """Return whether the allocator now keeps what is freed.
+
+    To be called before torch allocates, which then asks for large pages too. The allocator is left
+    alone where it is not glibc's, where the user tuned or replaced it, and with
+    `ZOO_ALLOCATOR=system`.
+    """
+    chosen = ("GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_")
+    if os.environ.get("ZOO_ALLOCATOR") == "system" or any(map(os.environ.get, chosen)):
+        return False
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    mallopt = ctypes.CDLL(None).mallopt
+    settings = ((MMAP_MAX, 0), (TRIM_THRESHOLD, LARGEST), (TOP_PAD, PAD))
+    return all([mallopt(parameter, value) for parameter, value in settings])
