@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint typed clean
+.PHONY: demo test lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/python -m zoo.inspect zoo/examples/1a8o.cif.gz
@@ -15,6 +15,11 @@ test: $(STAMP) lint
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 $(STAMP): setup.py constraints.txt
 	@echo "setting up $(VENV): a few minutes, once"
