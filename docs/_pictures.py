@@ -37,12 +37,12 @@ def idea(path: Path) -> None:
     _branches(above, model.seq.num_layers, model.struct.num_layers, model.fuse_after)
     trained = zoo.load_model("ppbs")
     gates = trained.explain(trained.batch([example()]))[-1].weights[0][:, 1].numpy()
-    image = below.imshow(gates[None], aspect="auto", cmap="PuOr_r", vmin=0, vmax=1,
+    image = below.imshow(gates[None], aspect="auto", cmap="PuOr", vmin=0, vmax=1,
                          extent=(0.5, len(gates) + 0.5, 0, 1))  # fmt: skip
     below.set(
         yticks=[], xlabel="residue of 1A8O: what the last exchange of the shipped model trusts"
     )
-    bar = figure.colorbar(image, ax=below, ticks=[0, 1])
+    bar = figure.colorbar(image, ax=below, ticks=[0, 1], fraction=0.03, aspect=5, pad=0.01)
     bar.ax.set_yticklabels(["sequence", "structure"])
     figure.savefig(path, metadata={"Date": None})
 

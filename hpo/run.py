@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli import console, err_console, run
+from zoo.completion import names
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def search(
-    config: Annotated[str, typer.Argument(help="Shipped config or YAML file: the first trial.")],
+    config: Annotated[
+        str,
+        typer.Argument(
+            help="Shipped config or YAML file: the first trial.", autocompletion=names("config")
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="Folder of the benchmark, or of zoo.prepare.")],
     storage: Annotated[
         str, typer.Option(help="Journal file, postgresql://, mysql:// or grpc://host:port.")
@@ -30,9 +36,27 @@ def search(
     name: Annotated[
         str | None, typer.Option(help="Of the study; CONFIG-SPACE if left out.")
     ] = None,
-    seq: Annotated[str | None, typer.Option(help="Another language model.")] = None,
-    struct: Annotated[str | None, typer.Option(help="Another graph network.")] = None,
-    fusion: Annotated[str | None, typer.Option(help="Another fusion.")] = None,
+    seq: Annotated[
+        str | None,
+        typer.Option(
+            help="Another language model.",
+            autocompletion=names("sequence"),
+        ),
+    ] = None,
+    struct: Annotated[
+        str | None,
+        typer.Option(
+            help="Another graph network.",
+            autocompletion=names("structure"),
+        ),
+    ] = None,
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            help="Another fusion.",
+            autocompletion=names("fusion"),
+        ),
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="pretrained or random.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any config key: train.tokens=512.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -54,6 +55,12 @@ def test_every_argument_of_a_graph_network_is_told_of(made: ModuleType) -> None:
     for name in zoo.list_backbones("structure"):
         rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", made.network(name), re.M)
         assert rows and all(about.strip() for _, about in rows), name
+
+
+def test_the_readme_has_the_table_of_the_registries() -> None:
+    readme = runpy.run_path(str(DOCS / "_readme.py"))
+    text = (REPOSITORY / "README.md").read_text()
+    assert readme["renewed"](text) == text  # else: python docs/_readme.py
 
 
 def texts(made: ModuleType) -> dict[str, str]:

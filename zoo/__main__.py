@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from zoo.cli import fail, run
+from zoo.cli import fail, guarded, run, together
 from zoo.errors import unknown
 
+COMPLETION = ("--install-completion", "--show-completion")
 VERBS = {
     "build": "build a model from its parts and check it on a protein",
     "inspect": "report what is in structure files",
@@ -33,25 +37,40 @@ VERBS = {
 def main() -> None:
     """Run the verb that the first argument names."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if verb in ("--help", "-h"):
+    if "_ZOO_COMPLETE" in os.environ or verb in COMPLETION:
+        guarded(completing())
+    elif verb in ("--help", "-h"):
         _print_verbs()
     elif verb == "--version":
         from zoo import __version__
 
         print(__version__)
     elif verb in VERBS:
-        module = importlib.import_module(f"zoo.{verb}")
         sys.argv[:2] = [f"zoo {verb}"]
-        run(getattr(module, "list_" if verb == "list" else verb))
+        run(_function(verb))
     else:
         fail(unknown("verb", verb, VERBS))
+
+
+def completing() -> Callable[..., object]:
+    """Return a program of all verbs, for the shell's tab key; it imports every one."""
+    return partial(together({verb: _function(verb) for verb in VERBS}), prog_name="zoo")
+
+
+def _function(verb: str) -> Callable[..., object]:
+    module = importlib.import_module(f"zoo.{verb}")
+    found: Callable[..., object] = getattr(module, "list_" if verb == "list" else verb)
+    return found
 
 
 def _print_verbs() -> None:
     print("Usage: zoo VERB ... (or python -m zoo.VERB ...)\n")
     for verb, about in VERBS.items():
         print(f"  {verb:10} {about}")
-    print("\nzoo VERB --help tells a verb's options.")
+    print(
+        "\nzoo VERB --help tells a verb's options; zoo --install-completion has the tab key know "
+        "them."
+    )
 
 
 if __name__ == "__main__":

@@ -10,16 +10,25 @@ import typer
 from rich.table import Table
 
 from zoo.cli import console, err_console, run
+from zoo.completion import names
 from zoo.errors import ConfigError
 
 
 def ablate(
-    config: Annotated[str, typer.Argument(help="Shipped config or YAML file: the settings.")],
+    config: Annotated[
+        str,
+        typer.Argument(
+            help="Shipped config or YAML file: the settings.", autocompletion=names("config")
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="Prepared folder, or a benchmark's.")],
     out: Annotated[Path, typer.Option(help="Folder of the table, to write or to go on with.")],
     row: Annotated[list[str] | None, typer.Option(help="Only this row; may be repeated.")] = None,
     struct: Annotated[
-        list[str] | None, typer.Option(help="Only this graph network; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Only this graph network; may be repeated.", autocompletion=names("structure")
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any config key: train.epochs=4.")

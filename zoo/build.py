@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli import console, err_console, run
+from zoo.completion import names
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,13 +18,31 @@ if TYPE_CHECKING:
 
 
 def build(
-    config: Annotated[str | None, typer.Argument(help="Shipped config or YAML file.")] = None,
-    seq: Annotated[
-        str | None, typer.Option(help="Language model: name, hub id, folder, none.")
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            help="Shipped config or YAML file.",
+            autocompletion=names("config"),
+        ),
     ] = None,
-    struct: Annotated[str | None, typer.Option(help="Graph network, or none.")] = None,
+    seq: Annotated[
+        str | None,
+        typer.Option(
+            help="Language model: name, hub id, folder, none.", autocompletion=names("sequence")
+        ),
+    ] = None,
+    struct: Annotated[
+        str | None,
+        typer.Option(
+            help="Graph network, or none.",
+            autocompletion=names("structure"),
+        ),
+    ] = None,
     fusion: Annotated[
-        str | None, typer.Option(help="local, global, serial, parallel, cross, none.")
+        str | None,
+        typer.Option(
+            help="local, global, serial, parallel, cross, none.", autocompletion=names("fusion")
+        ),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Add a head: react, mqa, lba, ppbs, bce.")

@@ -70,7 +70,7 @@ def create_model(
 ) -> FusedModel:
     """Return a model in evaluation mode, by the names of its parts or of a shipped config.
 
-    Example:
+    Examples:
         >>> model = create_model("esm2_8m", "gvp", fusion="local", weights="random")
         >>> model = create_model("ppbs_esm2_8m_gvp_global", weights="random")
 

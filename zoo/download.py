@@ -8,11 +8,18 @@ from typing import Annotated
 import typer
 
 from zoo.cli import console, err_console, run
+from zoo.completion import names
 from zoo.errors import ConfigError
 
 
 def download(
-    names: Annotated[list[str], typer.Argument(help="Language models, or configs that use one.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Language models, or configs that use one.",
+            autocompletion=names("sequence", "config"),
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Folder to carry over; else the hub's cache (HF_HOME).")
     ] = None,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run
+from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
+from zoo.completion import names
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ def embed(
     inputs: Annotated[
         list[str], typer.Argument(help="Structure or FASTA files, folders, globs, @lists.")
     ],
-    model: Annotated[str, typer.Option(help="Folder of a saved model, config, or language model.")],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Folder of a saved model, config, or language model.",
+            autocompletion=names("model", "config", "sequence"),
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="HDF5 file to write, or to go on with.")],
     layer: Annotated[
         list[str] | None, typer.Option(help="fused, or a language model layer; repeatable.")
@@ -63,7 +70,7 @@ def _embed(
         files = find_inputs(inputs)
         model = _open_model(name, weights).to(device)
     if model.recipe.random_plm:
-        err_console.print(RANDOM_WARNING, style="bold red")
+        warn(RANDOM_WARNING)
     settings = embedding.Settings(tuple(layers or ["fused"]), pool, half)
     for text in settings.layers:
         if text != "fused":
@@ -144,7 +151,7 @@ def _report(outcome: Outcome, out: Path, as_json: bool) -> None:
             f"{len(outcome.failed)} failed: {out}", highlight=False, soft_wrap=True,
         )  # fmt: skip
     for reason in list(outcome.failed.values())[:10]:
-        err_console.print(f"failed: {reason}", markup=False, highlight=False, soft_wrap=True)
+        warn(f"failed: {reason}", style="")
     if len(outcome.failed) > 10:
         err_console.print(f"... and {len(outcome.failed) - 10} more (--json lists all)")
     if outcome.interrupted:

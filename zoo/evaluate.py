@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, progress, run
+from zoo.cli import console, err_console, progress, run, warn
+from zoo.completion import names
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def evaluate(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="Folder that zoo.train wrote, or a shipped model's name."
+            metavar="RUN",
+            help="Folder that zoo.train wrote, or a shipped model's name.",
+            autocompletion=names("model"),
         ),
     ],
     split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
@@ -70,7 +73,7 @@ def evaluate(
     written = [_write(folder, split, format, predictions), folder / f"metrics{_end(split)}.json"]
     write_json(written[1], metrics)
     if metrics["random_plm"]:
-        err_console.print(RANDOM_WARNING, style="bold red")
+        warn(RANDOM_WARNING)
     if json:
         print(jsonlib.dumps(metrics, indent=2))
         return

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, run
+from zoo.cli import console, err_console, run, warn
+from zoo.completion import names
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 
 def explain(
     input: Annotated[Path, typer.Argument(help="One structure file.")],
-    model: Annotated[Path, typer.Option(help="Folder of a run or saved model, or a name.")],
+    model: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of a run or saved model, or a name.", autocompletion=names("model")
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     steps: Annotated[
         int, typer.Option(min=0, help="Of integrated gradients; 0 leaves them out.")
@@ -53,7 +59,7 @@ def explain(
         protein = read_structure(input)
         ensemble = load_ensemble(model, "cpu")
     if ensemble.random_plm:
-        err_console.print(RANDOM_WARNING, style="bold red")
+        warn(RANDOM_WARNING)
     chosen = ensemble.models[0]
     columns, attention, share = _columns(chosen, protein, steps, output, residue)
     colour = colour or next(iter(columns))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, run
+from zoo.cli import console, run, warn
 from zoo.errors import StructureError
 
 #: Parts of a chain's report that are lists: counted in the table, printed in full below it.
@@ -33,7 +33,7 @@ def inspect(
         try:
             described += describe(file)
         except StructureError as error:
-            err_console.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+            warn(f"error: {error}", style="")
             failed = error.exit_code
     if as_json:
         print(json.dumps(described, indent=2))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run
+from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
+from zoo.completion import names
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ def predict(
         list[str], typer.Argument(help="Structure or FASTA files, folders, globs, @lists.")
     ],
     model: Annotated[
-        Path, typer.Option(help="Folder of a run or saved model, or a shipped model's name.")
+        Path,
+        typer.Option(
+            help="Folder of a run or saved model, or a shipped model's name.",
+            autocompletion=names("model"),
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
     format: Annotated[str, typer.Option(help="csv or jsonl.")] = "csv",
@@ -56,7 +61,7 @@ def predict(
         files = find_inputs(inputs)
         ensemble = load_ensemble(model, choose_device(device))
     if ensemble.random_plm:
-        err_console.print(RANDOM_WARNING, style="bold red")
+        warn(RANDOM_WARNING)
     path = out / f"predictions.{format}"
     outcome = _predict(files, ensemble, path, structures, tokens)
     _report(outcome, path, len(files), json)
@@ -113,7 +118,7 @@ def _report(outcome: Outcome, path: Path, files: int, as_json: bool) -> None:
             f"{len(outcome.failed)} failed: {path}", highlight=False, soft_wrap=True,
         )  # fmt: skip
     for reason in list(outcome.failed.values())[:10]:
-        err_console.print(f"failed: {reason}", markup=False, highlight=False, soft_wrap=True)
+        warn(f"failed: {reason}", style="")
     if len(outcome.failed) > 10:
         err_console.print(f"... and {len(outcome.failed) - 10} more in {path.parent}/failed.csv")
     done = outcome.written + outcome.kept

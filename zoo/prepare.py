@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run
+from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
 
 if TYPE_CHECKING:
     from zoo.tasks.samples import Layout
@@ -153,14 +153,13 @@ def _print_leaks(leaks: list[dict[str, Any]], identity: float) -> None:
     if not leaks:
         _line(f"no chain of one split is {identity:.0%} identical to one of another")
         return
-    err_console.print(
+    warn(
         f"{len(leaks)} pairs of chains of different splits are at least {identity:.0%} identical:",
-        style="bold yellow", highlight=False,
-    )  # fmt: skip
+        style="bold yellow",
+    )
     for leak in leaks[:5]:
         (a, b), (first, second) = leak["ids"], leak["splits"]
-        err_console.print(f"  {a} ({first}) and {b} ({second}): {leak['identity']:.0%}",
-                          markup=False, highlight=False)  # fmt: skip
+        warn(f"  {a} ({first}) and {b} ({second}): {leak['identity']:.0%}", style="")
 
 
 def _line(text: str) -> None:

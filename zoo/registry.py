@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """A dict with a decorator; a miss names the nearest valid key.
 
-    Example:
+    Examples:
         >>> shapes = Registry[type]("shape")
         >>> @shapes.register("square")
         ... class Square: ...

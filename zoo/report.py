@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli import console, err_console, run
+from zoo.completion import names
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def report(
     folder: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN", help="Folder that zoo.train wrote, or a shipped model's name."
+            metavar="RUN",
+            help="Folder that zoo.train wrote, or a shipped model's name.",
+            autocompletion=names("model"),
         ),
     ],
     data: Annotated[

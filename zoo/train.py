@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich import get_console
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, leader, run
+from zoo.cli import INTERRUPTED, Interrupts, console, err_console, leader, run, warn
+from zoo.completion import names
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,14 +26,38 @@ LOG = "train.log"
 
 
 def train(
-    config: Annotated[str | None, typer.Argument(help="Shipped config or YAML file.")] = None,
+    config: Annotated[
+        str | None,
+        typer.Argument(
+            help="Shipped config or YAML file.",
+            autocompletion=names("config"),
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the benchmark, or that zoo.prepare wrote.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    seq: Annotated[str | None, typer.Option(help="Another language model.")] = None,
-    struct: Annotated[str | None, typer.Option(help="Another graph network.")] = None,
-    fusion: Annotated[str | None, typer.Option(help="Another fusion.")] = None,
+    seq: Annotated[
+        str | None,
+        typer.Option(
+            help="Another language model.",
+            autocompletion=names("sequence"),
+        ),
+    ] = None,
+    struct: Annotated[
+        str | None,
+        typer.Option(
+            help="Another graph network.",
+            autocompletion=names("structure"),
+        ),
+    ] = None,
+    fusion: Annotated[
+        str | None,
+        typer.Option(
+            help="Another fusion.",
+            autocompletion=names("fusion"),
+        ),
+    ] = None,
     weights: Annotated[str | None, typer.Option(help="pretrained or random.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any config key: train.epochs=2.")
@@ -222,10 +247,13 @@ class Lines:
         )
 
     def say(self, text: str, style: str | None = None) -> None:
-        """Print a line, and keep it."""
-        # Lightning's bar lives on rich's own console, and only that one prints above the bar.
-        shown = get_console() if self.job.bar and self.training else err_console
-        shown.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        """Print a line, and keep it; one with a style is a warning."""
+        if style is not None:
+            warn(text, style)
+        else:
+            # Lightning's bar lives on rich's own console, and only that one prints above the bar.
+            shown = get_console() if self.job.bar and self.training else err_console
+            shown.print(text, markup=False, highlight=False, soft_wrap=True)
         self.job.folder.mkdir(parents=True, exist_ok=True)
         with (self.job.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(text + "\n")

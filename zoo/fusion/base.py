@@ -104,7 +104,7 @@ class CommonWidth(nn.Module):
 def spread(seq_layers: int, struct_layers: int) -> Pairs:
     """Return exchanges spread evenly over the depth of both, the last after the last layers.
 
-    Example:
+    Examples:
         >>> spread(33, 3)
         ((11, 1), (22, 2), (33, 3))
     """

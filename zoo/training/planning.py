@@ -162,7 +162,7 @@ def _jobs(
             index=index, plan=plans[fold or 0], targets=targets, name=name, root=root,
             folder=wish.out if len(chosen) == 1 else wish.out / name.replace(" ", "_"),
             limit=wish.limit, hardware=wish.hardware, loggers=wish.loggers,
-            bar=err_console.is_terminal and leader(),
+            bar=err_console.is_terminal and not err_console.quiet and leader(),
         ) for (fold, seed), name in zip(chosen, names, strict=True)
     ]  # fmt: skip
 

@@ -20,7 +20,7 @@ EXPECTED = (
 def parse_set(name: str) -> tuple[str, str] | None:
     r"""Return split and subset of a set's name, None if it is no such name.
 
-    Example:
+    Examples:
         >>> parse_set("Validation (70\\%)"), parse_set("Test_60"), parse_set("UBtest_31")
         (('validation', '70'), ('test', '60'), ('test', 'ubtest_31'))
         >>> parse_set("Fold 1")
