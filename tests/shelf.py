@@ -335,6 +335,7 @@ SMALL: dict[str, dict[str, Any]] = {
 #: Further keyword sets of a backbone that take other paths through its code.
 OPTIONS: dict[str, dict[str, Any]] = {
     "gvp": {"vector_gate": True},
+    "gat": {"edge_values": True},
     "gearnet": {"edge_messages": True, "edge_hidden": 7},
 }
 NUM_STRUCT_LAYERS = 3

@@ -48,6 +48,7 @@ ALLOWED = {
 #: Arrow of imports: a part may import parts of its own level or below.
 LEVELS = {
     "zoo.errors": 0,
+    "zoo.plugins": 0,
     "zoo.pretrained": 0,
     "zoo.registry": 0,
     "zoo.proteins": 1,

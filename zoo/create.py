@@ -259,7 +259,7 @@ def _check_level(config: Config, task: Task) -> None:
 
 
 def arguments(cls: type, given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return keywords checked against a constructor: names, kinds and ranges.
+    """Return keywords checked against a constructor: names; kinds and ranges where hinted.
 
     Raises:
         ConfigError: naming the nearest valid keyword, or what a value should be.
@@ -270,7 +270,10 @@ def arguments(cls: type, given: Mapping[str, Any], where: str) -> dict[str, Any]
     for name in given:
         if name not in valid:
             raise unknown("argument", where + name, [where + key for key in valid] or ["(none)"])
-    return {name: check(value, hints[name], where + name) for name, value in given.items()}
+    return {
+        name: check(value, hints[name], where + name) if name in hints else value
+        for name, value in given.items()
+    }
 
 
 def graph_spec(config: Config) -> GraphSpec:

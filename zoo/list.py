@@ -15,6 +15,7 @@ from rich.table import Table
 from zoo import pretrained
 from zoo.cli import console, run
 from zoo.errors import ConfigError
+from zoo.plugins import plugin_files
 
 TITLES = {
     "sequence": "language models (--seq; also any Hugging Face encoder by hub id or folder)",
@@ -62,8 +63,8 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "parameters": p.parameters, "here": cached_folder(p.hub_id) is not None,
             } for p in PRESETS
         ],
-        "structure": _registered("backbones"),
-        "fusion": _registered("fusion"),
+        "structure": _registered("backbones", "STRUCTURE_BACKBONES"),
+        "fusion": _registered("fusion", "FUSIONS"),
         "task": [
             {
                 "name": name, "about": TASKS[name].title, "level": TASKS[name].level,
@@ -89,30 +90,30 @@ def _shipped(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _registered(package: str) -> list[dict[str, Any]]:
-    """Return name and first line of the docstring of the classes that a package registers.
+def _registered(package: str, registry: str) -> list[dict[str, Any]]:
+    """Return name and first line of the docstring of the classes of a package, and of plugins.
 
     Read off the source: importing it would load torch, which takes seconds.
     """
     found: dict[str, str] = {}
-    for path in (Path(__file__).parent / package).glob("*.py"):
+    for path in [*(Path(__file__).parent / package).glob("*.py"), *plugin_files()]:
         source = path.read_text(encoding="utf-8")
         if ".register(" not in source:  # parsing is what takes time
             continue
         for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef):
                 about = (ast.get_docstring(node) or "").splitlines()[:1]
-                found |= {name: "".join(about) for name in _names(node)}
+                found |= {name: "".join(about) for name in _names(node, registry)}
     return [{"name": name, "about": found[name]} for name in sorted(found)]
 
 
-def _names(node: ast.ClassDef) -> list[str]:
+def _names(node: ast.ClassDef, registry: str) -> list[str]:
     """Return the names that a class is registered under."""
     calls = [x for x in node.decorator_list if isinstance(x, ast.Call)]
     return [
         ast.literal_eval(call.args[0])
         for call in calls
-        if isinstance(call.func, ast.Attribute) and call.func.attr == "register"
+        if ast.unparse(call.func) == f"{registry}.register"
     ]
 
 

@@ -278,8 +278,9 @@ def test_one_gaussian_is_enough_for_schnet() -> None:
 
 
 @torch.no_grad()
-def test_gat_is_its_equation() -> None:
-    model, graph, state, after = stepped("gat")
+@pytest.mark.parametrize("edge_values", [False, True])
+def test_gat_is_its_equation(edge_values: bool) -> None:
+    model, graph, state, after = stepped("gat", edge_values=edge_values)
     layer, (heads, width) = model.layers[1], model.layers[1].heads
     source, destination = layer.source(state.s), layer.destination(state.s)
     edge = layer.edge(graph.edges["edge_s"])
@@ -290,6 +291,9 @@ def test_gat_is_its_equation() -> None:
         scores = (joint * layer.score).sum(-1).exp()
         weights = scores / scores.sum(0)
         values = torch.stack([source[j].view(heads, width) for _, j in sources])
+        if edge_values:
+            told = [layer.edge_value(graph.edges["edge_s"][e]) for e, _ in sources]
+            values = values + torch.stack(told).view(-1, heads, width)
         heard = (weights[..., None] * values).sum(0).flatten()
         shelf.assert_close(after.s[i], layer.norm(state.s[i] + layer.out(heard)), scale=10)
 

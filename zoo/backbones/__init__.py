@@ -22,6 +22,9 @@ def _load() -> None:
     import zoo.backbones.gearnet
     import zoo.backbones.gvp
     import zoo.backbones.schnet  # noqa: F401
+    from zoo.plugins import load_plugins
+
+    load_plugins()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
 """Graph attention with edge features.
 
 "How Attentive are Graph Attention Networks?" (GATv2), Brody et al., arXiv:2105.14491; edge
-features enter the score as a third summand, and the message as in torch-geometric's and DGL's
-edge-aware variants.
+features enter the score as a third summand, as in torch-geometric's. Ours: they may be a part of
+the values as well, as in the graph transformer of Shi et al., arXiv:2009.03509, eq. 3 and 4.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
-from zoo.backbones.message_passing import edge_softmax, u_add_v, u_mul_e_sum
+from zoo.backbones.message_passing import edge_softmax, edge_sum, u_add_v, u_mul_e_sum
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
 
@@ -23,13 +23,21 @@ BLOCK = 8192
 class GATv2Layer(nn.Module):
     """a . LeakyReLU(W_src x_j + W_dst x_i + W_edge e_ij), softmax over j, per head."""
 
-    def __init__(self, num_heads: int, head_dim: int, edge_width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        num_heads: int,
+        head_dim: int,
+        edge_width: int,
+        dropout: float,
+        edge_values: bool = False,
+    ) -> None:
         super().__init__()
         width = num_heads * head_dim
         self.heads = (num_heads, head_dim)
         self.source = nn.Linear(width, width)
         self.destination = nn.Linear(width, width)
         self.edge = nn.Linear(edge_width, width, bias=False)
+        self.edge_value = nn.Linear(edge_width, width, bias=False) if edge_values else None
         self.score = nn.Parameter(torch.empty(num_heads, head_dim))
         nn.init.xavier_uniform_(self.score)
         self.out = nn.Linear(width, width)
@@ -49,7 +57,13 @@ class GATv2Layer(nn.Module):
             self._logits(b, source, destination, e) for b, e in zip(blocks, parts, strict=True)
         ]
         weights = self.drop(edge_softmax(graph, torch.cat(logits)))
-        return u_mul_e_sum(graph, source.view(-1, *self.heads), weights[..., None]).flatten(1)
+        heard = u_mul_e_sum(graph, source.view(-1, *self.heads), weights[..., None])
+        if self.edge_value is not None:
+            # The sum over edges first: a linear map of it costs a thirtieth of one of each edge.
+            mean = edge_sum(graph, weights[..., None] * edge[:, None])
+            maps = self.edge_value.weight.view(*self.heads, -1)
+            heard = heard + torch.einsum("nhe,hde->nhd", mean, maps)
+        return heard.flatten(1)
 
     def _logits(self, block: Graph, source: Tensor, destination: Tensor, edge: Tensor) -> Tensor:
         """Return (edges, heads)."""
@@ -67,6 +81,7 @@ class GAT(StructureBackbone):
         head_dim: width of a head; a node is as wide as all heads together.
         num_layers: attention layers, each added to its input and normed.
         dropout: on attention weights and on each layer's output.
+        edge_values: let a node hear its edges, not only weigh its neighbours by them.
     """
 
     def __init__(
@@ -77,13 +92,15 @@ class GAT(StructureBackbone):
         head_dim: int = 32,
         num_layers: int = 4,
         dropout: float = 0.1,
+        edge_values: bool = False,
     ) -> None:
         super().__init__()
         self.num_layers, self.width = num_layers, num_heads * head_dim
         self.scalars = NodeScalars(features, self.width)
         self.into = nn.Linear(self.scalars.width, self.width)
         self.layers = nn.ModuleList(
-            GATv2Layer(num_heads, head_dim, features.edge_s, dropout) for _ in range(num_layers)
+            GATv2Layer(num_heads, head_dim, features.edge_s, dropout, edge_values)
+            for _ in range(num_layers)
         )
 
     def embed(self, graph: Graph) -> NodeState:

@@ -1,0 +1,91 @@
+"""Proteins made up from the shipped one, with labels that follow a rule, to try things on."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.examples import example
+from zoo.proteins.protein import Chain
+
+THREE = {
+    "A": "ALA", "C": "CYS", "D": "ASP", "E": "GLU", "F": "PHE", "G": "GLY", "H": "HIS",
+    "I": "ILE", "K": "LYS", "L": "LEU", "M": "MET", "N": "ASN", "P": "PRO", "Q": "GLN",
+    "R": "ARG", "S": "SER", "T": "THR", "V": "VAL", "W": "TRP", "Y": "TYR",
+}  # fmt: skip
+CHARGED = "DEKR"
+NEAR = 10.0
+"""Angstrom between CA atoms."""
+CROWDED = 12
+"""Neighbours with which a residue counts as buried."""
+
+SPLITS = ("train", "train", "train", "validation", "test")
+
+
+def write_made_up(folder: Path, proteins: int = 60, seed: int = 0) -> Path:
+    """Write a folder for `zoo.prepare table`: structures, and labels that follow a rule.
+
+    A protein is a piece of the shipped one with a sequence drawn anew and shaken atoms. `site` is
+    1 for charged residues with fewer than `CROWDED` others within `NEAR`, so that it takes sequence
+    and structure to know it. As all are one fold, no score on them says anything about real
+    proteins.
+
+    Args:
+        folder: made if it is missing; what is in it is written over.
+        proteins: how many.
+        seed: of all that is drawn.
+
+    Returns:
+        The folder.
+    """
+    rng = random.Random(seed)
+    chain = example().chains[0]
+    (folder / "structures").mkdir(parents=True, exist_ok=True)
+    with (folder / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "structure", "split", "site"])
+        for number in range(proteins):
+            name = f"p{number:0{len(str(proteins - 1))}}"
+            split = SPLITS[number % len(SPLITS)]
+            site = _one(folder, name, chain, rng)
+            writer.writerow([name, f"structures/{name}.pdb", split, site])
+    return folder
+
+
+def _one(folder: Path, name: str, chain: Chain, rng: random.Random) -> str:
+    """Write a structure; return its labels, a digit a residue."""
+    length = rng.randint(len(chain) // 2, len(chain))
+    start = rng.randint(0, len(chain) - length)
+    share = rng.uniform(0.1, 0.6)
+    others = "".join(letter for letter in THREE if letter not in CHARGED)
+    letters = [rng.choice(CHARGED if rng.random() < share else others) for _ in range(length)]
+    shaken = [[[x + rng.gauss(0, 0.15) for x in atom] for atom in residue]
+              for residue in chain.coords[start : start + length]]  # fmt: skip
+    coords: NDArray[np.float64] = np.array(shaken, np.float64).round(3)
+    (folder / "structures" / f"{name}.pdb").write_text(_pdb(letters, coords))
+    exposed = _neighbours(coords[:, 1]) < CROWDED
+    return "".join(
+        str(int(letter in CHARGED and out)) for letter, out in zip(letters, exposed, strict=True)
+    )
+
+
+def _neighbours(ca: NDArray[np.float64]) -> NDArray[np.int64]:
+    distances = np.linalg.norm(ca[:, None] - ca[None], axis=-1)
+    count: NDArray[np.int64] = (distances < NEAR).sum(1) - 1
+    return count
+
+
+def _pdb(letters: list[str], coords: NDArray[np.float64]) -> str:
+    """Return a PDB file of N, CA, C and O."""
+    lines: list[str] = []
+    for place, (letter, atoms) in enumerate(zip(letters, coords, strict=True), 1):
+        for atom, (x, y, z) in zip(("N", "CA", "C", "O"), atoms, strict=True):
+            lines.append(
+                f"ATOM  {len(lines) + 1:5}  {atom:<3} {THREE[letter]} A{place:4}    "
+                f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00           {atom[0]}"
+            )
+    return "\n".join([*lines, "TER", "END", ""])
