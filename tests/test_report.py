@@ -25,6 +25,7 @@ from zoo.runs import read_run
 Capture = pytest.CaptureFixture[str]
 Runs = dict[str, Path]
 KINDS = ("binary", "regression", "multiclass", "multilabel")
+PAGES = (*KINDS, "two")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
@@ -33,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """A run of every kind of target, with its scores."""
     root, found = tmp_path_factory.mktemp("runs"), {}
     plm = shelf.save_plm("esm", root / "plm")
-    for kind in KINDS:
+    for kind in PAGES:
         data = prepare(root / f"{kind}_data", some_samples(TARGETS[kind]), TARGETS[kind])
         found[kind] = train(root / kind, plm, data, kind)
         evaluate(found[kind], bootstrap=10)
@@ -45,14 +46,16 @@ def drawn(page: str) -> dict[str, dict[str, object]]:
     return json.loads(found)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PAGES)
 def test_a_page_of_every_kind_of_target(
     capsys: Capture, runs: Runs, tmp_path: Path, kind: str
 ) -> None:
     run, page = runs[kind], tmp_path / "page.html"
     assert call(capsys, "report", run, "--out", page).code == 0
     text = page.read_text()
-    assert "Worst cases" in text and "By kinship" in text
+    assert "Worst cases" in text
+    for one in TARGETS[kind]:
+        assert f"{one.name}: by kinship" in text if kind == "two" else "By kinship" in text
     assert ("Calibration" in text) == (kind != "regression")
     assert not re.search(r'(src|href)="http', text)  # nothing is fetched
     (target, *_) = TARGETS[kind]
@@ -74,6 +77,23 @@ def test_the_colours_are_the_predictions(capsys: Capture, runs: Runs, tmp_path: 
     assert found["columns"]["prediction"] == pytest.approx(rows.y_pred, abs=1e-4)
     labels = [np.nan if x is None else x for x in found["columns"]["label"]]
     assert labels == pytest.approx(rows.y_true, nan_ok=True)
+
+
+def test_another_run_stands_beside_it(capsys: Capture, runs: Runs, tmp_path: Path) -> None:
+    run, other = runs["binary"], tmp_path / "shuffled"
+    other.mkdir()
+    head, *rows = (run / "predictions.csv").read_text().splitlines()
+    at = head.split(",").index("y_pred")
+    cells = [row.split(",") for row in rows]
+    for cell, value in zip(cells, [cell[at] for cell in cells][::-1], strict=True):
+        cell[at] = value
+    (other / "predictions.csv").write_text("\n".join([head, *map(",".join, cells)]))
+    page = tmp_path / "page.html"
+    assert call(capsys, "report", run, "--beside", other, "--out", page).code == 0
+    _, _, section = page.read_text().partition("beside other runs")
+    _, mine, theirs = section.split("<tr>")[1:4]
+    assert "binary" in mine and "shuffled" in theirs
+    assert re.search(r"[+-]0\.\d+ \(", theirs) and not re.search(r"[+-]0\.\d+ \(", mine)
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])

@@ -39,7 +39,7 @@ def compare(
     if len(runs) < 2:
         raise ConfigError("One run is nothing to compare; name two or more.")
     found = []
-    targets = align(_load(runs), split, intersect)
+    targets = align(load(runs), split, intersect)
     _check_metrics(metric, targets)
     with progress("resampling", len(targets)) as done:
         for predictions in targets:
@@ -57,7 +57,7 @@ def compare(
         _show(comparison)
 
 
-def _load(runs: list[Path]) -> dict[str, Any]:
+def load(runs: list[Path]) -> dict[str, Any]:
     """Return the predictions of every run, by its folder's name where that is unique."""
     from zoo.metrics.predictions import NAME, read_predictions
 

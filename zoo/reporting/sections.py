@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zoo.metrics.calibration import reliability
+from zoo.metrics.comparison import Comparison
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE, MODEL
 from zoo.page import figures, picture, png_of, table
 from zoo.prediction.score_tables import cell, part
 from zoo.reporting import drawing
-from zoo.reporting.proteins import Bin, Scores
+from zoo.reporting.proteins import Bin, Scores, by_identity, by_length
 from zoo.runs import Run
 from zoo.summary import RANDOM_WARNING
 from zoo.training.callbacks import CURVES, read_curves
@@ -68,6 +69,48 @@ def scores(name: str, found: Mapping[str, Any]) -> str:
         text += f"<h2>{html.escape(name)}: subsets</h2>"
         text += table(("subset", "rows", metric, "model - baseline"), lines)
     return text
+
+
+def beside(found: Comparison) -> str:
+    """Return this run's score of one target beside those of other runs."""
+    text = f"<h2>{html.escape(found.target)}: beside other runs</h2>"
+    text += f"<p class=soft>{found.examples:,} rows in {found.clusters:,} groups; differences are "
+    text += "to the first run, on the same resamples.</p>"
+    for metric, better, entries in found.metrics:
+        rows = [(one.run, cell(one.value.to_dict()),
+                 cell(one.difference.to_dict(), "+") if one.difference else "")
+                for one in entries]  # fmt: skip
+        text += table(("run", f"{metric}, {better} is better", "difference"), rows)
+    return text
+
+
+def by_protein(
+    title: str,
+    held: Predictions,
+    each: Scores,
+    sequences: Mapping[str, Sequence[str]],
+    identity: Mapping[str, float],
+) -> list[str]:
+    """Return what a target's scores depend on, protein by protein.
+
+    Args:
+        title: the target where there are several, else "".
+        held: predictions that were scored.
+        each: score of every protein.
+        sequences: of each protein's chains.
+        identity: to the nearest training sequence.
+    """
+    lengths = {key: sum(map(len, sequences[key])) for key in each.values}
+    start = f"{title}: by " if title else "By "
+    return [
+        calibration(held),
+        bins(start + "kinship", "Identity to the nearest sequence that the model was trained on: "
+             "identical residues over the shorter chain. The search, by shared words, misses some "
+             "kin below about 35 %.", "nearest", each.name, by_identity(each, identity)),
+        bins(start + "length", "Residues of the protein.", "residues", each.name,
+             by_length(each, sequences)),
+        cases(each, lengths, identity),
+    ]  # fmt: skip
 
 
 def curves(run: Run) -> str:
