@@ -133,10 +133,12 @@ def _read_config(folder: Path) -> tuple[Config, str]:
             f"writes one.{hint(folder)}"
         )
     try:
-        data: dict[str, Any] = yaml.safe_load(path.read_text())
+        data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
         fingerprint = str(data.pop("plm_fingerprint"))
         return Config.from_dict(data), fingerprint
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ConfigError) as error:
+    except (
+        yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError, ConfigError
+    ) as error:  # fmt: skip
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 

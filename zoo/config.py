@@ -316,14 +316,14 @@ def load_config(name: str | Path) -> Config:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise ConfigError(f"Config file {str(name)!r} does not exist.")
-        text = path.read_text()
+        raw = path.read_bytes()
     elif str(name) in config_names():
-        text = resources.files("zoo_configs").joinpath(f"{name}.yaml").read_text()
+        raw = resources.files("zoo_configs").joinpath(f"{name}.yaml").read_bytes()
     else:
         raise unknown("config", str(name), config_names())
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        data = yaml.safe_load(raw.decode("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not valid YAML: {error}") from error
     try:
         return Config.from_dict(data or {})

@@ -80,9 +80,26 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
     if not (folder / FACTS).exists():
         return None
     facts = read_json(folder / FACTS)
-    if not isinstance(facts, dict) or not KEYS <= facts.keys():
-        raise CheckpointError(f"{folder / FACTS} is damaged. Train anew, with another --out.")
-    return facts
+    try:
+        _check(facts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder / FACTS} is damaged ({error}). Train anew, with another --out."
+        ) from None
+    return dict(facts)
+
+
+def _check(facts: Any) -> None:
+    """Check what is read from it later: keys, targets, and that members lie in the folder."""
+    if missing := KEYS - facts.keys() if isinstance(facts, dict) else KEYS:
+        raise KeyError(*sorted(missing))
+    tuple(map(Target.from_dict, facts["targets"]))
+    Path(facts["data"])
+    for member in facts["members"]:
+        inside = Path(member["folder"])
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ValueError(f"member {member['folder']!r} is not in it")
+        _ = member["name"], member["fold"], member["seed"]
 
 
 def read_json(path: Path) -> Any:

@@ -246,7 +246,16 @@ def _config(plm: plms.PLM, folder: str | None) -> Any:
     from transformers import AutoConfig
 
     if folder is not None:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        # Left unsaid, transformers asks on the terminal whether to run the folder's own code.
+        try:
+            return AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+        except Exception as error:  # OSError, ValueError, KeyError: as AutoTokenizer's
+            first = (str(error).strip().splitlines() or ["no reason given"])[0]
+            raise WeightsError(
+                f"{folder}/config.json is no architecture that transformers has: {first}"
+            ) from error
     if plm.preset is not None:
         return plms.architecture(plm.preset)
     raise WeightsError(
@@ -278,8 +287,9 @@ def _pretrained(auto: Any, folder: str, dtype: str) -> nn.Module:
     """Load weights; left alone, `transformers` fills in at random what a file lacks."""
     try:
         model, report = auto.from_pretrained(
-            folder, dtype=DTYPES[dtype], local_files_only=True, output_loading_info=True
-        )
+            folder, dtype=DTYPES[dtype], local_files_only=True, output_loading_info=True,
+            trust_remote_code=False,
+        )  # fmt: skip
     except Exception as error:  # OSError, RuntimeError for a wrong shape, SafetensorError, ...
         first = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise WeightsError(

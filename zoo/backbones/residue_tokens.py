@@ -87,7 +87,9 @@ def from_pretrained(folder: str, model_type: str) -> ResidueTokenizer:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, ImportError
         raise ConfigError(
             f"{folder} has no tokenizer that transformers can load ({type(error).__name__}: "

@@ -59,7 +59,21 @@ def pack(sample: Sample) -> bytes:
 
 
 def unpack(record: bytes) -> Sample:
-    """Return the sample of a record that `pack` made."""
+    """Return the sample of a record that `pack` made.
+
+    Raises:
+        DataError: if it is damaged.
+    """
+    try:
+        return _unpack(record)
+    except Exception as error:  # whatever the disk has made of it
+        raise DataError(
+            f"A record of prepared data is damaged ({type(error).__name__}: {error}). Delete the "
+            "folder and prepare anew."
+        ) from error
+
+
+def _unpack(record: bytes) -> Sample:
     from safetensors.numpy import load
 
     size = int.from_bytes(record[:8], "little")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from pathlib import Path
 
 from zoo.errors import StructureError
@@ -12,6 +10,7 @@ from zoo.proteins.files.bcif import read_bcif
 from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.mmcif import read_mmcif
 from zoo.proteins.files.pdb import read_pdb
+from zoo.proteins.files.unpack import gunzip
 
 _PLAIN_STRUCTURE = (".pdb", ".ent", ".cif", ".mmcif", ".bcif")
 _PLAIN_FASTA = (".fasta", ".fa", ".faa")
@@ -61,19 +60,13 @@ def read_bytes(path: str | Path) -> bytes:
         cause = getattr(error, "strerror", None) or error
         raise StructureError(f"cannot be opened ({cause})") from None
     if data[:2] == b"\x1f\x8b":
-        data = _gunzip(data)
+        try:
+            data = gunzip(data)
+        except ValueError as error:
+            raise StructureError(str(error)) from None
     if not data.strip():
         raise StructureError("is empty")
     return data
-
-
-def _gunzip(data: bytes) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except EOFError:
-        raise StructureError("is a gzip file that was cut short; fetch it again") from None
-    except (OSError, zlib.error) as error:
-        raise StructureError(f"is a damaged gzip file ({error})") from None
 
 
 def detect(data: bytes) -> str:

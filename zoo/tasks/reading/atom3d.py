@@ -5,17 +5,16 @@ https://github.com/drorlab/atom3d
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from zoo.proteins.files.unpack import gunzip
 from zoo.tasks.reading.atom3d_tables import to_columns
 from zoo.tasks.samples import DataError, DroppedSample
 
@@ -84,9 +83,9 @@ class Container:
         if packed is None:
             raise DroppedSample(f"{self.path}: item {index} is not there")
         try:
-            item = _load(gzip.decompress(packed), kind)
+            item = _load(gunzip(packed), kind)
             return {str(key): to_columns(value) for key, value in item.items()}
-        except (OSError, EOFError, zlib.error, ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             cause = str(error) or type(error).__name__
         except Exception as error:  # pickles and msgpack raise whatever their content does
             cause = f"{type(error).__name__}: {error}"

@@ -72,13 +72,17 @@ def is_missing(cell: str) -> bool:
     return cell.strip().lower() in MISSING
 
 
+LARGEST = float(np.finfo(np.float32).max)
+
+
 def number(cell: str) -> float | None:
-    """Return a cell as a finite number, None if it is none."""
+    """Return a cell as a number that float32 holds, None if it is none."""
     try:
         value = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in cell else None
+    # A NaN is not below it either.
+    return value if abs(value) <= LARGEST and "_" not in cell else None
 
 
 def is_residue_string(cells: Sequence[str]) -> bool:
