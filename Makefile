@@ -4,17 +4,21 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/python -m zoo.inspect zoo/examples/1a8o.cif.gz
 	$(BIN)/python -m zoo.build --seq esm2_650m --struct gvp --fusion global
 
 test: $(STAMP) lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# A quarter of an hour for each hundred thousand; what fails lies in build/fuzz.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --executions 100000
 
 docs: $(STAMP)
 	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[docs]'

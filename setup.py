@@ -67,6 +67,8 @@ setup(
             "pytest>=8",
             "pytest-xdist",
             "hypothesis",
+            "biopython",  # parsers that ours is held against
+            "biotite",
             "ipykernel",
             "nbclient",
             "ruff",

@@ -50,10 +50,10 @@ def queue(tmp_path: Path) -> Queue:
 def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
     tmp_path: Path, plm_folders: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--trials", 4, "--workers", 2, "--retrain", 1, "--seeds", 2, "--pruner", "none"]
+    options = ["--trials", 3, "--retrain", 1, "--seeds", 2, "--pruner", "none"]
     done = run(command(tmp_path, plm_folders, *options))
     assert done.returncode == 0, done.stderr
-    assert "4 of 4: trial" in done.stderr and "the config itself" in done.stdout
+    assert "3 of 3: trial" in done.stderr and "the config itself" in done.stdout
     out = tmp_path / "study"
     page = (out / "report" / "index.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', page) and "<script" not in page
@@ -70,10 +70,10 @@ def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
                    "--store", tmp_path / "store")  # fmt: skip
     assert trained.code == 0, trained.err
 
-    more = run(command(tmp_path, plm_folders, *options[4:], "--trials", 6, "--retrain", 0))
-    assert more.returncode == 0 and "6 of 6: trial" in more.stderr
-    assert "4 of 6: trial" not in more.stderr  # what had ended is not done again
-    assert len(queue(tmp_path).ended()) == 6
+    more = run(command(tmp_path, plm_folders, *options[2:], "--trials", 4, "--retrain", 0))
+    assert more.returncode == 0 and "4 of 4: trial" in more.stderr
+    assert "3 of 4: trial" not in more.stderr  # what had ended is not done again
+    assert len(queue(tmp_path).ended()) == 4
     other = run(command(tmp_path, plm_folders, *options, "--set", "graph.k=5"))
     assert other.returncode == 2
     assert "graph.k: 6 then, 5 now" in " ".join(other.stderr.split())
@@ -99,7 +99,7 @@ def trials_ended(tmp_path: Path) -> int:
 
 
 def test_ctrl_c_loses_nothing(tmp_path: Path, plm_folders: dict[str, str]) -> None:
-    arguments = command(tmp_path, plm_folders, "--trials", 8, "--retrain", 0)
+    arguments = command(tmp_path, plm_folders, "--trials", 5, "--retrain", 0)
     process = started(arguments, tmp_path, 2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
@@ -108,7 +108,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, plm_folders: dict[str, str]) -> No
     before = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
     assert run(arguments).returncode == 0
     after = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
-    assert sorted(after) == list(range(8))
+    assert sorted(after) == list(range(5))
     assert before.items() <= after.items()
 
 
