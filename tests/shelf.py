@@ -335,7 +335,7 @@ SMALL: dict[str, dict[str, Any]] = {
 #: Further keyword sets of a backbone that take other paths through its code.
 OPTIONS: dict[str, dict[str, Any]] = {
     "gvp": {"vector_gate": True},
-    "gat": {"edge_values": True},
+    "gat": {"edge_values": False},
     "gearnet": {"edge_messages": True, "edge_hidden": 7},
 }
 NUM_STRUCT_LAYERS = 3
@@ -356,7 +356,7 @@ def backbone_cases() -> list[tuple[str, dict[str, Any]]]:
 
 def case_id(case: tuple[str, dict[str, Any]]) -> str:
     name, keywords = case
-    return "-".join([name, *(key for key, value in keywords.items() if value is True)])
+    return "-".join([name, *(f"{key}={x}" for key, x in keywords.items() if isinstance(x, bool))])
 
 
 def exchanging() -> list[str]:

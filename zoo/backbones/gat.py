@@ -81,7 +81,8 @@ class GAT(StructureBackbone):
         head_dim: width of a head; a node is as wide as all heads together.
         num_layers: attention layers, each added to its input and normed.
         dropout: on attention weights and on each layer's output.
-        edge_values: let a node hear its edges, not only weigh its neighbours by them.
+        edge_values: let a node hear its edges, not only weigh its neighbours by them; false is
+            GATv2 as published, which cannot tell how far its neighbours are.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class GAT(StructureBackbone):
         head_dim: int = 32,
         num_layers: int = 4,
         dropout: float = 0.1,
-        edge_values: bool = False,
+        edge_values: bool = True,
     ) -> None:
         super().__init__()
         self.num_layers, self.width = num_layers, num_heads * head_dim
