@@ -49,13 +49,13 @@ def card(name: str, given: argparse.Namespace, facts: dict[str, Any], metrics: A
     """Return the model card."""
     config = facts["config"]
     seeds = sorted({member["seed"] for member in facts["members"]})
+    coloured = " --structures" if facts["targets"][0]["level"] == "residue" else ""
     lines = [
         f"# {name}: {given.title}", "",
         f"{config['sequence']['name']} and {config['structure']['name']}, "
         f"{config['fusion']['name']} fusion ({config['fusion']['write_back']}); "
-        f"{len(facts['members'])} models, seeds {', '.join(map(str, seeds))}; "
-        "their mean is the prediction.", "",
-        "```bash", f"python -m zoo.predict structures/ --model {name} --out found --structures",
+        f"{_members(len(facts['members']), seeds)}", "",
+        "```bash", f"python -m zoo.predict structures/ --model {name} --out found{coloured}",
         "```", "", "## Scores", "",
         f"On the test split ({metrics['samples']} samples, hash {metrics['split_hash']}), which "
         f"was not trained on. {given.remark} 95 % intervals over proteins or groups; the "
@@ -70,6 +70,12 @@ def card(name: str, given: argparse.Namespace, facts: dict[str, Any], metrics: A
         "## Data", "", given.source, "", "## Not for", "", given.not_for, "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _members(count: int, seeds: list[int]) -> str:
+    if count == 1:
+        return f"one model, seed {seeds[0]}."
+    return f"{count} models, seeds {', '.join(map(str, seeds))}; their mean is the prediction."
 
 
 def _rows(metrics: Any) -> Iterator[str]:
