@@ -62,7 +62,7 @@ def check(protein: Protein) -> None:
         assert len(chain.sequence) == len(chain) == len(chain.coords)
         assert chain.sequence.isalpha() and chain.sequence.isupper()
         assert not np.isinf(chain.coords).any()
-        assert np.abs(np.nan_to_num(chain.coords)).max(initial=0) < 1e7
+        assert np.abs(np.nan_to_num(chain.coords)).max(initial=0) <= 1e6
     if len(protein) > 3000 or not protein.has_structure:
         return
     graph = build_graph(protein, GraphSpec(k=8))

@@ -235,7 +235,7 @@ def test_missing_atoms_are_nan_and_a_node_needs_a_ca(chain):
 
 
 @pytest.mark.parametrize(
-    "bad", ["     nan", "********", "   1e5.0", "        ", "  12x.00", "1_00.000"]
+    "bad", ["     nan", "********", "   1e5.0", "        ", "  12x.00", "1_00.000", "99999999"]
 )
 def test_unreadable_coordinates_are_missing_with_the_line_and_never_zero(read, bad):
     text = pdb(peptide(*THREE)).splitlines(keepends=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import StructureError
+from zoo.proteins.files.entry import LARGEST
 from zoo.proteins.files.fasta import parse_fasta
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Protein
 from zoo.tasks.react import LISTS, ReactLists
@@ -21,8 +22,6 @@ from zoo.tasks.samples import LAYOUTS, DataError, DroppedSample
 
 CLASSES = 384
 CARBON = 6
-#: A coordinate beyond this is none, in angstrom.
-LARGEST = 1e6
 
 
 @LAYOUTS.register("react/cdconv")

@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+LARGEST = 1e6
+"""A larger number is damage, in whatever column: a coordinate in angstrom beyond it is none."""
+
 
 class Group(NamedTuple):
     """A run of atoms under one residue name and number, as the file writes it."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import StructureError
 from zoo.proteins.files import aligned
 from zoo.proteins.files.components import atomic_number
-from zoo.proteins.files.entry import AtomTable, Entry, Group, first_rows, runs
+from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
 
 Column = NDArray[np.generic]
 #: Category to column to values: strings with "" where the file has "." or "?", or numbers.
@@ -33,8 +33,6 @@ TEXT = (
     "auth_comp_id", "label_asym_id", "auth_asym_id", "label_entity_id", "label_seq_id",
     "auth_seq_id", "pdbx_PDB_ins_code", "pdbx_PDB_model_num",
 )  # fmt: skip
-#: A larger number is damage, in whatever column; NaN fails the comparison too.
-LARGEST = 1e6
 COORDINATES = ("Cartn_x", "Cartn_y", "Cartn_z")
 
 
@@ -155,6 +153,7 @@ def _numbers(site: dict[str, Column], name: str, default: float) -> NDArray[np.f
         return np.full(len(site["Cartn_x"]), default)
     if column.dtype.kind == "U":
         column = np.array([cif.as_number(value) for value in column.tolist()])
+    # A NaN is not below it either.
     return np.where(np.abs(column) <= LARGEST, column, default).astype(np.float64)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import StructureError
 from zoo.proteins.files.components import atomic_number
-from zoo.proteins.files.entry import AtomTable, Entry, Group, first_rows, runs
+from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
 
 Columns = NDArray[np.uint8]
 NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
@@ -114,7 +114,7 @@ def decimals(field: Columns, places: int) -> NDArray[np.float64]:
     for row in np.flatnonzero(~plain):
         text = field[row].tobytes()
         value[row] = float(text) if NUMBER.fullmatch(text) else np.nan
-    return value
+    return np.where(np.abs(value) <= LARGEST, value, np.nan)
 
 
 def _listed(lines: NDArray[np.bytes_]) -> dict[str, list[tuple[str, ...]]]:

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.proteins.files.entry import LARGEST
 from zoo.tasks.reading.frames import Frame, elements
 from zoo.tasks.samples import DroppedSample
-
-#: A coordinate beyond this is none, in angstrom.
-LARGEST = 1e6
 
 
 def to_columns(value: Any) -> Any:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import StructureError
 from zoo.proteins.files.components import component
+from zoo.proteins.files.entry import LARGEST
 from zoo.proteins.protein import Protein
 from zoo.tasks.reading.frames import Frame, is_amino, to_protein
 from zoo.tasks.samples import DroppedSample
@@ -39,8 +40,6 @@ FIELDS = (
 )  # fmt: skip
 #: Of the periodic table, which the file counts from H = 0.
 ELEMENTS = 118
-#: A coordinate beyond this is none, in angstrom.
-LARGEST = 1e6
 #: A damaged size must not fill the memory.
 MOST_NUMBERS = 10**8
 
