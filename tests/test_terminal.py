@@ -72,6 +72,15 @@ def test_every_verb_can_be_quiet(capsys: pytest.CaptureFixture[str], verb: str) 
     assert "--quiet" in call(capsys, verb, "--help").out
 
 
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_verb_has_an_example_and_speaks_to_programs(
+    capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    out = " ".join(call(capsys, verb, "--help").out.split())
+    assert f"Example: python -m zoo.{verb}" in out
+    assert "--json" in out
+
+
 def test_quiet_leaves_results_and_warnings(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

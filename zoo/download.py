@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ def download(
     out: Annotated[
         Path | None, typer.Option(help="Folder to carry over; else the hub's cache (HF_HOME).")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print folders and sizes as JSON.")] = False,
 ) -> None:
     """Download language models from the Hugging Face hub.
 
@@ -35,13 +37,18 @@ def download(
     models = [resolve(_plm_name(name)) for name in names]
     if out is not None and len(models) > 1:
         raise ConfigError("--out takes one model. Call once for each, or leave it out.")
+    found = []
     for plm in models:
         cached = cached_folder(plm.hub_id) if plm.hub_id and out is None else None
         if cached is None:
             err_console.print(f"downloading {plm.hub_id or plm.name} ...")
             cached = fetch(plm, out)
         size = sum(f.stat().st_size for f in cached.rglob("*") if f.is_file())
-        console.print(f"{plm.name}: {cached} ({size / 1e9:.2f} GB)", soft_wrap=True)
+        found.append({"name": plm.name, "folder": str(cached), "bytes": size})
+        if not json:
+            console.print(f"{plm.name}: {cached} ({size / 1e9:.2f} GB)", soft_wrap=True)
+    if json:
+        print(jsonlib.dumps(found, indent=2))
 
 
 def _plm_name(name: str) -> str:

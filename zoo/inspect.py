@@ -27,7 +27,10 @@ def inspect(
     files: Annotated[list[Path], typer.Argument(help="PDB, mmCIF, BinaryCIF or FASTA; also .gz.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
 ) -> None:
-    """Show how each file is read: chains, breaks, modified residues, missing atoms, ligands."""
+    """Show how each file is read: chains, breaks, modified residues, missing atoms, ligands.
+
+    Example: python -m zoo.inspect protein.cif.gz
+    """
     described, failed = [], 0
     for file in files:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,6 +48,7 @@ def report(
         list[Path] | None,
         typer.Option(help="Another run that was scored on the same samples; may be repeated."),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the page's place as JSON.")] = False,
 ) -> None:
     """Write one HTML page about a run that was evaluated; it needs no network to be opened.
 
@@ -72,6 +74,9 @@ def report(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     size = path.stat().st_size / 1e6
+    if json:
+        print(jsonlib.dumps({"page": str(path)}))
+        return
     console.print(f"written: {path} ({size:.1f} MB)", highlight=False, soft_wrap=True)
 
 
