@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -104,6 +102,9 @@ def hub_problem() -> str | None:
 
 
 def _ask_hub() -> str | None:
+    import urllib.error
+    import urllib.request  # takes a tenth of what `zoo list` may
+
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     request = urllib.request.Request(endpoint, method="HEAD")
     try:
