@@ -35,7 +35,7 @@ def idea(path: Path) -> None:
     above, below = figure.subplots(2, 1, height_ratios=(3, 1))
     model = zoo.create_model("esm2_8m", "gvp", fusion="local", weights="random")
     _branches(above, model.seq.num_layers, model.struct.num_layers, model.fuse_after)
-    trained = zoo.load_model("ppbs")
+    trained = zoo.load_model("ppbs_local")
     gates = trained.explain(trained.batch([example()]))[-1].weights[0][:, 1].numpy()
     image = below.imshow(gates[None], aspect="auto", cmap="PuOr", vmin=0, vmax=1,
                          extent=(0.5, len(gates) + 0.5, 0, 1))  # fmt: skip

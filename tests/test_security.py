@@ -132,7 +132,7 @@ def test_a_payload_does_not_run(
 @pytest.mark.parametrize("member", ["../elsewhere", "/elsewhere", "a/../../elsewhere"])
 def test_a_member_of_a_run_lies_in_its_folder(tmp_path: Path, member: str) -> None:
     folder = tmp_path / "run"
-    shutil.copytree(REPOSITORY / "zoo/pretrained/ppbs", folder)
+    shutil.copytree(REPOSITORY / "zoo/pretrained/ppbs_local", folder)
     facts = json.loads((folder / "run.json").read_text())
     facts["members"][0]["folder"] = member
     (folder / "run.json").write_text(json.dumps(facts))
