@@ -70,10 +70,6 @@ def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
                    "--store", tmp_path / "store")  # fmt: skip
     assert trained.code == 0, trained.err
 
-    more = run(command(tmp_path, plm_folders, *options[2:], "--trials", 4, "--retrain", 0))
-    assert more.returncode == 0 and "4 of 4: trial" in more.stderr
-    assert "3 of 4: trial" not in more.stderr  # what had ended is not done again
-    assert len(queue(tmp_path).ended()) == 4
     other = run(command(tmp_path, plm_folders, *options, "--set", "graph.k=5"))
     assert other.returncode == 2
     assert "graph.k: 6 then, 5 now" in " ".join(other.stderr.split())
