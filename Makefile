@@ -16,7 +16,7 @@ test: $(STAMP) lint
 lint: $(STAMP)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-# A quarter of an hour for each hundred thousand; what fails lies in build/fuzz.
+# Hours: a hundred thousand files for each reader; what fails lies in build/fuzz.
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --executions 100000
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,10 +76,3 @@ def test_commands(run: Run, ppbs: Path) -> None:
     out = run("commands", "start", "predict", "--structures", ppbs / "structures",
               "--count", 2, "--rounds", 1)  # fmt: skip
     assert "zoo.list" in out and "scores equal" in out
-
-
-def test_step_memory() -> None:
-    pytest.importorskip("torch_geometric")
-    command = [sys.executable, str(FOLDER / "step_memory.py"), "--threads", "1"]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert out.count("live tensors") == 6

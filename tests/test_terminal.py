@@ -16,6 +16,7 @@ from tests.verbs import call
 from zoo.__main__ import VERBS, completing
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.cli import progress
+from zoo.summary import RANDOM_WARNING
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-9]")
 """A foreground colour; bold and dim are none."""
@@ -95,9 +96,15 @@ def test_quiet_leaves_results_and_warnings(
     assert not [line for line in done.err.splitlines() if not line.startswith("failed")]
 
 
-def test_quiet_does_not_hide_that_weights_are_random(capsys: pytest.CaptureFixture[str]) -> None:
-    wanted = ("build", "--seq", "esm2_8m", "--struct", "gvp", "--weights", "random")
-    assert "random" in call(capsys, *wanted, "--quiet").out
+def test_quiet_does_not_hide_that_weights_are_random(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    structure = Path("zoo/examples/1a8o.cif.gz").resolve()
+    wanted = ("embed", structure, "--model", "esm2_8m", "--weights", "random", "--out",
+              tmp_path / "a.h5")  # fmt: skip
+    done = call(capsys, *wanted, "--quiet")
+    assert done.code == 0
+    assert " ".join(done.err.split()) == RANDOM_WARNING
 
 
 def test_the_tab_key_knows_verbs_options_and_names() -> None:

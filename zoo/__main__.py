@@ -67,10 +67,7 @@ def _print_verbs() -> None:
     print("Usage: zoo VERB ... (or python -m zoo.VERB ...)\n")
     for verb, about in VERBS.items():
         print(f"  {verb:10} {about}")
-    print(
-        "\nzoo VERB --help tells a verb's options; zoo --install-completion has the tab key know "
-        "them."
-    )
+    print("\nzoo VERB --help tells a verb's options. Tab completion: zoo --install-completion")
 
 
 if __name__ == "__main__":

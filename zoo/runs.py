@@ -99,7 +99,8 @@ def _check(facts: Any) -> None:
         inside = Path(member["folder"])
         if inside.is_absolute() or ".." in inside.parts:
             raise ValueError(f"member {member['folder']!r} is not in it")
-        _ = member["name"], member["fold"], member["seed"]
+        if missing := {"name", "fold", "seed"} - member.keys():
+            raise KeyError(*sorted(missing))
 
 
 def read_json(path: Path) -> Any:
