@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli import console, err_console, run
-from zoo.completion import names
 from zoo.errors import ConfigError
+from zoo.options import FusionName, SeqName, StructName, names
 
 if TYPE_CHECKING:
     from hpo.search import Search
@@ -36,27 +36,9 @@ def search(
     name: Annotated[
         str | None, typer.Option(help="Of the study; CONFIG-SPACE if left out.")
     ] = None,
-    seq: Annotated[
-        str | None,
-        typer.Option(
-            help="Another language model.",
-            autocompletion=names("sequence"),
-        ),
-    ] = None,
-    struct: Annotated[
-        str | None,
-        typer.Option(
-            help="Another graph network.",
-            autocompletion=names("structure"),
-        ),
-    ] = None,
-    fusion: Annotated[
-        str | None,
-        typer.Option(
-            help="Another fusion.",
-            autocompletion=names("fusion"),
-        ),
-    ] = None,
+    seq: SeqName = None,
+    struct: StructName = None,
+    fusion: FusionName = None,
     weights: Annotated[str | None, typer.Option(help="pretrained or random.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any config key: train.tokens=512.")

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from zoo.cli import console, err_console, run
-from zoo.completion import names
 from zoo.errors import ConfigError
+from zoo.options import names
 
 
 def ablate(

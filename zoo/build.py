@@ -10,40 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli import console, err_console, run
-from zoo.completion import names
 from zoo.errors import ConfigError
+from zoo.options import ConfigName, FusionName, SeqName, StructName
 
 if TYPE_CHECKING:
     from zoo.config import Config
 
 
 def build(
-    config: Annotated[
-        str | None,
-        typer.Argument(
-            help="Shipped config or YAML file.",
-            autocompletion=names("config"),
-        ),
-    ] = None,
-    seq: Annotated[
-        str | None,
-        typer.Option(
-            help="Language model: name, hub id, folder, none.", autocompletion=names("sequence")
-        ),
-    ] = None,
-    struct: Annotated[
-        str | None,
-        typer.Option(
-            help="Graph network, or none.",
-            autocompletion=names("structure"),
-        ),
-    ] = None,
-    fusion: Annotated[
-        str | None,
-        typer.Option(
-            help="local, global, serial, parallel, cross, none.", autocompletion=names("fusion")
-        ),
-    ] = None,
+    config: ConfigName = None,
+    seq: SeqName = None,
+    struct: StructName = None,
+    fusion: FusionName = None,
     task: Annotated[
         str | None, typer.Option(help="Add a head: react, mqa, lba, ppbs, bce.")
     ] = None,

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from zoo.cli import console, err_console, run
-from zoo.completion import names
 from zoo.errors import ConfigError
+from zoo.options import names
 
 
 def download(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
-from zoo.completion import names
 from zoo.errors import ConfigError
+from zoo.options import names
 
 if TYPE_CHECKING:
     from zoo.embedding import EmbeddingFile, Settings

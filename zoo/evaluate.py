@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli import console, err_console, progress, run, warn
-from zoo.completion import names
 from zoo.errors import ConfigError, unknown
+from zoo.options import names
 
 if TYPE_CHECKING:
     from zoo.metrics.predictions import Predictions

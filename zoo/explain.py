@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.cli import console, err_console, run, warn
-from zoo.completion import names
 from zoo.errors import ConfigError, unknown
+from zoo.options import names
 
 if TYPE_CHECKING:
     from zoo.explanation.attribution import Attribution

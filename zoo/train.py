@@ -13,8 +13,8 @@ import typer
 from rich import get_console
 
 from zoo.cli import INTERRUPTED, Interrupts, console, err_console, leader, run, warn
-from zoo.completion import names
 from zoo.errors import ConfigError
+from zoo.options import ConfigName, FusionName, SeqName, StructName
 
 if TYPE_CHECKING:
     from zoo.config import Config
@@ -26,38 +26,14 @@ LOG = "train.log"
 
 
 def train(
-    config: Annotated[
-        str | None,
-        typer.Argument(
-            help="Shipped config or YAML file.",
-            autocompletion=names("config"),
-        ),
-    ] = None,
+    config: ConfigName = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of the benchmark, or that zoo.prepare wrote.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    seq: Annotated[
-        str | None,
-        typer.Option(
-            help="Another language model.",
-            autocompletion=names("sequence"),
-        ),
-    ] = None,
-    struct: Annotated[
-        str | None,
-        typer.Option(
-            help="Another graph network.",
-            autocompletion=names("structure"),
-        ),
-    ] = None,
-    fusion: Annotated[
-        str | None,
-        typer.Option(
-            help="Another fusion.",
-            autocompletion=names("fusion"),
-        ),
-    ] = None,
+    seq: SeqName = None,
+    struct: StructName = None,
+    fusion: FusionName = None,
     weights: Annotated[str | None, typer.Option(help="pretrained or random.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any config key: train.epochs=2.")
