@@ -4,8 +4,8 @@
 
 One file: read, featurised (30 neighbours) and collated, against gemmi's own read of the same file,
 which stops at atoms in memory. Many proteins (the chains of PPBS): featurised with neighbours,
-against the published GVP featurisation, `peers/gvp_features.py`, as its users run it: one protein
-after another. Both sides run on one thread unless told otherwise.
+sixteen at a time, against the published GVP featurisation, `peers/gvp_features.py`, as its users
+run it: one protein after another. Both sides run on one thread unless told otherwise.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ import race
 from peers import gvp_features as peer
 
 from zoo.backbones.residue_tokens import published
-from zoo.proteins.batch import collate
-from zoo.proteins.build_graph import build_graph
+from zoo.proteins.batch import collate, join
+from zoo.proteins.build_graph import build_graph, build_graphs
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import read_structure
+
+BATCH = 16
 
 
 def one_file(path: Path, rounds: int) -> None:
@@ -45,12 +47,12 @@ def one_file(path: Path, rounds: int) -> None:
     print(f"{path.name}: {len(protein)} residues, {len(protein.atoms)} protein atoms")
     works = {
         "gemmi.read_structure": lambda: gemmi.read_structure(str(path)),
-        "file to batch": lambda: collate([read_structure(path)], tokenize, build_graph),
+        "file to batch": lambda: collate([read_structure(path)], tokenize),
         "  read": lambda: read_structure(path),
         "  featurise": lambda: build_graph(protein),
-        "  collate": lambda: collate([protein], tokenize, lambda _: graph),
+        "  collate": lambda: join(graph, sequences, tokenize, ("one",)),
     }
-    graph = build_graph(protein)
+    graph, sequences = build_graph(protein), [[chain.sequence for chain in protein.chains]]
     race.show(race.race(works, rounds, warm=3), "gemmi.read_structure")
 
 
@@ -91,7 +93,10 @@ def many(proteins: list[Protein], rounds: int) -> None:
           f"in the {whole} without a break")  # fmt: skip
     works = {
         "published form": lambda: [peer.featurise(pos) for pos in coords],
-        "ours": lambda: [build_graph(protein) for protein in proteins],
+        "ours, one at a time": lambda: [build_graph(protein) for protein in proteins],
+        "ours": lambda: [
+            build_graphs(proteins[at : at + BATCH]) for at in range(0, len(proteins), BATCH)
+        ],
     }
     race.show(race.race(works, rounds), "published form")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +14,7 @@ from zoo.fusion.base import Fusion, Pairs
 from zoo.fusion.side import SideStream
 from zoo.heads import ProteinHead, ResidueHead
 from zoo.proteins.batch import Batch, Example, collate, gather_rows, write_rows
-from zoo.proteins.build_graph import GraphSpec, build_graph
+from zoo.proteins.build_graph import GraphSpec
 from zoo.proteins.protein import Protein
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class FusedModel(nn.Module):
     def batch(self, proteins: Sequence[Protein | Example]) -> Batch:
         """Return what the model takes for some proteins, on the CPU."""
         tokenize = self.seq.tokenize if self.seq is not None else None
-        return collate(proteins, tokenize, partial(build_graph, spec=self.graph_spec))
+        return collate(proteins, tokenize, self.graph_spec)
 
     def forward(self, batch: Batch, hidden: Mapping[int, Tensor] | None = None) -> Tensor:
         """Return predictions without activation: (nodes, outputs) or (proteins, outputs)."""

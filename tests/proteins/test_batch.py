@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests import shelf
 from zoo.proteins.batch import Batch, Example, collate, gather_rows, write_rows
-from zoo.proteins.build_graph import GraphSpec, build_graph
+from zoo.proteins.build_graph import GraphSpec
 from zoo.proteins.features import letter_types
 
 SPECS = {
@@ -25,7 +23,7 @@ for_every_plm = pytest.mark.parametrize("plm", shelf.PLM_KINDS)
 
 
 def batch_of(plm: str, kind: str, proteins: list = PROTEINS) -> Batch:
-    return collate(proteins, shelf.plm_tokenizer(plm), partial(build_graph, spec=SPECS[kind]))
+    return collate(proteins, shelf.plm_tokenizer(plm), SPECS[kind])
 
 
 @for_every_plm
@@ -66,7 +64,7 @@ def test_a_graph_in_a_batch_is_the_graph_alone(kind: str) -> None:
 
 
 def test_without_a_language_model_there_are_no_tokens() -> None:
-    batch = collate(PROTEINS, None, build_graph)
+    batch = collate(PROTEINS, None)
     assert batch.tokens is None and batch.attend is None
     letters = "".join(chain.sequence for protein in PROTEINS for chain in protein.chains)
     linked = batch.node_token >= 0
@@ -78,14 +76,14 @@ def test_without_a_language_model_there_are_no_tokens() -> None:
 def test_targets_are_joined_over_proteins() -> None:
     two = PROTEINS[-2:]
     scalars = [Example(p, torch.tensor(float(i))) for i, p in enumerate(two)]
-    assert collate(scalars, None, build_graph).target.tolist() == [0.0, 1.0]
+    assert collate(scalars, None).target.tolist() == [0.0, 1.0]
     rows = [Example(p, torch.zeros(len(p), 3)) for p in two]
-    assert collate(rows, None, build_graph).target.shape == (sum(map(len, two)), 3)
+    assert collate(rows, None).target.shape == (sum(map(len, two)), 3)
 
 
 def test_a_batch_with_some_targets_is_an_error() -> None:
     with pytest.raises(ValueError, match="have a target and others have none"):
-        collate([Example(PROTEINS[0], torch.zeros(1)), PROTEINS[1]], None, build_graph)
+        collate([Example(PROTEINS[0], torch.zeros(1)), PROTEINS[1]], None)
 
 
 def test_a_batch_moves_as_a_whole() -> None:

@@ -21,6 +21,7 @@ from zoo.proteins.build_graph import (
     _nearest_of_few,
     _neighbours,
     build_graph,
+    build_graphs,
 )
 from zoo.proteins.features import RELATIONS
 from zoo.proteins.graph import EDGE_FIELDS, NODE_FIELDS, Graph
@@ -209,6 +210,19 @@ def test_a_protein_without_coordinates_is_an_error_or_a_graph_without_edges() ->
         build_graph(protein)
     graph = build_graph(protein, GraphSpec(kind="none"))
     assert graph.num_nodes == (4,) and len(graph.src) == 0
+
+
+@of_every_kind
+def test_graphs_made_together_are_those_made_alone(kind: str) -> None:
+    proteins = list(shelf.SHELF.values())
+    together = build_graphs(proteins, SPECS[kind])
+    alone = Graph.batch([build_graph(protein, SPECS[kind]) for protein in proteins])
+    assert torch.equal(together.src, alone.src) and torch.equal(together.dst, alone.dst)
+    assert together.num_nodes == alone.num_nodes
+    for mine, other in ((together.nodes, alone.nodes), (together.edges, alone.edges)):
+        assert mine.keys() == other.keys()
+        for name, x in mine.items():
+            assert torch.equal(x, other[name]), name
 
 
 @of_every_kind

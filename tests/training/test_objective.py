@@ -11,7 +11,6 @@ from tests.training import runs
 from zoo.heads import Units
 from zoo.prediction.outputs import activate
 from zoo.proteins.batch import collate
-from zoo.proteins.build_graph import build_graph
 from zoo.tasks.samples import Target
 from zoo.training.examples import Examples
 from zoo.training.objective import Objective, balance
@@ -33,7 +32,7 @@ def values_of(target: Target, rows: int = 40) -> Tensor:
 
 
 def examples(target: Target, values: Tensor, **facts: Tensor) -> Examples:
-    batch = collate([runs.samples(target, count=1)[0].protein], None, build_graph)
+    batch = collate([runs.samples(target, count=1)[0].protein], None)
     ones = torch.ones(len(values))
     return Examples(
         batch, None, {target.name: values}, facts.get("weight", ones),

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zoo.proteins.build_graph import GraphSpec, build_graphs
 from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Protein
 
@@ -30,7 +31,6 @@ class Tokens:
 
 
 Tokenize = Callable[[Sequence[str]], Tokens]
-Featurize = Callable[[Protein], Graph]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ class Batch:
 
 
 def collate(
-    examples: Sequence[Protein | Example], tokenize: Tokenize | None, featurize: Featurize
+    examples: Sequence[Protein | Example],
+    tokenize: Tokenize | None,
+    spec: GraphSpec | None = None,
 ) -> Batch:
     """Return the batch of some proteins; `tokenize` is None for a model without a pLM."""
     if not examples:
@@ -81,7 +83,7 @@ def collate(
     full = [e if isinstance(e, Example) else Example(e) for e in examples]
     proteins = [example.protein for example in full]
     batch = join(
-        [featurize(protein) for protein in proteins],
+        build_graphs(proteins, spec),
         [[chain.sequence for chain in protein.chains] for protein in proteins],
         tokenize,
         tuple(protein.name for protein in proteins),
@@ -90,7 +92,7 @@ def collate(
 
 
 def join(
-    graphs: Sequence[Graph],
+    graph: Graph,
     sequences: Sequence[Sequence[str]],
     tokenize: Tokenize | None,
     names: tuple[str, ...],
@@ -98,12 +100,11 @@ def join(
     """Return the batch of featurised proteins.
 
     Args:
-        graphs: one a protein.
+        graph: of all of them.
         sequences: of the chains of each protein.
         tokenize: None for a model whose pLM does not run.
         names: one a protein.
     """
-    graph = Graph.batch(graphs)
     if tokenize is None:
         return Batch(graph, residue_rows(graph, sequences), None, None, names)
     tokens = tokenize([sequence for chains in sequences for sequence in chains])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +18,7 @@ from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Atoms, Protein
 
 ATOM_RADIUS = 4.5
-FEW, CACHED = 512, 2**14
+FEW, CACHED = 512, 2**15
 """Points up to which all distances are faster than a tree, and how many are computed at a time."""
 LAST_BITS = 2**12 - 1
 
@@ -73,15 +74,34 @@ def build_graph(protein: Protein, spec: GraphSpec | None = None) -> Graph:
     Raises:
         StructureError: if the graph needs coordinates and the protein has none.
     """
+    return build_graphs([protein], spec)
+
+
+def build_graphs(proteins: Sequence[Protein], spec: GraphSpec | None = None) -> Graph:
+    """Return one graph over some proteins: the batch of the graphs of each, made together.
+
+    A protein alone is too small to keep a processor busy with one feature at a time.
+
+    Raises:
+        StructureError: if the graph needs coordinates and a protein has none.
+    """
     spec = spec or GraphSpec()
     if spec.kind == "none":
-        return _without_edges(protein)
-    if not protein.has_structure:
-        raise StructureError(
-            f"{protein.name}: {protein.source or 'the protein'} has no coordinates, which a "
-            "structure backbone needs. Give a structure file, or use a model with --struct none."
-        )
-    return _atom_graph(protein, spec) if spec.kind == "atom" else _residue_graph(protein, spec)
+        return Graph.batch([_without_edges(protein) for protein in proteins])
+    _want_coordinates(proteins)
+    if spec.kind == "atom":
+        return Graph.batch([_atom_graph(protein, spec) for protein in proteins])
+    return _residue_graph(proteins, spec)
+
+
+def _want_coordinates(proteins: Sequence[Protein]) -> None:
+    for protein in proteins:
+        if not protein.has_structure:
+            raise StructureError(
+                f"{protein.name}: {protein.source or 'the protein'} has no coordinates, which a "
+                "structure backbone needs. Give a structure file, or use a model with "
+                "--struct none."
+            )
 
 
 def _without_edges(protein: Protein) -> Graph:
@@ -94,56 +114,81 @@ def _without_edges(protein: Protein) -> Graph:
     return Graph(src=none, dst=none, num_nodes=(len(sequence),), nodes=nodes)
 
 
-def _residue_graph(protein: Protein, spec: GraphSpec) -> Graph:
-    rows, coords, chain, position, bonded = _resolved(protein)
-    sequence = "".join(c.sequence for c in protein.chains)
-    extra = _ligand_atoms(protein) if spec.ligands else None
-    ligand_pos = torch.from_numpy(extra.pos).double() if extra else coords.new_zeros((0, 3))
-    pos = torch.cat([coords[:, 1], ligand_pos])
-    centre = pos.mean(0)
-    coords, pos = (coords - centre).float(), (pos - centre).float()
+@dataclass(frozen=True)
+class _Nodes:
+    """The nodes of one residue graph: residues, then ligand atoms, which have a place for a CA.
 
-    count, ligand_count = len(rows), len(ligand_pos)
-    node_v = torch.cat(
-        [features.orientations(coords[:, 1], bonded), features.side_chains(coords)[:, None]], dim=1
-    )
-    types = [features.letter_types(sequence)[rows]]
-    if extra:
-        types.append(features.NUM_LETTERS + features.element_types(extra.element))
+    Attributes:
+        atoms: (nodes, 4, 3) N CA C O in angstrom, float32, centred; NaN where unknown.
+        node_type: (nodes,) as in the graph.
+        residue: (nodes,) as in the graph.
+        position: (nodes,) in sequence; nodes of different chains are `APART` or more apart.
+        bonded: (nodes,) whether the next node is bonded to this one.
+    """
+
+    atoms: NDArray[np.float32]
+    node_type: Tensor
+    residue: NDArray[np.int64]
+    position: NDArray[np.int64]
+    bonded: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, protein: Protein, ligands: bool) -> _Nodes:
+        chains = protein.chains
+        coords = np.concatenate([chain.coords for chain in chains]).astype(np.float64)
+        segment = np.concatenate([chain.segments for chain in chains])
+        owner = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
+        position = np.concatenate([np.arange(len(chain)) for chain in chains])
+        rows = np.flatnonzero(segment >= 0)
+        segment, owner = segment[rows], owner[rows]
+        atoms = coords[rows]
+        bonded = np.append((np.diff(segment) == 0) & (np.diff(owner) == 0), False)
+        position = position[rows] + owner * (2 * features.APART)
+        node_type = features.letter_types("".join(chain.sequence for chain in chains))[rows]
+        extra = _ligand_atoms(protein) if ligands else None
+        if extra:
+            count = len(extra)
+            places = np.full((count, 4, 3), np.nan)
+            places[:, 1] = extra.pos
+            atoms = np.concatenate([atoms, places])
+            element = features.NUM_LETTERS + features.element_types(extra.element)
+            node_type = torch.cat([node_type, element])
+            rows = np.append(rows, np.full(count, -1))
+            alone = np.arange(len(chains), len(chains) + count) * (2 * features.APART)
+            position = np.append(position, alone)
+            bonded = np.append(bonded, np.zeros(count, bool))
+        centred = (atoms - atoms[:, 1].mean(0)).astype(np.float32)
+        return cls(centred, node_type, rows, position, bonded)
+
+
+def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
+    parts = [_Nodes.of(protein, spec.ligands) for protein in proteins]
+    sizes = [len(part.atoms) for part in parts]
+    atoms = torch.from_numpy(np.concatenate([part.atoms for part in parts]))
+    bonded = torch.from_numpy(np.concatenate([part.bonded for part in parts]))[:-1]
+    residue = torch.from_numpy(np.concatenate([part.residue for part in parts]))
+    position = torch.from_numpy(np.concatenate([part.position for part in parts]))
+    pos, is_residue = atoms[:, 1].contiguous(), (residue >= 0)[:, None]
+    side_chain = features.side_chains(atoms)[:, None]
     nodes = {
         "pos": pos,
-        "node_type": torch.cat(types),
-        "node_s": _pad_rows(features.torsions(coords, bonded), ligand_count),
-        "node_v": _pad_rows(node_v, ligand_count),
-        "residue": torch.cat([rows, rows.new_full((ligand_count,), -1)]),
+        "node_type": torch.cat([part.node_type for part in parts]),
+        "node_s": features.torsions(atoms, bonded) * is_residue,
+        "node_v": torch.cat([features.orientations(pos, bonded), side_chain], dim=1),
+        "residue": residue,
     }
-    src, dst = _neighbours(pos, spec.k, spec.radius)
-    unknown = torch.full((ligand_count,), torch.nan)
-    chain, position = torch.cat([chain, unknown]), torch.cat([position, unknown])
-    offset = (position[src] - position[dst]).masked_fill(chain[src] != chain[dst], torch.nan)
+    pairs = [_neighbours(part, spec.k, spec.radius) for part in pos.split(sizes)]
+    starts = np.cumsum([0, *sizes[:-1]]).tolist()
+    src, dst = (
+        torch.cat([ends + start for ends, start in zip(side, starts, strict=True)])
+        for side in zip(*pairs, strict=True)
+    )
+    offset = position.index_select(0, src) - position.index_select(0, dst)
     edges = _edge_geometry(pos, src, dst)
     distances = features.gaussians(edges["dist"], features.RESIDUE_RBF_MAX)
     edges["edge_s"] = torch.cat([distances, features.sequence_offsets(offset)], dim=-1)
     edges["relation"] = features.relations(offset, edges["dist"])
-    return Graph(src, dst, (count + ligand_count,), nodes, edges)
-
-
-def _resolved(protein: Protein) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return row, coordinates (float64), chain, position of the nodes, and who is bonded."""
-    chains = protein.chains
-    coords = np.concatenate([chain.coords for chain in chains]).astype(np.float64)
-    segment = np.concatenate([chain.segments for chain in chains])
-    owner = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
-    position = np.concatenate([np.arange(len(chain)) for chain in chains])
-    rows = np.flatnonzero(segment >= 0)
-    bonded = (np.diff(segment[rows]) == 0) & (np.diff(owner[rows]) == 0)
-    return (
-        torch.from_numpy(rows),
-        torch.from_numpy(coords[rows]),
-        torch.from_numpy(owner[rows]).float(),
-        torch.from_numpy(position[rows]).float(),
-        torch.from_numpy(bonded),
-    )
+    return Graph(src, dst, tuple(sizes), nodes, edges)
 
 
 def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
@@ -163,7 +208,7 @@ def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
         "node_v": pos.new_zeros((len(pos), 0, 3)),
         "residue": torch.from_numpy(np.concatenate([part.residue for part in parts])[keep]),
     }
-    no_offset = torch.full_like(edges["dist"], torch.nan)
+    no_offset = torch.full_like(src, features.APART)
     edges["relation"] = features.relations(no_offset, edges["dist"])
     return Graph(src, dst, (len(pos),), nodes, edges)
 
@@ -201,15 +246,14 @@ def _nearest_of_few(pos: NDArray[np.float64], count: int) -> tuple[Tensor, Tenso
     """
     size = len(pos)
     found = np.empty((size, count), np.int64)
+    square, one = np.einsum("ij,ij->i", pos, pos)[:, None], np.ones((size, 1))
+    left, right = np.hstack([-2 * pos, one, square]), np.hstack([pos, square, one]).T
     step = max(1, CACHED // size)
     for start in range(0, size if count else 0, step):
-        rows = pos[start : start + step]
-        square = np.zeros((len(rows), size))
-        for axis in range(3):
-            square += np.square(rows[:, None, axis] - pos[None, :, axis])
-        at = np.arange(len(rows))
-        square[at, start + at] = np.inf
-        key = (square.view(np.int64) & ~LAST_BITS) | np.arange(size)
+        near = np.maximum(left[start : start + step] @ right, 0.0)
+        at = np.arange(len(near))
+        near[at, start + at] = np.inf
+        key = (near.view(np.int64) & ~LAST_BITS) | np.arange(size)
         key.partition(count - 1, axis=1)
         found[start : start + step] = np.sort(key[:, :count], axis=1) & LAST_BITS
     return torch.from_numpy(found.ravel()), torch.arange(size).repeat_interleave(count)
@@ -229,8 +273,3 @@ def _edge_geometry(pos: Tensor, src: Tensor, dst: Tensor) -> dict[str, Tensor]:
     step = pos.index_select(0, src).sub_(pos.index_select(0, dst))
     dist = torch.linalg.vector_norm(step, dim=-1)
     return {"dist": dist, "edge_v": (step / dist.clamp(min=1e-12)[:, None])[:, None]}
-
-
-def _pad_rows(x: Tensor, count: int) -> Tensor:
-    """Append `count` rows of zeros: features that ligand atoms do not have."""
-    return torch.cat([x, x.new_zeros((count, *x.shape[1:]))])

@@ -31,6 +31,8 @@ RESIDUE_RBF_MAX = 20.0
 RELATIONS = ("i-2", "i-1", "i+1", "i+2", "near in sequence", "near in space", "far")
 """Kinds of edge by sequence offset (source minus destination), then by distance."""
 NEAR_IN_SEQUENCE = 5
+APART = 2**30
+"""An offset in sequence of this or more is none: another chain, or a ligand's atom."""
 NEAR_IN_SPACE = 10.0
 
 
@@ -50,7 +52,8 @@ def element_types(element: NDArray[np.uint8]) -> Tensor:
 
 def unit(x: Tensor) -> Tensor:
     """Return `x` (..., 3) at length one; a zero vector stays zero, NaN becomes zero."""
-    return torch.nan_to_num(F.normalize(torch.nan_to_num(x), dim=-1))
+    x = torch.nan_to_num(x)
+    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_(min=1e-12)
 
 
 def torsions(coords: Tensor, bonded: Tensor) -> Tensor:
@@ -65,21 +68,26 @@ def torsions(coords: Tensor, bonded: Tensor) -> Tensor:
     """
     atoms = coords[:, :3].flatten(0, 1)
     step = atoms.diff(dim=0)
-    angle = _dihedral(step[:-2], step[1:-1], step[2:])
-    angle = F.pad(angle, (1, 2)).view(-1, 3)  # rows of phi, psi, omega
-    exists = torch.ones_like(angle, dtype=torch.bool)
+    cosine, sine = _dihedral(step[:-2], step[1:-1], step[2:])
+    cosine, sine = (F.pad(x, (1, 2)).view(-1, 3) for x in (cosine, sine))  # phi, psi, omega
+    exists = torch.zeros_like(cosine, dtype=torch.bool)
     exists[1:, 0] = bonded
     exists[:-1, 1:] = bonded[:, None]
-    angle = angle.where(exists, torch.zeros_like(angle))
-    return torch.nan_to_num(torch.cat([angle.cos(), angle.sin()], dim=-1))
+    found = torch.cat([cosine.where(exists, 1.0), sine.where(exists, 0.0)], dim=-1)
+    return torch.nan_to_num(found)
 
 
-def _dihedral(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """Angle between the planes of three successive bonds; atan2 is exact also near 0 and 180."""
+def _dihedral(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the angle between the planes of three successive bonds.
+
+    Without an arc function both are exact also near 0 and 180 degrees. Bonds in one line: angle 0.
+    """
     first = torch.linalg.cross(a, b, dim=-1)
     second = torch.linalg.cross(b, c, dim=-1)
-    sine = b.norm(dim=-1) * (a * second).sum(-1)
-    return torch.atan2(sine, (first * second).sum(-1))
+    sine = torch.linalg.vector_norm(b, dim=-1) * (a * second).sum(-1)
+    cosine = (first * second).sum(-1)
+    length = torch.hypot(sine, cosine)
+    return (cosine / length).where(length != 0, 1.0), sine / length.clamp(min=1e-30)
 
 
 def orientations(ca: Tensor, bonded: Tensor) -> Tensor:
@@ -104,30 +112,35 @@ def gaussians(dist: Tensor, maximum: float) -> Tensor:
     """Return (edges, 16) Gaussians of a distance, centres evenly from 0 to `maximum` angstrom."""
     scale = NUM_RBF / maximum
     centres = torch.linspace(0.0, maximum, NUM_RBF, dtype=dist.dtype) * scale
-    return ((dist * scale)[:, None] - centres).square_().neg_().exp_()
+    exponent = ((dist * scale)[:, None] - centres).square_().neg_()
+    # Below this float32 has only subnormal numbers, which cost a processor five times the time.
+    return exponent.clamp_(min=-80.0).exp_()
 
 
 def sequence_offsets(offset: Tensor) -> Tensor:
-    """Return (edges, 16) cosines then sines of a whole sequence offset; zero where it is NaN."""
-    known = torch.isfinite(offset)
-    row = torch.where(known, offset, 0.0).long()
-    low, high = (row.min(), row.max()) if len(row) else (row.new_zeros(()), row.new_zeros(()))
-    steps = torch.arange(0, NUM_POSITIONAL, 2, dtype=offset.dtype)
-    each = torch.arange(int(low), int(high) + 1, dtype=offset.dtype)
+    """Return (edges, 16) cosines then sines of an offset in sequence; zero between chains.
+
+    Args:
+        offset: (edges,) position of source minus destination, `APART` or more between chains.
+    """
+    known = offset.abs() < APART
+    near = offset.where(known, 0)
+    low, high = (int(near.min()), int(near.max())) if len(near) else (0, 0)
+    steps = torch.arange(0, NUM_POSITIONAL, 2, dtype=torch.float64)
+    each = torch.arange(low, high + 1, dtype=torch.float64)
     angle = each[:, None] * torch.exp(steps * (-math.log(10000.0) / NUM_POSITIONAL))
-    table = torch.cat([angle.cos(), angle.sin()], dim=-1)  # an edge's offset is one of few
-    return table.index_select(0, row - low).mul_(known[:, None])
+    table = F.pad(torch.cat([angle.cos(), angle.sin()], dim=-1).float(), (0, 0, 0, 1))
+    return table.index_select(0, (near - low).where(known, len(each)))
 
 
 def relations(offset: Tensor, dist: Tensor) -> Tensor:
-    """Return (edges,) the index in `RELATIONS`; an offset of NaN is far in sequence.
+    """Return (edges,) the index in `RELATIONS`; between chains all is far in sequence.
 
     Args:
-        offset: (edges,) position of source minus destination, NaN between chains.
+        offset: (edges,) position of source minus destination, `APART` or more between chains.
         dist: (edges,) in angstrom.
     """
-    kind = torch.where(dist < NEAR_IN_SPACE, 5, 6)
-    kind = kind.masked_fill(offset.abs() < NEAR_IN_SEQUENCE, 4)
-    for index, step in enumerate((-2, -1, 1, 2)):
-        kind = kind.masked_fill(offset == step, index)
-    return kind
+    edge = NEAR_IN_SEQUENCE
+    by_offset = torch.tensor([-1, 4, 4, 0, 1, 4, 2, 3, 4, 4, -1])  # offsets of -5 to 5
+    kind = by_offset[offset.clamp(-edge, edge) + edge]
+    return kind.where(kind >= 0, torch.where(dist < NEAR_IN_SPACE, 5, 6))

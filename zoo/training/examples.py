@@ -181,7 +181,7 @@ class Collate:
         graphs = [to_graph(tensors) for _, tensors in found]
         sequences = [self.examples.sequences[index] for index in indices]
         keys = tuple(self.examples.keys[index] for index in indices)
-        batch = join(graphs, sequences, self.tokenize, keys)
+        batch = join(Graph.batch(graphs), sequences, self.tokenize, keys)
         level = self.examples.targets[0].level
         rows = batch.graph.protein if level == "residue" else torch.arange(len(graphs))
         facts = torch.stack([tensors["facts"] for _, tensors in found])[rows]
