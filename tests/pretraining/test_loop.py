@@ -10,7 +10,7 @@ import torch
 
 from tests.pretraining.test_corpus import drawn
 from zoo.backbones.residue_tokens import published
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import FIRST_RESIDUE, MASK, RESIDUES, batches
 from zoo.pretraining.loop import CHECKPOINT, Pretraining, Settings
 from zoo.pretraining.muon import orthogonal
@@ -118,6 +118,17 @@ def test_a_gradient_that_is_not_finite_stops_it(tmp_path: Path) -> None:
         training.model.esm.encoder.layer[0].output.dense.weight.fill_(float("nan"))
     with pytest.raises(ZooError, match="not finite at step 0"):
         training.run(never, ignored)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path) -> None:
+    training = made(tmp_path)
+    training.save()
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / f"{CHECKPOINT}.part").symlink_to("/dev/full")
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        training.save()
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,8 @@ from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.message_passing import use_engine
 from zoo.errors import ConfigError, RandomWeightsWarning
 from zoo.runs import CALIBRATION, read_json
-from zoo.training import callbacks
 from zoo.training.callbacks import CURVES, read_curves
-from zoo.training.fitting import SaveError, train
+from zoo.training.fitting import train
 from zoo.training.job import CHECKPOINTS, Job
 from zoo.training.module import NotFiniteError, TrainingModule
 
@@ -246,30 +244,6 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(
     saved = torch.load(job.folder / CHECKPOINTS / "last.ckpt", weights_only=True)
     assert saved["global_step"] == 3
     assert all(torch.isfinite(x).all() for x in saved["state_dict"].values())
-
-
-def test_a_full_disk_keeps_the_last_whole_checkpoint(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, job = make("regression", name="whole"), make("regression")
-    train(whole)
-    save, count = torch.save, 0
-
-    def full(checkpoint: Any, file: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == 4:
-            file.write(b"half a checkpoint")
-            raise OSError(errno.ENOSPC, "No space left on device")
-        save(checkpoint, file)
-
-    monkeypatch.setattr(callbacks.torch, "save", full)
-    with pytest.raises(SaveError, match=r"No space left.*Saved: .*last\.ckpt.*--resume"):
-        train(job)
-    assert list((job.folder / CHECKPOINTS).glob("*.part")) == []
-    monkeypatch.undo()
-    train(job)
-    assert losses(job) == losses(whole)
 
 
 def test_a_batch_too_large_for_memory_is_told_before_training(

@@ -15,9 +15,10 @@ import torch
 from torch import nn
 
 from zoo.backbones.residue_tokens import ResidueTokenizer, published
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import Batch, batches
 from zoo.pretraining.network import loss, network, optimizers
+from zoo.training.whole import save_whole
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
 COLUMNS = ("step", "tokens", "seconds", "train_loss", "validation_perplexity")
@@ -145,14 +146,18 @@ class Pretraining:
 
     def save(self) -> None:
         """Write the checkpoint: beside its place, then moved."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = self.folder / f"{CHECKPOINT}.part"
-        torch.save({
-            "settings": asdict(self.settings), "progress": asdict(self.at),
-            "model": self.model.state_dict(), "best": self.best_state,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-        }, part)  # fmt: skip
-        part.replace(self.folder / CHECKPOINT)
+        path = self.folder / CHECKPOINT
+        try:
+            save_whole({
+                "settings": asdict(self.settings), "progress": asdict(self.at),
+                "model": self.model.state_dict(), "best": self.best_state,
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            }, path)  # fmt: skip
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} cannot be written: {error.strerror}. Mend that, then give the same "
+                "command: it goes on from the last checkpoint."
+            ) from error
 
     def _load(self) -> None:
         held = torch.load(self.folder / CHECKPOINT, weights_only=True)

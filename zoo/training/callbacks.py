@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from zoo.errors import CheckpointError
 from zoo.training.job import LAST
+from zoo.training.whole import save_whole
 
 BEST, CURVES = "best", "curves.csv"
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", "val_score", "lr", "seconds")
@@ -30,17 +30,7 @@ class WholeFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
         """Write beside the place, bring it to the disk, then move it there."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        try:
-            with part.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        save_whole(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return what a checkpoint holds: tensors and plain values."""

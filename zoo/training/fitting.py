@@ -23,12 +23,20 @@ from zoo.training.module import NotFiniteError, TrainingModule
 from zoo.training.objective import Balance, Objective, balance
 from zoo.training.step_memory import check_memory
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EIO)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)
 """Errors of a disk that mending it mends."""
 CALM = (
     "Lower learning rates (--set train.lr.structure=0.0003 --set train.lr.fusion=0.0003) or "
     "--set train.precision=float32 may help; both can be given with --resume."
 )
+
+
+LOADER, PEER = "DataLoader worker", ("closed by peer", "reset by peer", "gloo", "nccl", "timed out")
+"""What PyTorch's errors say of a worker that is gone, and of another process of the training."""
+
+
+class GoneError(ZooError):
+    """A process that took part in the training and is there no more."""
 
 
 class SaveError(ZooError):
@@ -54,6 +62,7 @@ def train(
 
     Raises:
         Stopped: when asked to, with a checkpoint written.
+        GoneError: if a loader's worker was killed, or another process of the training.
         SaveError: if the disk is full or cannot be written to.
         NotFiniteError: for a loss or gradient that is NaN or infinite.
     """
@@ -62,6 +71,10 @@ def train(
             _train(job, asked, tell, show)
     except NotFiniteError as error:
         raise NotFiniteError(f"{error} {_saved(job)} {CALM}") from None
+    except RuntimeError as error:
+        if (who := _gone(error)) is None:
+            raise
+        raise GoneError(f"{who} {_saved(job)} Then give the same command with --resume.") from None
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -87,6 +100,19 @@ def _train(
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None)
     if trainer.is_global_zero:
         finish(job, module, data)
+
+
+def _gone(error: RuntimeError) -> str | None:
+    """Return which process is gone, if that is what an error of PyTorch's says."""
+    first = (str(error).splitlines() or [""])[0]
+    if LOADER in first:
+        return (
+            f"A process that loads data is gone ({first}) Where memory is short the system kills "
+            "it: lower --set train.workers or --set train.tokens."
+        )
+    if torch.distributed.is_initialized() and any(word in str(error).lower() for word in PEER):
+        return f"Another process of this training is gone ({first}): see what it said last."
+    return None
 
 
 def _saved(job: Job) -> str:
