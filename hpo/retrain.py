@@ -17,7 +17,6 @@ from typing import Any
 
 import optuna
 import yaml
-from filelock import FileLock, Timeout
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from scipy.stats import t as student
@@ -31,6 +30,7 @@ from hpo.study import NoTrialError, load_study
 from zoo.cli import INTERRUPTED, console, err_console, progress
 from zoo.config import Config
 from zoo.errors import CheckpointError, ZooError
+from zoo.locks import claimed
 from zoo.runs import read_run, write_json
 from zoo.train import asked_to_stop
 from zoo.training.finishing import best_row
@@ -109,14 +109,14 @@ def retrained(search: Search, best: int, seeds: int, workers: int) -> None:
         ZooError: if a training fails.
         SystemExit: when stopped; the same command goes on.
     """
-    try:
-        with FileLock(search.folder / ".finishing", timeout=0):
-            study = load_study(search.storage, search.name)
-            chosen = candidates(search, study, best)
-            _train(search, chosen, seeds, workers)
-            _conclude(search, chosen)
-    except Timeout:
-        err_console.print("another process trains the best trials again", highlight=False)
+    with claimed(search.folder / ".finishing") as mine:
+        if not mine:
+            err_console.print("another process trains the best trials again", highlight=False)
+            return
+        study = load_study(search.storage, search.name)
+        chosen = candidates(search, study, best)
+        _train(search, chosen, seeds, workers)
+        _conclude(search, chosen)
 
 
 def _train(search: Search, chosen: Sequence[Candidate], seeds: int, workers: int) -> None:

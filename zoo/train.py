@@ -14,6 +14,7 @@ from rich import get_console
 
 from zoo.cli import INTERRUPTED, Interrupts, console, err_console, leader, run, warn
 from zoo.errors import ConfigError
+from zoo.locks import claimed
 from zoo.options import ConfigName, FusionName, SeqName, StructName
 
 if TYPE_CHECKING:
@@ -136,19 +137,16 @@ def alone(out: Path) -> Iterator[None]:
     Raises:
         ConfigError: if one does.
     """
-    from filelock import FileLock, Timeout
-
     if not leader():
         yield
         return
     path = out / ".lock"
-    try:
-        with FileLock(path, timeout=0):
-            yield
-    except Timeout:
-        raise ConfigError(
-            f"Another process is training in {out}. Wait for it, or choose another --out."
-        ) from None
+    with claimed(path) as mine:
+        if not mine:
+            raise ConfigError(
+                f"Another process is training in {out}. Wait for it, or choose another --out."
+            )
+        yield
     path.unlink(missing_ok=True)
 
 

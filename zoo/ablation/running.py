@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.ablation.rows import Cell
 from zoo.config import Config
+from zoo.locks import claimed
 from zoo.runs import FACTS, read_run, write_json
 
 METRICS = "metrics.json"
@@ -56,7 +56,7 @@ def fill(plan: Plan, wanted: Sequence[Cell], tell: Callable[[Cell], None]) -> li
     for cell in wanted:
         if plan.done(cell):
             continue
-        with _claimed(plan.out / f"{cell.name}.lock") as mine:
+        with claimed(plan.out / f"{cell.name}.lock") as mine:
             if not mine:
                 elsewhere.append(cell)
             elif not plan.done(cell):  # another process may have ended it meanwhile
@@ -64,24 +64,6 @@ def fill(plan: Plan, wanted: Sequence[Cell], tell: Callable[[Cell], None]) -> li
                 _train(plan, cell)
                 _score(plan, cell)
     return elsewhere
-
-
-@contextmanager
-def _claimed(path: Path) -> Iterator[bool]:
-    """Yield whether no other process has the cell; a killed one's is free at once."""
-    from filelock import FileLock, Timeout
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def _train(plan: Plan, cell: Cell) -> None:
