@@ -83,7 +83,8 @@ def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
            figures.layers(study))  # fmt: skip
     yield ("importance", "What the score depends on", "PED-ANOVA asks what sets the best trials "
            "apart and covers values that only some trials have; fANOVA splits the variance over "
-           "values that all trials share.", figures.importances(study))  # fmt: skip
+           f"values that all trials share, over {figures.MOST} trials at most, drawn by chance.",
+           figures.importances(study))  # fmt: skip
     yield ("slices", "Value by value", "Score against each value searched.", figures.slices(study))
     yield ("parallel", "Parallel coordinates", "Values that every trial has.",
            figures.parallel(study))  # fmt: skip
@@ -177,8 +178,8 @@ def _test(folder: Path) -> str:
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
+    from hpo.attributes import AFTER, EPOCHS, SECONDS
     from hpo.queue import REASON
-    from hpo.trials import AFTER, EPOCHS, SECONDS
 
     return {
         "trial": trial.number, "state": trial.state.name.lower(), "values": trial.values,

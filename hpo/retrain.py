@@ -33,7 +33,6 @@ from zoo.errors import CheckpointError, ZooError
 from zoo.locks import claimed
 from zoo.runs import read_run, write_json
 from zoo.train import asked_to_stop
-from zoo.training.finishing import best_row
 
 FOLDER, RESULTS, BEST = "retrained", "retrained.json", "best.yaml"
 POLL_SECONDS = 1.0
@@ -191,6 +190,8 @@ def _check(search: Search, candidate: Candidate, code: int) -> None:
 
 
 def _conclude(search: Search, chosen: Sequence[Candidate]) -> None:
+    from zoo.training.finishing import best_row  # torch: a report does without
+
     rows: list[dict[str, Any]] = []
     for candidate in chosen:
         run = read_run(_folder(search, candidate))

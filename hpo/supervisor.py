@@ -14,11 +14,11 @@ from typing import IO, Any
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.attributes import SECONDS
 from hpo.queue import REASON, Queue
 from hpo.search import Search
 from hpo.sharing import share
 from hpo.study import OUT, check_parallel, hidden, open_study
-from hpo.trials import SECONDS
 from hpo.warming import warm
 from zoo.cli import INTERRUPTED, err_console, progress
 from zoo.errors import ZooError

@@ -13,6 +13,7 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
+from hpo.attributes import AFTER, EPOCHS, OWN_SECONDS, SECONDS
 from hpo.checking import depths, relevant
 from hpo.queue import REASON
 from hpo.search import Search
@@ -25,10 +26,6 @@ from zoo.training.job import Job
 from zoo.training.module import TrainingModule
 from zoo.training.trying import try_out
 
-CONFIG, AFTER, EPOCHS, SECONDS, OWN_SECONDS = (
-    "config", "after", "epochs", "seconds", "own_seconds"
-)  # fmt: skip
-"""Names of trials' attributes: the drawn config's values, where it exchanges, what it took."""
 REPEATS = 5
 """Timed predictions of one protein."""
 
