@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint docs fuzz clean
+.PHONY: demo test test-matrix lint docs fuzz audit clean
 
 demo: $(STAMP)
 	$(BIN)/python -m zoo.inspect zoo/examples/1a8o.cif.gz
@@ -19,6 +19,14 @@ lint: $(STAMP)
 # Hours: a hundred thousand files for each reader; what fails lies in build/fuzz.
 fuzz: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --executions 100000
+
+# Hours and gigabytes: the suite on the oldest and newest libraries and on later Pythons.
+test-matrix: $(STAMP)
+	$(BIN)/python -m tests.matrix
+
+audit: $(STAMP)
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt pip-audit
+	$(BIN)/python -m tests.audit
 
 docs: $(STAMP)
 	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[docs]'
