@@ -22,6 +22,7 @@ fuzz: $(STAMP)
 
 # Hours and gigabytes: the suite on the oldest and newest libraries and on later Pythons.
 test-matrix: $(STAMP)
+	$(BIN)/pip install -qq --disable-pip-version-check uv
 	$(BIN)/python -m tests.matrix
 
 audit: $(STAMP)

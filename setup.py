@@ -33,7 +33,7 @@ setup(
         f"dgl==1.1.3; {DGL}",
         f"packaging; {DGL}",  # dgl imports it and does not declare it
         "transformers>=5.0",
-        "huggingface_hub>=1.0",
+        "huggingface_hub>=1.3",
         "peft>=0.18",
         "lightning>=2.5",
         "safetensors>=0.5",

@@ -3,23 +3,19 @@
     python -m tests.matrix [NAME ...] [-- ARGUMENTS OF PYTEST]
 
 Each environment is made once, in build/matrix/NAME: `oldest` has every library at the lower bound
-that setup.py names, `newest` the latest there is, `python3.12` and `python3.13` the versions of
-constraints.txt without DGL, which has no wheel there. A Python that is not installed is left out,
-and said so. Hours, and some GB for each, on Linux most of it CUDA: PIP_EXTRA_INDEX_URL with the
-CPU wheels of PyTorch spares that.
+that setup.py names (found by uv), `newest` the latest there is, `python3.12` and `python3.13` the
+versions of constraints.txt without DGL, which has no wheel there. A Python that is not installed
+is left out, and said so. Hours, and some GB for each, on Linux most of it CUDA: PIP_EXTRA_INDEX_URL
+with PyTorch's CPU wheels spares that.
 """
 
 from __future__ import annotations
 
-import re
-import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "build" / "matrix"
@@ -29,29 +25,16 @@ ENVIRONMENTS = {
 }  # fmt: skip
 
 
-def declared() -> Mapping[str, Any]:
-    """Return what setup.py declares."""
-    with mock.patch("setuptools.setup") as setup:
-        runpy.run_path(str(ROOT / "setup.py"))
-    return setup.call_args.kwargs
-
-
-def lower_bounds() -> list[str]:
-    """Return a constraint for each library that has a lower bound: exactly that."""
-    facts = declared()
-    wanted = [*facts["install_requires"], *facts["extras_require"]["hpo"]]
-    found = [re.match(r"([\w-]+)>=([\d.]+)", line) for line in wanted]
-    return [f"{match[1]}~={match[2]}.0" if match[2].count(".") < 2 else f"{match[1]}=={match[2]}"
-            for match in found if match]  # fmt: skip
-
-
 def constraints(name: str) -> list[str]:
     """Return pip's arguments for an environment."""
     if name == "newest":
         return []
     if name == "oldest":
         path = PLACE / "oldest.txt"
-        path.write_text("\n".join(lower_bounds()) + "\n")
+        command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--resolution",
+                   "lowest-direct", "--extra", "hpo", "--python-version", "3.11", "-o", path,
+                   ROOT / "setup.py"]  # fmt: skip
+        subprocess.run(command, check=True)
         return ["-c", str(path)]
     return ["-c", str(ROOT / "constraints.txt")]
 

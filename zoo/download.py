@@ -24,9 +24,12 @@ def download(
     out: Annotated[
         Path | None, typer.Option(help="Folder to carry over; else the hub's cache (HF_HOME).")
     ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of the hub; with --out.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print folders and sizes as JSON.")] = False,
 ) -> None:
-    """Download language models from the Hugging Face hub.
+    """Download language models from the Hugging Face hub, over https, and check their hashes.
 
     Example: python -m zoo.download esm2_650m --out esm2_650m
     """
@@ -37,12 +40,17 @@ def download(
     models = [resolve(_plm_name(name)) for name in names]
     if out is not None and len(models) > 1:
         raise ConfigError("--out takes one model. Call once for each, or leave it out.")
+    if revision is not None and out is None:
+        raise ConfigError(
+            "--revision needs --out: without a folder of its own, --seq NAME would go on to mean "
+            "what the hub has now."
+        )
     found = []
     for plm in models:
         cached = cached_folder(plm.hub_id) if plm.hub_id and out is None else None
         if cached is None:
             err_console.print(f"downloading {plm.hub_id or plm.name} ...")
-            cached = fetch(plm, out)
+            cached = fetch(plm, out, revision)
         size = sum(f.stat().st_size for f in cached.rglob("*") if f.is_file())
         found.append({"name": plm.name, "folder": str(cached), "bytes": size})
         if not json:

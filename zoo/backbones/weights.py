@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from zoo.backbones.plm import PLM
 from zoo.errors import WeightsError, unknown
@@ -18,6 +21,7 @@ WEIGHT_FILES = (
     "model.safetensors", "model.safetensors.index.json",
     "pytorch_model.bin", "pytorch_model.bin.index.json",
 )  # fmt: skip
+LOCAL = ("localhost", "127.0.0.1", "::1")
 HUB_TIMEOUT = 3.0
 """Seconds; left alone, a look-up without network retries for most of a minute."""
 
@@ -66,11 +70,16 @@ def cached_folder(hub_id: str) -> Path | None:
     return None
 
 
-def download(plm: PLM, out: Path | None = None) -> Path:
+def download(plm: PLM, out: Path | None = None, revision: str | None = None) -> Path:
     """Fetch config, tokenizer and one format of the weights; return their folder.
 
+    Args:
+        plm: a model of the hub.
+        out: folder to write; the hub's cache if left out.
+        revision: branch, tag or commit; what the hub has now if left out.
+
     Raises:
-        WeightsError: if the hub cannot be reached or has no such model.
+        WeightsError: if the hub cannot be reached or has no such model, or a file is damaged.
     """
     if plm.hub_id is None:
         raise WeightsError(f"{plm.name} is a local folder; there is nothing to download.")
@@ -82,17 +91,42 @@ def download(plm: PLM, out: Path | None = None) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        files = HfApi().list_repo_files(plm.hub_id)
-        return Path(snapshot_download(plm.hub_id, allow_patterns=_wanted(files), local_dir=out))
+        info = HfApi().model_info(plm.hub_id, revision=revision, files_metadata=True)
+        files = {file.rfilename: file.lfs for file in info.siblings or []}
+        folder = Path(snapshot_download(
+            plm.hub_id, revision=revision, allow_patterns=_wanted(list(files)), local_dir=out
+        ))  # fmt: skip
     except Exception as error:  # hub errors are many: gated, absent, disk full, connection lost
         first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
         raise WeightsError(f"{plm.hub_id}: {type(error).__name__}: {first}") from error
+    _check_hashes(folder, {name: lfs.sha256 for name, lfs in files.items() if lfs is not None})
+    return folder
+
+
+def _check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Hold large files against the SHA-256 that the hub names; take away a damaged one."""
+    for name, expected in hashes.items():
+        path = folder / name
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            path.resolve().unlink()  # in the hub's cache the path is a link
+            path.unlink(missing_ok=True)
+            raise WeightsError(
+                f"{path} was damaged on its way: SHA-256 {found[:12]}..., where the hub has "
+                f"{expected[:12]}... It was removed: run the same command again."
+            )
 
 
 def hub_problem() -> str | None:
     """Return why the Hugging Face hub cannot be used now, or None; takes `HUB_TIMEOUT` at most."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return "HF_HUB_OFFLINE is set"
+    address = urlsplit(_endpoint())
+    if address.scheme != "https" and address.hostname not in LOCAL:
+        return f"HF_ENDPOINT is {_endpoint()}, and weights are fetched over https alone"
     answer: list[str | None] = []
     # In a thread, because the timeout of a request does not cover its name look-up.
     probe = threading.Thread(target=lambda: answer.append(_ask_hub()), daemon=True)
@@ -101,11 +135,15 @@ def hub_problem() -> str | None:
     return answer[0] if answer else f"the hub did not answer within {HUB_TIMEOUT:.0f} s"
 
 
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+
+
 def _ask_hub() -> str | None:
     import urllib.error
     import urllib.request  # takes a tenth of what `zoo list` may
 
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    endpoint = _endpoint()
     request = urllib.request.Request(endpoint, method="HEAD")
     try:
         urllib.request.urlopen(request, timeout=HUB_TIMEOUT).close()
