@@ -170,3 +170,30 @@ def test_workers_far_away_go_through_optunas_proxy(
     study = load_study(search.storage, None)  # the journal behind the proxy
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3
     assert study.trials[0].params == {"x": 0.5}
+
+
+def test_a_lock_that_a_killed_worker_left_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On shared file systems Optuna's lock is a link, which outlives its process."""
+    from optuna.storages.journal import _file
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+        def sleep(self, seconds: float) -> None:
+            self.now += seconds
+
+    path = tmp_path / "study.log"
+    study = optuna.create_study(storage=open_storage(str(path)), study_name="one")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    Path(f"{path}.lock").symlink_to(path)
+    clock = Clock()
+    monkeypatch.setattr(_file, "time", clock)
+    again = optuna.load_study(storage=open_storage(str(path)), study_name="one")
+    again.add_trial(optuna.trial.create_trial(value=2.0))
+    assert [trial.value for trial in again.trials] == [1.0, 2.0]
+    assert 30 < clock.now < 40
