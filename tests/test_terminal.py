@@ -148,3 +148,16 @@ def test_a_log_tells_how_fast_it_goes_and_how_long_it_takes(
         "reading: 60 of 100, 1/s, 0:00:40 left",
         "reading: 100 of 100",
     ]
+
+
+def test_a_warning_of_ours_is_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "long.fasta"
+    path.write_text(">long\n" + "ACDEFGHIKL" * 120 + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo.embed", str(path), "--model", "plm_mini", "--out",
+         str(tmp_path / "out.h5")], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stderr.splitlines() if "trained on" in line)
+    assert line.startswith("warning: a chain of 1200 residues is longer")
+    assert ".py" not in done.stderr

@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from typing import Annotated, Any, NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from rich.console import Console
@@ -47,6 +49,7 @@ def fail(error: ZooError) -> NoReturn:
 def guarded(app: Callable[..., Any]) -> NoReturn:
     """Call a typer application: no traceback for a user's mistake, 130 for Ctrl-C."""
     keep_large_blocks()
+    python_says, warnings.showwarning = warnings.showwarning, _show_warning
     try:
         app(standalone_mode=True)
     except ZooError as error:
@@ -59,7 +62,23 @@ def guarded(app: Callable[..., Any]) -> NoReturn:
         raise SystemExit(0) from None
     finally:
         err_console.quiet = False
+        warnings.showwarning = python_says
     raise SystemExit(0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning of ours as one line, without the source that other people's come with."""
+    if Path(filename).is_relative_to(Path(__file__).parent):
+        warn(f"warning: {message}", style="yellow")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def run(command: Callable[..., Any]) -> NoReturn:
