@@ -32,28 +32,28 @@ setup(
         "torch>=2.6",
         f"dgl==1.1.3; {DGL}",
         f"packaging; {DGL}",  # dgl imports it and does not declare it
-        "transformers>=5.0",
-        "huggingface_hub>=1.3",
+        "transformers>=5.8",
+        "huggingface_hub>=1.5",
         "peft>=0.18",
-        "lightning>=2.5",
+        "lightning>=2.6",
         "safetensors>=0.5",
         "gemmi>=0.7.3",
         "msgpack>=1.0",  # the container of BinaryCIF
-        "numpy>=1.26",
-        "scipy>=1.11",
-        "scikit-learn>=1.4",
+        "numpy>=2.0",
+        "scipy>=1.13",
+        "scikit-learn>=1.5",
         "lifelines>=0.30",
-        "matplotlib>=3.8",
-        "h5py>=3.10",
+        "matplotlib>=3.9",
+        "h5py>=3.11",
         "filelock>=3.12",
         "captum>=0.8",  # integrated gradients
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
-        "rdkit>=2024.3",  # ligand files
+        "rdkit>=2024.9",  # ligand files
         "tmtools>=0.2",  # TM-score
-        "psutil>=5.9",
+        "psutil>=7.0",
         "pyyaml>=6.0",
         "rich>=13.7",
-        "typer>=0.12",
+        "typer>=0.24",
     ],
     extras_require={
         "hpo": ["optuna>=5.0"],

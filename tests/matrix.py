@@ -59,7 +59,8 @@ def tried(name: str, python: str, arguments: Sequence[str]) -> str:
         own = made(name, found)
     except subprocess.CalledProcessError:
         return "could not be installed"
-    command = [own, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments]
+    command = [own, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal",
+               "-o", "filterwarnings=default", *arguments]  # fmt: skip  # others deprecate
     return "failed" if subprocess.run(command, cwd=ROOT).returncode else "passed"
 
 
