@@ -15,7 +15,8 @@ from torch import Tensor
 from zoo.errors import StructureError
 from zoo.proteins import features
 from zoo.proteins.graph import Graph
-from zoo.proteins.protein import Atoms, Protein
+from zoo.proteins.nodes import ligand_atoms, residue_nodes
+from zoo.proteins.protein import Protein
 
 ATOM_RADIUS = 4.5
 FEW, CACHED = 512, 2**15
@@ -114,57 +115,10 @@ def _without_edges(protein: Protein) -> Graph:
     return Graph(src=none, dst=none, num_nodes=(len(sequence),), nodes=nodes)
 
 
-@dataclass(frozen=True)
-class _Nodes:
-    """The nodes of one residue graph: residues, then ligand atoms, which have a place for a CA.
-
-    Attributes:
-        atoms: (nodes, 4, 3) N CA C O in angstrom, float32, centred; NaN where unknown.
-        node_type: (nodes,) as in the graph.
-        residue: (nodes,) as in the graph.
-        position: (nodes,) in sequence; nodes of different chains are `APART` or more apart.
-        bonded: (nodes,) whether the next node is bonded to this one.
-    """
-
-    atoms: NDArray[np.float32]
-    node_type: Tensor
-    residue: NDArray[np.int64]
-    position: NDArray[np.int64]
-    bonded: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, protein: Protein, ligands: bool) -> _Nodes:
-        chains = protein.chains
-        coords = np.concatenate([chain.coords for chain in chains]).astype(np.float64)
-        segment = np.concatenate([chain.segments for chain in chains])
-        owner = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
-        position = np.concatenate([np.arange(len(chain)) for chain in chains])
-        rows = np.flatnonzero(segment >= 0)
-        segment, owner = segment[rows], owner[rows]
-        atoms = coords[rows]
-        bonded = np.append((np.diff(segment) == 0) & (np.diff(owner) == 0), False)
-        position = position[rows] + owner * (2 * features.APART)
-        node_type = features.letter_types("".join(chain.sequence for chain in chains))[rows]
-        extra = _ligand_atoms(protein) if ligands else None
-        if extra:
-            count = len(extra)
-            places = np.full((count, 4, 3), np.nan)
-            places[:, 1] = extra.pos
-            atoms = np.concatenate([atoms, places])
-            element = features.NUM_LETTERS + features.element_types(extra.element)
-            node_type = torch.cat([node_type, element])
-            rows = np.append(rows, np.full(count, -1))
-            alone = np.arange(len(chains), len(chains) + count) * (2 * features.APART)
-            position = np.append(position, alone)
-            bonded = np.append(bonded, np.zeros(count, bool))
-        centred = (atoms - atoms[:, 1].mean(0)).astype(np.float32)
-        return cls(centred, node_type, rows, position, bonded)
-
-
 def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
-    parts = [_Nodes.of(protein, spec.ligands) for protein in proteins]
-    sizes = [len(part.atoms) for part in parts]
-    atoms = torch.from_numpy(np.concatenate([part.atoms for part in parts]))
+    parts = [residue_nodes(protein, spec.ligands) for protein in proteins]
+    sizes = [len(part) for part in parts]
+    atoms = torch.from_numpy(np.concatenate([part.centred for part in parts]))
     bonded = torch.from_numpy(np.concatenate([part.bonded for part in parts]))[:-1]
     residue = torch.from_numpy(np.concatenate([part.residue for part in parts]))
     position = torch.from_numpy(np.concatenate([part.position for part in parts]))
@@ -192,7 +146,7 @@ def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
 
 
 def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
-    parts = [protein.atoms, *([_ligand_atoms(protein)] if spec.ligands else [])]
+    parts = [protein.atoms, *([ligand_atoms(protein)] if spec.ligands else [])]
     element = np.concatenate([part.element for part in parts])
     keep = np.ones(len(element), bool) if spec.hydrogens else element != 1
     exact = torch.from_numpy(np.concatenate([part.pos for part in parts])[keep]).double()
@@ -211,17 +165,6 @@ def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
     no_offset = torch.full_like(src, features.APART)
     edges["relation"] = features.relations(no_offset, edges["dist"])
     return Graph(src, dst, (len(pos),), nodes, edges)
-
-
-def _ligand_atoms(protein: Protein) -> Atoms:
-    """Join the ligands' heavy atoms; hydrogens are in some sources and not in others."""
-    tables = [ligand.atoms for ligand in protein.ligands]
-    pos = np.concatenate([np.zeros((0, 3), np.float32), *[t.pos for t in tables]])
-    element = np.concatenate([np.zeros(0, np.uint8), *[t.element for t in tables]])
-    name = np.concatenate([np.zeros(0, "<U4"), *[t.name for t in tables]])
-    heavy = element != 1
-    residue = np.full(int(heavy.sum()), -1, np.int64)
-    return Atoms(pos[heavy], element[heavy], name[heavy], residue)
 
 
 def _neighbours(pos: Tensor, k: int, radius: float | None) -> tuple[Tensor, Tensor]:

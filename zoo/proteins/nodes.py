@@ -1,0 +1,90 @@
+"""Which nodes a residue graph has: resolved residues, then the heavy atoms of ligands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.proteins import features
+from zoo.proteins.protein import Atoms, Protein
+
+STRIDE = 2 * features.APART
+"""Between the positions of successive chains."""
+
+
+@dataclass(frozen=True, eq=False)
+class ResidueNodes:
+    """The nodes of one residue graph; a ligand's atom takes the place of a CA.
+
+    Attributes:
+        atoms: (nodes, 4, 3) N CA C O in angstrom, NaN where unknown.
+        node_type: (nodes,) as in the graph.
+        residue: (nodes,) as in the graph.
+        position: (nodes,) in sequence; nodes of different chains are `APART` or more apart.
+        bonded: (nodes,) whether the next node is bonded to this one.
+    """
+
+    atoms: NDArray[np.float64]
+    node_type: Tensor
+    residue: NDArray[np.int64]
+    position: NDArray[np.int64]
+    bonded: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+    @property
+    def centred(self) -> NDArray[np.float32]:
+        """`atoms` about the mean CA; in float64 until then, so that places far out lose nothing."""
+        moved: NDArray[np.float32] = (self.atoms - self.atoms[:, 1].mean(0)).astype(np.float32)
+        return moved
+
+
+def residue_nodes(protein: Protein, ligands: bool) -> ResidueNodes:
+    """Return the nodes of a protein, with its ligands' heavy atoms if asked for."""
+    chains = protein.chains
+    coords = np.concatenate([chain.coords for chain in chains]).astype(np.float64)
+    segment = np.concatenate([chain.segments for chain in chains])
+    owner = np.repeat(np.arange(len(chains)), [len(chain) for chain in chains])
+    position = np.concatenate([np.arange(len(chain)) for chain in chains])
+    rows = np.flatnonzero(segment >= 0)
+    segment, owner = segment[rows], owner[rows]
+    found = ResidueNodes(
+        atoms=coords[rows],
+        node_type=features.letter_types("".join(chain.sequence for chain in chains))[rows],
+        residue=rows,
+        position=position[rows] + owner * STRIDE,
+        bonded=np.append((np.diff(segment) == 0) & (np.diff(owner) == 0), False),
+    )
+    return _with_ligands(found, ligand_atoms(protein), len(chains)) if ligands else found
+
+
+def _with_ligands(nodes: ResidueNodes, extra: Atoms, chains: int) -> ResidueNodes:
+    """Append ligand atoms, each as if it were a chain of its own."""
+    count = len(extra)
+    places = np.full((count, 4, 3), np.nan)
+    places[:, 1] = extra.pos
+    types = features.NUM_LETTERS + features.element_types(extra.element)
+    return replace(
+        nodes,
+        atoms=np.concatenate([nodes.atoms, places]),
+        node_type=torch.cat([nodes.node_type, types]),
+        residue=np.append(nodes.residue, extra.residue),
+        position=np.append(nodes.position, np.arange(chains, chains + count) * STRIDE),
+        bonded=np.append(nodes.bonded, np.zeros(count, bool)),
+    )
+
+
+def ligand_atoms(protein: Protein) -> Atoms:
+    """Join the ligands' heavy atoms; hydrogens are in some sources and not in others."""
+    tables = [ligand.atoms for ligand in protein.ligands]
+    pos = np.concatenate([np.zeros((0, 3), np.float32), *[t.pos for t in tables]])
+    element = np.concatenate([np.zeros(0, np.uint8), *[t.element for t in tables]])
+    name = np.concatenate([np.zeros(0, "<U4"), *[t.name for t in tables]])
+    heavy = element != 1
+    residue = np.full(int(heavy.sum()), -1, np.int64)
+    return Atoms(pos[heavy], element[heavy], name[heavy], residue)
