@@ -18,6 +18,8 @@ from tests.conftest import REPOSITORY
 from tests.training import runs
 from tests.verbs import call
 from zoo import pretrained
+from zoo.tasks.preparing import contents
+from zoo.tasks.samples import find_layout
 from zoo.training.fitting import train
 
 
@@ -96,3 +98,11 @@ def test_a_packed_run_predicts_and_its_card_has_its_scores(
                  "--bootstrap", 20, "--json")  # fmt: skip
     assert again.code == 0, again.err
     assert json.loads(again.out)["targets"] == metrics["targets"]
+
+
+@pytest.mark.parametrize("name", ["bce", "mqa", "ppbs", "ppbs_local"])
+def test_a_shipped_model_knows_its_data_again(name: str, data_dir: Path) -> None:
+    """Wherever they lie, and whenever they were copied there: else nobody could score it."""
+    run = json.loads((pretrained.HOME / name / "run.json").read_text())
+    layout = find_layout(run["task"], data_dir / run["task"])
+    assert contents(layout, f"{run['task']}/None False") == run["inputs"]

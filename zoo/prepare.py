@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,18 +63,19 @@ def prepared(layout: Layout, task: str, out: Path, way: str, identity: float) ->
         way: settings that the data are read with.
         identity: sequences at least this alike leak.
     """
-    from zoo.tasks.preparing import fingerprint, read_manifest
+    from zoo.tasks.preparing import contents, fingerprint, read_manifest
 
-    inputs, manifest = fingerprint(layout, way), read_manifest(out)
-    if not (manifest.get("inputs") == inputs and manifest.get("complete")):
-        _fill(layout, out, inputs)
-        return _finish(layout, task, out, inputs, identity)
-    if manifest["identity"] != identity:
-        return _finish(layout, task, out, inputs, identity)
+    stamp, manifest = fingerprint(layout, way), read_manifest(out)
+    fresh = manifest.get("stamp") == stamp and manifest.get("complete")
+    if not fresh:
+        _fill(layout, out, stamp)
+    if not fresh or manifest["identity"] != identity:
+        prints = {"stamp": stamp, "inputs": contents(layout, way)}
+        return _finish(layout, task, out, prints, identity)
     return manifest
 
 
-def _fill(layout: Layout, out: Path, inputs: str) -> None:
+def _fill(layout: Layout, out: Path, stamp: str) -> None:
     from zoo.tasks.preparing import fill
 
     out.mkdir(parents=True, exist_ok=True)
@@ -83,13 +85,15 @@ def _fill(layout: Layout, out: Path, inputs: str) -> None:
             show(done)
             return not interrupts.seen
 
-        complete = fill(layout, out, inputs, advance)
+        complete = fill(layout, out, stamp, advance)
     if not complete:
         err_console.print("interrupted; the same command goes on where this stopped")
         raise SystemExit(INTERRUPTED)
 
 
-def _finish(layout: Layout, task: str, out: Path, inputs: str, identity: float) -> dict[str, Any]:
+def _finish(
+    layout: Layout, task: str, out: Path, prints: Mapping[str, str], identity: float
+) -> dict[str, Any]:
     import dataclasses
 
     from zoo.tasks import data_report
@@ -100,7 +104,7 @@ def _finish(layout: Layout, task: str, out: Path, inputs: str, identity: float) 
         index = store.index()
     data_report.write_csv(index, out / REPORT)
     manifest = {
-        "task": task, "source": layout.source, "inputs": inputs, "complete": True,
+        "task": task, "source": layout.source, **prints, "complete": True,
         "targets": [dataclasses.asdict(target) for target in layout.targets],
         "identity": identity, **data_report.summarise(index, layout.targets),
         "leaks": data_report.leaks(index, identity),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from pathlib import Path
 
@@ -138,6 +139,17 @@ def test_other_inputs_are_read_anew(tmp_path):
     for inputs in ("x", "y"):
         preparing.fill(layout, tmp_path / "out", inputs, lambda done, total: True)
     assert layout.read_so_far.count("p0") == 2
+
+
+def test_the_hash_of_contents_is_the_same_on_every_machine(tmp_path):
+    hashes = []
+    for name, text, seconds in (("a", "1", 10**9), ("b", "1", 2 * 10**9), ("c", "2", 10**9)):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "labels.txt"
+        path.write_text(text)
+        os.utime(path, (seconds, seconds))
+        hashes.append(preparing.contents(Toy(tmp_path / name), "toy"))
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def index(tmp_path):

@@ -25,10 +25,28 @@ VERSION = 1
 
 
 def fingerprint(layout: Layout, name: str) -> str:
-    """Return a hash over the names, sizes and times of every file that a layout reads."""
+    """Return a hash over the names, sizes and times of every file that a layout reads.
+
+    Quick to make, so it tells whether prepared data are still those of the files beside them.
+    """
     digest = hashlib.sha256(f"{VERSION} {name}".encode())
     for path in sorted(layout.inputs()):
         digest.update(f"{os.path.relpath(path, layout.root)} {_stamp(path)}".encode())
+    return digest.hexdigest()[:32]
+
+
+def contents(layout: Layout, name: str) -> str:
+    """Return a hash over the names and bytes of every file that a layout reads.
+
+    The same on every machine, so it tells whether two prepared folders hold the same data.
+    """
+    digest = hashlib.sha256(f"{VERSION} {name}".encode())
+    for path in sorted(layout.inputs()):
+        digest.update(f"{os.path.relpath(path, layout.root)} ".encode())
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]
 
 
@@ -49,21 +67,19 @@ def read_manifest(out: Path) -> dict[str, Any]:
     return manifest
 
 
-def fill(
-    layout: Layout, out: Path, print_of_inputs: str, advance: Callable[[int, int], bool]
-) -> bool:
+def fill(layout: Layout, out: Path, stamp: str, advance: Callable[[int, int], bool]) -> bool:
     """Read every sample that the store lacks; return whether all were read.
 
     Args:
         layout: where samples come from.
         out: folder of the prepared data.
-        print_of_inputs: `fingerprint`; a store of other inputs is made anew.
+        stamp: `fingerprint`; a store of other files is made anew.
         advance: told how many are done and how many there are; returns whether to go on.
     """
-    if read_manifest(out).get("inputs") != print_of_inputs:
+    if read_manifest(out).get("stamp") != stamp:
         shutil.rmtree(out / STORE, ignore_errors=True)
     (out / STORE).mkdir(parents=True, exist_ok=True)
-    write_manifest(out, {"inputs": print_of_inputs, "complete": False})
+    write_manifest(out, {"stamp": stamp, "complete": False})
     keys = layout.keys()
     with Store(out / STORE, write=True) as store:
         done = store.done()
