@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests import shelf
 from zoo.backbones import gvp_message as under_test
 from zoo.backbones.gvp import GVPLayer
 from zoo.backbones.gvp_message import SMALLEST, Length, ScaleByLength, mean_message
@@ -29,7 +30,7 @@ def plainly(layer: GVPLayer, graph: Graph, s: Tensor, v: Tensor, edge: tuple[Ten
     return tuple(edge_mean(graph, x) for x in message)
 
 
-@pytest.mark.parametrize("engine", ["dgl", "torch"])
+@pytest.mark.parametrize("engine", shelf.ENGINES)
 @pytest.mark.parametrize("gate", [False, True])
 @pytest.mark.parametrize("block", [7, 8192])
 @pytest.mark.parametrize("edge_vectors", [1, 2])
