@@ -186,7 +186,7 @@ def test_a_batch_without_tokens_takes_stored_states(tmp_path, plm_folders):
     store = stored(model, tmp_path, ALONE, EXACT)
     for protein in ALONE:
         batch, chains = model.batch([protein]), [[chain.sequence for chain in protein.chains]]
-        bare = join([batch.graph], chains, None, batch.names)
+        bare = join(batch.graph, chains, None, batch.names)
         assert bare.tokens is None
         with torch.no_grad():
             assert torch.equal(model(bare, store.of_chains(chains, bare.graph)), model(batch))
