@@ -5,6 +5,7 @@ python -m tests.audit          needs pip-audit
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ AWAY = ("ConnectionError", "Failed to resolve", "Timeout", "ProxyError", "SSLErr
 
 def main() -> int:
     """Audit; return 1 for a hole, and 0 also where the database is out of reach, saying so."""
+    if importlib.util.find_spec("pip_audit") is None:
+        print("audit skipped: pip-audit is not installed")
+        return 0
     command = [sys.executable, "-m", "pip_audit", "-r", str(ROOT / "constraints.txt"),
                "--disable-pip", "--no-deps", "-s", "osv", "--progress-spinner", "off"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True)
