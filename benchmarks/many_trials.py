@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import optuna
 import psutil
 from optuna.trial import TrialState, create_trial
@@ -48,11 +49,11 @@ def crowd(told: Search, count: int) -> None:
     base = told.base()
     space, values = relevant(told.ranges(), base), base.to_dict()
     draws = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    ended = []
+    random, ended = np.random.default_rng(0), []
     for place in range(count):
         trial = draws.ask()
         space.draw(trial, values, depths)
-        score = 0.4 + 0.1 * (hash(frozenset(trial.params.items())) % 1000) / 1000
+        score = float(random.uniform(0.4, 0.5))
         ended.append(create_trial(
             params=trial.params, distributions=trial.distributions, value=score,
             user_attrs={PLACE: place},

@@ -70,7 +70,7 @@ def prepared(layout: Layout, task: str, out: Path, way: str, identity: float) ->
     if not fresh:
         _fill(layout, out, stamp)
     if not fresh or manifest["identity"] != identity:
-        prints = {"stamp": stamp, "inputs": contents(layout, way)}
+        prints = {"stamp": stamp, "inputs": contents(layout)}
         return _finish(layout, task, out, prints, identity)
     return manifest
 

@@ -12,7 +12,7 @@ import yaml
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
-from hpo import report
+from hpo import figures, report
 from hpo.queue import DEFAULT, LOST, PLACE, REASON
 from hpo.search import Search
 from hpo.space import load_space
@@ -114,6 +114,20 @@ def test_what_was_trained_again_is_shown_with_its_interval(
     assert "0.2500 &plusmn; 0.0123" in page and "0 (the config itself)" in page
     assert "python -m zoo.evaluate" in page
     assert (tmp_path / "page" / "best.yaml").read_text() == "task: ppbs\n"
+
+
+def test_fanova_looks_at_some_of_many_trials(
+    tmp_path: Path, plm_folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, study = study_of(tmp_path, plm_folders["esm"])
+    add(search, study, 12)
+    assert figures.few(study) is study
+    monkeypatch.setattr(figures, "MOST", 7)
+    some = figures.few(study)
+    known = {trial.user_attrs[PLACE]: trial.params for trial in study.trials}
+    places = [trial.user_attrs[PLACE] for trial in some.trials]
+    assert len(set(places)) == 7 and some.directions == study.directions
+    assert all(known[trial.user_attrs[PLACE]] == trial.params for trial in some.trials)
 
 
 def test_the_command_writes_the_page_and_lists_trials(

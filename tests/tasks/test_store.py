@@ -148,7 +148,7 @@ def test_the_hash_of_contents_is_the_same_on_every_machine(tmp_path):
         path = tmp_path / name / "labels.txt"
         path.write_text(text)
         os.utime(path, (seconds, seconds))
-        hashes.append(preparing.contents(Toy(tmp_path / name), "toy"))
+        hashes.append(preparing.contents(Toy(tmp_path / name)))
     assert hashes[0] == hashes[1] != hashes[2]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from tests.training import runs
 from tests.training.test_ddp import started
+from tests.training.test_resume import same_weights
 from zoo.training.fitting import GoneError, SaveError, train
 from zoo.training.job import CHECKPOINTS, LAST, Hardware, Job
 from zoo.training.whole import Patient
@@ -28,11 +28,6 @@ def make(tmp_path: Path, plm_folders: dict[str, str]) -> Callable[..., Job]:
     return lambda name, **values: runs.job(
         data, plm_folders["esm"], tmp_path / name, tmp_path / "store", **values
     )
-
-
-def same_weights(a: Job, b: Job) -> None:
-    left, right = (load_file(job.folder / "model.safetensors") for job in (a, b))
-    assert all(torch.equal(left[name], right[name]) for name in left)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -56,7 +51,7 @@ def test_a_full_disk_keeps_the_last_whole_checkpoint(make: Callable[..., Job], a
     same_weights(job, whole)
 
 
-def test_a_file_tells_its_first_error_when_it_is_closed(tmp_path: Path) -> None:
+def test_a_file_tells_its_first_error_when_it_is_closed() -> None:
     class Broken:
         written = 0
 

@@ -35,18 +35,18 @@ def fingerprint(layout: Layout, name: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def contents(layout: Layout, name: str) -> str:
+def contents(layout: Layout) -> str:
     """Return a hash over the names and bytes of every file that a layout reads.
 
-    The same on every machine, so it tells whether two prepared folders hold the same data.
+    The same on every machine, and however the layout was found, so it tells whether two prepared
+    folders hold the same data.
     """
-    digest = hashlib.sha256(f"{VERSION} {name}".encode())
-    for path in sorted(layout.inputs()):
-        digest.update(f"{os.path.relpath(path, layout.root)} ".encode())
-        if not path.is_file():
-            continue
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    digest = hashlib.sha256(f"{VERSION} {type(layout).__name__}".encode())
+    named = {Path(os.path.relpath(path, layout.root)).as_posix(): path for path in layout.inputs()}
+    for name, path in sorted(named.items()):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]
 
 

@@ -110,7 +110,8 @@ def _gone(error: RuntimeError) -> str | None:
             f"A process that loads data is gone ({first}) Where memory is short the system kills "
             "it: lower --set train.workers or --set train.tokens."
         )
-    if torch.distributed.is_initialized() and any(word in str(error).lower() for word in PEER):
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if together and any(word in str(error).lower() for word in PEER):
         return f"Another process of this training is gone ({first}): see what it said last."
     return None
 
