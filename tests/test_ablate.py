@@ -12,7 +12,7 @@ from filelock import FileLock
 from tests import shelf
 from tests.training import runs
 from tests.verbs import call
-from zoo.ablation.rows import ROWS, Cell, cells
+from zoo.ablation.rows import ROWS, SET_BY_CELLS, Cell, cells
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.config import Config
 from zoo.create import build_model
@@ -124,3 +124,22 @@ def test_a_wrong_name_is_an_error_with_the_nearest(
 ) -> None:
     done = ablate(capsys, place, tmp_path, *wrong)
     assert done.code == 2 and "Did you mean" in done.err
+
+
+@pytest.mark.parametrize("key", SET_BY_CELLS)
+def test_a_shared_value_that_cells_would_override_is_refused(
+    key: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = ablate(capsys, place, tmp_path / "out", "--set", f"{key}=null")
+    assert done.code == 2 and f"--set {key} would have no effect" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("cell", cells(None, ["schnet"]), ids=lambda cell: cell.name)
+def test_what_cells_override_is_what_is_refused(cell: Cell) -> None:
+    other = Config().with_values(["structure.name=egnn", "fusion.after=[[1, 1]]"])
+    before, after = Config().to_dict(), cell.config(other).to_dict()
+    changed = {f"{part}.{key}" for part in ("structure", "fusion") for key in before[part]
+               if cell.config(Config()).to_dict()[part][key] != before[part][key]
+               or after[part][key] != other.to_dict()[part][key]}  # fmt: skip
+    assert changed <= set(SET_BY_CELLS)

@@ -52,11 +52,12 @@ def ablate(
 
     Example: python -m zoo.ablate ppbs_plm_mini_gvp_local --data PPBS --out ablation/ppbs
     """
-    from zoo.ablation.rows import cells, check_sizes
+    from zoo.ablation.rows import cells, check_shared, check_sizes
     from zoo.ablation.running import Plan, fill
     from zoo.ablation.table import tabulate
     from zoo.config import load_config
 
+    check_shared(set_ or [])
     base = load_config(config).with_values(set_ or [])
     if base.task is None:
         raise ConfigError(f"{config} has no task, so there is nothing to learn: --set task=ppbs.")

@@ -9,7 +9,7 @@ from typing import Any
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.config import Config, assign
 from zoo.create import NONE, check_names
-from zoo.errors import unknown
+from zoo.errors import ConfigError, unknown
 
 SEQUENCE, SERIAL = "sequence", "serial"
 """The row without a graph network, and the one that the others are compared with."""
@@ -31,6 +31,10 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "global-deep": _fused("global"),
 }
 """Config keys of each row; deep ones last, as they run the language model in every step."""
+
+
+SET_BY_CELLS = ("structure.name", "fusion.name", "fusion.write_back", "fusion.after")
+"""Config keys that a cell sets, whatever the base config says."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,25 @@ class Cell:
         return Config.from_dict(data).with_values(
             [f"structure.args.{size.partition('.')[2]}" for size in own]
         )
+
+
+def check_shared(values: Sequence[str]) -> None:
+    """Check that no value that all cells should share is one that each row sets for itself.
+
+    Args:
+        values: as given to --set, "fusion.after=[[6, 0]]".
+
+    Raises:
+        ConfigError: naming the key, which would have no effect.
+    """
+    for value in values:
+        key = value.partition("=")[0].strip()
+        if key in SET_BY_CELLS:
+            raise ConfigError(
+                f"--set {key} would have no effect: each cell of the table sets "
+                f"{', '.join(SET_BY_CELLS)} itself. Choose cells with --row and --struct, "
+                f"or train one model with zoo.train."
+            )
 
 
 def check_sizes(sizes: Sequence[str]) -> None:
