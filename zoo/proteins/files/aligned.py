@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 Rows = NDArray[np.uint8]
 LOOP = re.compile(rb"loop_[ \t]*\n((?:_atom_site\.[^\s]+[ \t]*\n)+)")
 #: What may begin a line behind the last row.
-AFTER = (b"\n#", b"\n_", b"\nloop_", b"\ndata_")
+AFTER = (b"#", b"_", b"loop_", b"data_")
+FIRSTS = [mark[0] for mark in AFTER]
 BLANK, MINUS, DOT, QUESTION, ZERO = b" -.?0"
 
 
@@ -31,17 +32,25 @@ def cut_atoms(data: bytes, wanted: Collection[str]) -> tuple[dict[str, Rows], by
     if head is None:
         return None
     start = head.end()
-    stop = len(data)
-    for mark in AFTER:  # the PDB's files have the first
-        found = data.find(mark, start, stop)
-        stop = found + 1 if found >= 0 else stop
     width = data.find(b"\n", start) + 1 - start
-    if width < 2 or (stop - start) % width:
+    if width < 2:
+        return None
+    stop = _end(data, start, width)
+    if (stop - start) % width:
         return None
     rows = np.frombuffer(data, np.uint8, stop - start, start).reshape(-1, width)
     names = [tag.split(b".")[1].decode() for tag in head[1].split()]
     columns = _columns(rows, names, wanted)
     return None if columns is None else (columns, data[: head.start()] + data[stop:])
+
+
+def _end(data: bytes, start: int, width: int) -> int:
+    """Return where the rows of a width end: at the first that begins as no row of atoms does."""
+    firsts = np.frombuffer(data, np.uint8, offset=start)[::width]
+    for row in np.flatnonzero(np.isin(firsts, FIRSTS)).tolist():
+        if data.startswith(AFTER, start + row * width):
+            return int(start + row * width)
+    return len(data)
 
 
 def _columns(rows: Rows, names: list[str], wanted: Collection[str]) -> dict[str, Rows] | None:
