@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 import zoo
 from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.config import load_config
 from zoo.errors import CheckpointError
 from zoo.fusion import FUSIONS
 
@@ -79,6 +80,10 @@ def test_weights_that_do_not_fit_are_an_error_that_names_them(folder, change):
     save_file(state, path)
     with pytest.raises(CheckpointError, match=name):
         zoo.load_model(folder)
+
+
+def test_a_saved_models_settings_can_be_trained_again(folder):
+    assert load_config(folder / "config.yaml") == zoo.load_model(folder).recipe.config
 
 
 def test_another_language_model_is_an_error(folder):

@@ -13,7 +13,7 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from zoo.config import Config
+from zoo.config import FINGERPRINT, Config
 from zoo.create import build_model
 from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
 from zoo.model import FusedModel
@@ -48,7 +48,7 @@ def save_model(model: FusedModel, folder: str | Path, training: Sequence[str] = 
 
 def save_config(model: FusedModel, folder: Path) -> None:
     """Write config.yaml alone: every key, and which language model it is."""
-    data = {**model.recipe.config.to_dict(), "plm_fingerprint": model.recipe.fingerprint}
+    data = {**model.recipe.config.to_dict(), FINGERPRINT: model.recipe.fingerprint}
     (folder / CONFIG).write_text(yaml.safe_dump(data, sort_keys=False))
 
 
@@ -134,7 +134,7 @@ def _read_config(folder: Path) -> tuple[Config, str]:
         )
     try:
         data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-        fingerprint = str(data.pop("plm_fingerprint"))
+        fingerprint = str(data.pop(FINGERPRINT))
         return Config.from_dict(data), fingerprint
     except (
         yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError, ConfigError

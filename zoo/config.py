@@ -306,6 +306,10 @@ def config_names() -> list[str]:
     )
 
 
+FINGERPRINT = "plm_fingerprint"
+"""The key that a saved model's config.yaml has beside its settings: a hash of the weights."""
+
+
 def load_config(name: str | Path) -> Config:
     """Return the config of a YAML file or of a shipped stem ("ppbs_esm2_8m_gvp_global").
 
@@ -325,6 +329,8 @@ def load_config(name: str | Path) -> Config:
         data = yaml.safe_load(raw.decode("utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name} is not valid YAML: {error}") from error
+    if isinstance(data, dict):
+        data.pop(FINGERPRINT, None)  # a saved model's settings are settings to start from
     try:
         return Config.from_dict(data or {})
     except ConfigError as error:
