@@ -353,18 +353,16 @@ def test_gearnet_edge_is_its_equation() -> None:
         shelf.assert_close(after.s[i], layer.norm(state.s[i] + heard.relu()), scale=10)
 
 
-def test_the_softplus_of_schnet_is_softplus_and_so_are_its_derivatives() -> None:
-    from zoo.backbones.schnet import ShiftedSoftplus
+def test_the_filters_of_schnet_are_the_papers_layers() -> None:
+    from zoo.backbones.schnet import Interaction
 
-    x = torch.tensor([-800.0, -30.0, -1.0, 0.0, 2.0, 29.0, 31.0, 800.0], dtype=torch.float64)
-    x.requires_grad_()
-    plain = torch.log(0.5 + 0.5 * x.clamp(max=100).exp()) + (x - 100).relu()
-    torch.testing.assert_close(ShiftedSoftplus()(x), plain, rtol=1e-12, atol=1e-12)
-    (grad,) = torch.autograd.grad(ShiftedSoftplus()(x).sum(), x)
-    torch.testing.assert_close(grad, x.sigmoid(), rtol=1e-12, atol=1e-12)
-    small = x[2:5].detach().requires_grad_()
-    assert torch.autograd.gradcheck(ShiftedSoftplus(), small)
-    assert torch.autograd.gradgradcheck(ShiftedSoftplus(), small)
+    block = Interaction(8, 16, 10, 0.0).double()
+    smeared = 100 * torch.randn(50, 10, dtype=torch.float64)  # from far below 0 to far above
+    hidden = block.filter[0](smeared)
+    assert hidden.min() < -30 and hidden.max() > 30
+    hidden = torch.log(0.5 * hidden.exp() + 0.5)
+    torch.testing.assert_close(block._filters(smeared), block.filter[2](hidden), rtol=0, atol=1e-7)
+    torch.testing.assert_close(block.filter(smeared), block.filter[2](hidden), rtol=0, atol=1e-7)
 
 
 def test_features_of_egnn_do_not_grow_with_its_weights() -> None:

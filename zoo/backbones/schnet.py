@@ -7,7 +7,7 @@ Schuett et al., arXiv:1706.08566, with residues or atoms as its particles.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -28,22 +28,7 @@ class ShiftedSoftplus(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the same shape."""
-        return _ShiftedSoftplus.apply(x)
-
-
-class _ShiftedSoftplus(torch.autograd.Function):
-    """Keeps its output alone, which the layer that follows keeps as well."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        out = F.softplus(x).sub_(LN2)
-        ctx.save_for_backward(out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (out,) = ctx.saved_tensors
-        return grad * -torch.expm1(-LN2 - out)  # a sigmoid of the input
+        return F.softplus(x) - LN2
 
 
 class Interaction(nn.Module):
@@ -69,10 +54,16 @@ class Interaction(nn.Module):
         sent, heard, start = self.into(x), None, 0
         for block in graph.blocks(BLOCK):
             stop = start + len(block.src)
-            filters = self.filter(smeared[start:stop]) * envelope[start:stop]
+            filters = self._filters(smeared[start:stop]) * envelope[start:stop]
             part = u_mul_e_sum(block, sent, filters)
             heard, start = part if heard is None else heard + part, stop
         return x + self.out(heard)
+
+    def _filters(self, smeared: Tensor) -> Tensor:
+        """Return `self.filter`'s numbers, its ln 2 taken off a bias and not off every edge."""
+        first, second = cast("nn.Linear", self.filter[0]), cast("nn.Linear", self.filter[2])
+        bias = second.bias - LN2 * second.weight.sum(1)
+        return F.linear(F.softplus(first(smeared)), second.weight, bias)
 
 
 def smear(dist: Tensor, centres: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
