@@ -307,16 +307,22 @@ def test_dgl_reads_out_each_protein_by_itself() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
-def test_blocks_hold_every_edge_in_order_and_a_destination_whole(size: int) -> None:
-    dst = torch.repeat_interleave(torch.arange(6), torch.tensor([0, 4, 1, 9, 0, 2]))
-    graph = Graph(torch.arange(16) % 6, dst, (4, 2))
+@pytest.mark.parametrize("degrees", [[0, 4, 1, 9, 0, 2], [9, 0, 0, 0, 5, 2], [0] * 6, [4] * 6])
+def test_blocks_hold_every_edge_in_order_and_a_destination_whole(
+    size: int, degrees: list[int]
+) -> None:
+    dst = torch.repeat_interleave(torch.arange(6), torch.tensor(degrees))
+    graph = Graph(torch.arange(len(dst)) % 6, dst, (4, 2))
     blocks = graph.blocks(size)
+    assert graph.blocks(size) is blocks
     assert torch.equal(torch.cat([block.src for block in blocks]), graph.src)
-    assert torch.equal(torch.cat([block.dst for block in blocks]), graph.dst)
-    assert all(len(block.src) and block.num_nodes == graph.num_nodes for block in blocks)
-    owners = [set(block.dst.tolist()) for block in blocks]
-    assert sum(map(len, owners)) == len(set.union(*owners))
-    assert graph.blocks(size) is blocks or len(blocks) == 1
+    assert torch.equal(torch.cat([block.dst + block.nodes.start for block in blocks]), graph.dst)
+    nodes = torch.arange(6)
+    assert torch.equal(torch.cat([nodes[block.nodes] for block in blocks]), nodes)
+    for block in blocks:
+        assert torch.equal(graph.src[block.edges], block.src)
+        assert not len(block.dst) or 0 <= block.dst.min() and block.dst.max() < block.total_nodes
+        assert len(block.src) <= size + max(degrees)
 
 
 @pytest.mark.parametrize("size, k", [(1, 30), (2, 30), (31, 30), (200, 30), (512, 9)])

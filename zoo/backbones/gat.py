@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.message_passing import edge_softmax, edge_sum, u_add_v, u_mul_e_sum
 from zoo.proteins.build_graph import FeatureWidths
-from zoo.proteins.graph import Graph
+from zoo.proteins.graph import Block, Graph
 
 BLOCK = 8192
 """Edges at a time: what is joined on them stays in the processor's cache."""
@@ -51,10 +51,9 @@ class GATv2Layer(nn.Module):
     def heard(self, graph: Graph, x: Tensor, edge: Tensor) -> Tensor:
         """Return (nodes, heads * head_dim) what attention brings, before it is added."""
         source, destination = self.source(x), self.destination(x)
-        blocks = graph.blocks(BLOCK)
-        parts = edge.split([len(block.src) for block in blocks])
         logits = [
-            self._logits(b, source, destination, e) for b, e in zip(blocks, parts, strict=True)
+            self._logits(block, source, destination[block.nodes], edge[block.edges])
+            for block in graph.blocks(BLOCK)
         ]
         weights = self.drop(edge_softmax(graph, torch.cat(logits)))
         heard = u_mul_e_sum(graph, source.view(-1, *self.heads), weights[..., None])
@@ -65,7 +64,7 @@ class GATv2Layer(nn.Module):
             heard = heard + torch.einsum("nhe,hde->nhd", mean, maps)
         return heard.flatten(1)
 
-    def _logits(self, block: Graph, source: Tensor, destination: Tensor, edge: Tensor) -> Tensor:
+    def _logits(self, block: Block, source: Tensor, destination: Tensor, edge: Tensor) -> Tensor:
         """Return (edges, heads)."""
         joint = u_add_v(block, source, destination) + self.edge(edge)
         return (F.leaky_relu(joint, 0.2).view(-1, *self.heads) * self.score).sum(-1)

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.backbones.message_passing import edge_sum, u_add_v
-from zoo.proteins.graph import Graph
+from zoo.proteins.graph import Block, Graph
 
 if TYPE_CHECKING:
     from zoo.backbones.gvp import GVP
@@ -94,14 +94,12 @@ def mean_message(
     """
     first, second, last = cast("Iterable[GVP]", gvps)
     split = _Split(first, s, v.transpose(1, 2).contiguous(), edge)
-    total, start = None, 0
-    for block in graph.blocks(BLOCK):
-        stop = start + len(block.src)
-        rows = _last_on_edges(last, *_activated(second, *split.on_edges(block, start, stop)))
-        summed = edge_sum(block, rows)
-        total = summed if total is None else total + summed
-        start = stop
-    assert total is not None
+    total = torch.cat(
+        [
+            edge_sum(b, _last_on_edges(last, *_activated(second, *split.on_edges(b))))
+            for b in graph.blocks(BLOCK)
+        ]
+    )
     degree = graph.in_degrees.to(total.dtype)[:, None]
     return _last_on_nodes(last, total / degree.clamp(min=1), (degree > 0).to(total.dtype))
 
@@ -123,13 +121,17 @@ class _Split:
         )
         self.v = F.linear(v, source).flatten(1), F.linear(v, destination).flatten(1)
 
-    def on_edges(self, block: Graph, start: int, stop: int) -> tuple[Tensor, Tensor]:
+    def on_edges(self, block: Block) -> tuple[Tensor, Tensor]:
         """Return scalars (edges, s) and vectors (edges, 3, c) of a block, activated."""
-        hidden = u_add_v(block, *self.v).unflatten(1, (3, -1))
-        hidden = hidden + F.linear(self.edge_v[start:stop], self.of_edge_v)
-        s = torch.addmm(u_add_v(block, *self.s), self.edge_s[start:stop], self.of_edge.t())
+        hidden = _joined(block, *self.v).unflatten(1, (3, -1))
+        hidden = hidden + F.linear(self.edge_v[block.edges], self.of_edge_v)
+        s = torch.addmm(_joined(block, *self.s), self.edge_s[block.edges], self.of_edge.t())
         s = torch.addmm(s, Length.apply(hidden), self.of_length.t())
         return _activate(self.gvp, s, hidden)
+
+
+def _joined(block: Block, source: Tensor, destination: Tensor) -> Tensor:
+    return u_add_v(block, source, destination[block.nodes])
 
 
 def _activated(gvp: GVP, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

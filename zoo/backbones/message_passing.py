@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ConfigError, unknown
-from zoo.proteins.graph import Graph
+from zoo.proteins.graph import Block, Graph
 
 EngineName = Literal["auto", "dgl", "torch"]
 ENGINES: tuple[EngineName, ...] = ("auto", "dgl", "torch")
@@ -94,13 +94,16 @@ def engine_for(x: Tensor) -> str:
     return "dgl" if suits else "torch"
 
 
-def to_edges(graph: Graph, x: Tensor, end: Literal["src", "dst"]) -> Tensor:
-    """Return the (edges, ...) rows of `x` (nodes, ...) at one end of each edge."""
+def to_edges(graph: Graph | Block, x: Tensor, end: Literal["src", "dst"]) -> Tensor:
+    """Return the (edges, ...) rows of `x` (nodes, ...) at one end of each edge.
+
+    Here and below the nodes at the destinations' end of a block are the block's own.
+    """
     # index_select, not x[index]: its backward pass is twice as fast.
     return x.index_select(0, graph.src if end == "src" else graph.dst)
 
 
-def u_add_v(graph: Graph, u: Tensor, v: Tensor) -> Tensor:
+def u_add_v(graph: Graph | Block, u: Tensor, v: Tensor) -> Tensor:
     """Return (edges, ...) the sum of the source's row of `u` and the destination's row of `v`."""
     if engine_for(u) == "dgl":
         import dgl.ops
@@ -109,7 +112,7 @@ def u_add_v(graph: Graph, u: Tensor, v: Tensor) -> Tensor:
     return to_edges(graph, u, "src") + to_edges(graph, v, "dst")
 
 
-def u_mul_e_sum(graph: Graph, u: Tensor, e: Tensor) -> Tensor:
+def u_mul_e_sum(graph: Graph | Block, u: Tensor, e: Tensor) -> Tensor:
     """Return (nodes, ...) the sum over incoming edges of the source's row of `u` times `e`."""
     if engine_for(u) == "dgl":
         import dgl.ops
@@ -118,12 +121,14 @@ def u_mul_e_sum(graph: Graph, u: Tensor, e: Tensor) -> Tensor:
     return edge_sum(graph, to_edges(graph, u, "src") * e)
 
 
-def edge_sum(graph: Graph, e: Tensor) -> Tensor:
+def edge_sum(graph: Graph | Block, e: Tensor) -> Tensor:
     """Return (nodes, ...) the sum of `e` (edges, ...) over incoming edges; 0 without edges."""
     if engine_for(e) == "dgl":
         import dgl.ops
 
         return dgl.ops.copy_e_sum(graph.topology, e)
+    if degree := graph.constant_degree:
+        return e.unflatten(0, (-1, degree)).sum(1)
     out = e.new_zeros((graph.total_nodes, *e.shape[1:]))
     return out.index_add(0, graph.dst, e)
 

@@ -51,13 +51,11 @@ class Interaction(nn.Module):
 
     def forward(self, graph: Graph, x: Tensor, smeared: Tensor, envelope: Tensor) -> Tensor:
         """Return (nodes, width)."""
-        sent, heard, start = self.into(x), None, 0
+        sent, heard = self.into(x), []
         for block in graph.blocks(BLOCK):
-            stop = start + len(block.src)
-            filters = self._filters(smeared[start:stop]) * envelope[start:stop]
-            part = u_mul_e_sum(block, sent, filters)
-            heard, start = part if heard is None else heard + part, stop
-        return x + self.out(heard)
+            filters = self._filters(smeared[block.edges]) * envelope[block.edges]
+            heard.append(u_mul_e_sum(block, sent, filters))
+        return x + self.out(torch.cat(heard))
 
     def _filters(self, smeared: Tensor) -> Tensor:
         """Return `self.filter`'s numbers, its ln 2 taken off a bias and not off every edge."""

@@ -7,7 +7,7 @@ wheel takes no tensor of another device, and for many Python versions there is n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -92,24 +92,30 @@ class Graph:
 
         return dgl.graph((self.src, self.dst), num_nodes=self.total_nodes)
 
-    def blocks(self, edges: int) -> tuple[Graph, ...]:
-        """Return the edges in turn, about so many at a time, over all nodes; without features.
-
-        The edges of one destination are in one block.
-        """
-        if len(self.src) <= edges:
-            return (self,)
+    def blocks(self, edges: int) -> tuple[Block, ...]:
+        """Return the edges in turn, about so many at a time, those of one destination together."""
         if edges not in self._blocks:
-            cuts = self.dst[edges::edges].contiguous()
-            ends = torch.searchsorted(self.dst, cuts).unique().tolist()
-            sizes = [b - a for a, b in pairwise([0, *ends, len(self.src)]) if b > a]
-            halves = zip(self.src.split(sizes), self.dst.split(sizes), strict=True)
-            self._blocks[edges] = tuple(Graph(*both, self.num_nodes) for both in halves)
+            self._blocks[edges] = tuple(self._cut(edges))
         return self._blocks[edges]
 
     @cached_property
-    def _blocks(self) -> dict[int, tuple[Graph, ...]]:
+    def _blocks(self) -> dict[int, tuple[Block, ...]]:
         return {}
+
+    def _cut(self, edges: int) -> Iterator[Block]:
+        starts = torch.searchsorted(self.dst, self.dst[edges::edges].contiguous()).unique()
+        starts = starts[starts > 0]
+        of_edges = pairwise([0, *starts.tolist(), len(self.src)])
+        of_nodes = pairwise([0, *self.dst[starts].tolist(), self.total_nodes])
+        for (start, stop), (first, end) in zip(of_edges, of_nodes, strict=True):
+            yield Block(
+                src=self.src[start:stop],
+                dst=self.dst[start:stop] - first,
+                edges=slice(start, stop),
+                nodes=slice(first, end),
+                num_sources=self.total_nodes,
+                constant_degree=self.constant_degree,
+            )
 
     def to(self, device: torch.device | str) -> Graph:
         """Return the graph with every tensor on `device`."""
@@ -163,4 +169,40 @@ class Graph:
             num_nodes=tuple(n for graph in graphs for n in graph.num_nodes),
             nodes={k: torch.cat([g.nodes[k] for g in graphs]) for k in graphs[0].nodes},
             edges={k: torch.cat([g.edges[k] for g in graphs]) for k in graphs[0].edges},
+        )
+
+
+@dataclass(eq=False)
+class Block:
+    """The edges that end in some of a graph's nodes, for working on few edges at a time.
+
+    Attributes:
+        src: (edges,) source node of each edge, counted in the whole graph.
+        dst: (edges,) destination node, ascending, counted from the block's first.
+        edges: where the block's edges are among the graph's.
+        nodes: where its destinations are among the graph's nodes; blocks leave none out.
+        num_sources: nodes of the whole graph.
+        constant_degree: the graph's.
+    """
+
+    src: Tensor
+    dst: Tensor
+    edges: slice
+    nodes: slice
+    num_sources: int
+    constant_degree: int | None
+
+    @property
+    def total_nodes(self) -> int:
+        """Destinations."""
+        return int(self.nodes.stop - self.nodes.start)
+
+    @cached_property
+    def topology(self) -> DGLGraph:
+        """The edges alone as a DGL graph from all nodes to the destinations, made once."""
+        import dgl
+
+        return dgl.heterograph(
+            {("node", "edge", "destination"): (self.src, self.dst)},
+            num_nodes_dict={"node": self.num_sources, "destination": self.total_nodes},
         )
