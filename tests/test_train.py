@@ -20,6 +20,7 @@ from tests import shelf
 from tests.training import runs
 from tests.verbs import call
 from zoo.cli import INTERRUPTED
+from zoo.train import Lines
 from zoo.training import callbacks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +52,22 @@ def config(tmp_path: Path, plm_folders: dict[str, str]) -> Path:
 def weights(folder: Path) -> dict[str, Any]:
     # Copies: what `load_file` gives lies in the file.
     return {k: x.clone() for k, x in load_file(folder / "model.safetensors").items()}
+
+
+def test_only_the_best_epoch_of_a_run_that_goes_on_has_a_star(
+    tmp_path: Path, data: Path, plm_folders: dict[str, str]
+) -> None:
+    job = runs.job(data, plm_folders["esm"], tmp_path / "run", tmp_path / "store")
+    job.folder.mkdir()
+    rows = [
+        {name: 0.0 for name in callbacks.COLUMNS} | {"epoch": epoch, "val_score": score}
+        for epoch, score in enumerate([0.3, 0.2, 0.4])
+    ]
+    for count in (1, 2, 3):
+        callbacks.write_curves(job.folder / callbacks.CURVES, rows[:count])
+        Lines(job, "").epoch(rows[count - 1])  # of a process that has told none before
+    stars = ["*" in line for line in (job.folder / "train.log").read_text().splitlines()]
+    assert stars == [True, False, True]
 
 
 def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> None:

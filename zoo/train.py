@@ -183,7 +183,6 @@ class Lines:
 
     def __init__(self, job: Job, name: str) -> None:
         self.job, self.name = job, name
-        self.best = float("-inf")
         self.training = False
 
     def begin(self, module: TrainingModule) -> None:
@@ -212,8 +211,10 @@ class Lines:
 
     def epoch(self, row: dict[str, float]) -> None:
         """Tell an epoch."""
-        self.best, self.training = max(self.best, row["val_score"]), True
-        mark = " *" if row["val_score"] == self.best else ""
+        from zoo.training.finishing import best_row
+
+        self.training = True
+        mark = " *" if best_row(self.job.folder)["epoch"] == row["epoch"] else ""
         self.say(
             f"epoch {row['epoch'] + 1:.0f} of {self.job.config.train.epochs}: "
             f"train loss {row['train_loss']:.4f}, validation loss {row['val_loss']:.4f}, "

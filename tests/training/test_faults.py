@@ -15,6 +15,7 @@ import torch
 from tests.training import runs
 from tests.training.test_ddp import started
 from tests.training.test_resume import same_weights
+from zoo.errors import ConfigError
 from zoo.training.fitting import GoneError, SaveError, train
 from zoo.training.job import CHECKPOINTS, LAST, Hardware, Job
 from zoo.training.whole import Patient
@@ -113,5 +114,7 @@ def test_a_process_that_leaves_ends_the_others_and_nothing_is_lost(
     assert started(2, work) == [1, -signal.SIGKILL]
     assert "Another process of this training is gone" in said.read_text()
     assert str(job.checkpoints / LAST) in said.read_text()
+    with pytest.raises(ConfigError, match="2 processes began this training and 1 cannot go on"):
+        train(replace(job, hardware=Hardware("cpu")))
     assert started(2, lambda: train(job)) == [0, 0]
     same_weights(job, whole)

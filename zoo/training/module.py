@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.checkpoint import load_state, own_state
 from zoo.config import TrainConfig
-from zoo.errors import ZooError
+from zoo.errors import ConfigError, ZooError
 from zoo.model import FusedModel
 from zoo.tasks.samples import Target
 from zoo.training import optim
@@ -187,11 +187,23 @@ class TrainingModule(lightning.LightningModule):
         return self.objective.load_state_dict(loss)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the schedule has seen."""
+        """Keep what the schedule has seen, and how many share the batches."""
         checkpoint["plateau"] = dict(self.plateau)
+        checkpoint["processes"] = self.trainer.world_size
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it up again, with the learning rates of the config: they may have been lowered."""
+        """Take it up again, with the learning rates of the config: they may have been lowered.
+
+        Raises:
+            ConfigError: if another number of processes saved it, which had other batches.
+        """
+        now = self.trainer.world_size
+        if (was := checkpoint.get("processes", now)) != now:
+            raise ConfigError(
+                f"{was} processes began this training and {now} cannot go on with it: batches, and "
+                f"how many make a step, are others. Fix: --devices and --nodes as before ({was} in "
+                "all), or train anew in another --out."
+            )
         self.plateau = dict(checkpoint["plateau"])
         rates = self.settings.lr
         parts = optim.groups(self.model, self.objective, rates, self.settings.weight_decay)
