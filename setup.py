@@ -32,11 +32,11 @@ setup(
         "torch>=2.6",
         f"dgl==1.1.3; {DGL}",
         f"packaging; {DGL}",  # dgl imports it and does not declare it
-        "transformers>=5.8",
+        "transformers>=5.15",  # before it T5 hands its padding mask on within the bias of positions
         "huggingface_hub>=1.5",
         "peft>=0.18",
         "lightning>=2.6",
-        "safetensors>=0.5",
+        "safetensors>=0.8",
         "gemmi>=0.7.3",
         "msgpack>=1.0",  # the container of BinaryCIF
         "numpy>=2.0",
@@ -50,7 +50,7 @@ setup(
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
         "rdkit>=2024.9",  # ligand files
         "tmtools>=0.2",  # TM-score
-        "psutil>=7.0",
+        "psutil>=7.1",
         "pyyaml>=6.0",
         "rich>=13.7",
         "typer>=0.24",
