@@ -45,11 +45,11 @@ setup(
         "lifelines>=0.30",
         "matplotlib>=3.9",
         "h5py>=3.11",
-        "filelock>=3.12",
+        "filelock>=3.21",
         "captum>=0.8",  # integrated gradients
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
         "rdkit>=2024.9",  # ligand files
-        "tmtools>=0.2",  # TM-score
+        "tmtools>=0.3",  # TM-score
         "psutil>=7.1",
         "pyyaml>=6.0",
         "rich>=13.7",

@@ -30,7 +30,8 @@ def test_an_estimate_from_a_short_protein_fits_a_longer_one(kind):
     short, long = shelf.ordinary(60), shelf.ordinary(240)
     small = memory.trial(model, model.batch([short]), 60).memory
     large = memory.trial(model, model.batch([long]), 240).memory
-    assert small.inference == pytest.approx(large.inference, rel=0.25)
+    # Less, where the longer one's edges go in blocks and the shorter one's are a single block.
+    assert small.inference / 2 < large.inference < 1.25 * small.inference
     assert small.training == pytest.approx(large.training, rel=0.25)
 
 

@@ -38,7 +38,7 @@ def test_the_native_itself_scores_one(score, length: int) -> None:
 
 @pytest.mark.parametrize("score", SCORES)
 def test_turning_and_moving_the_model_changes_nothing(score) -> None:
-    turn = Rotation.random(rng=np.random.default_rng(3))
+    turn = Rotation.random(None, np.random.default_rng(3))
     moved = turn.apply(bent()) + [30.0, -4.0, 12.0]
     assert score(pairs(moved, helix(60))) == pytest.approx(
         score(pairs(bent(), helix(60))), abs=1e-3
