@@ -502,6 +502,24 @@ def test_stored_states_are_refused_where_they_do_not_fit(make: Make) -> None:
         alone.features(batch_of(alone), {2: rows})
 
 
+@of_every_backbone
+@on_both_graphs
+@pytest.mark.parametrize("task", ["ppbs", "lba"])
+def test_a_step_from_stored_states_never_waits_for_the_device(
+    make: Make, struct: str, kind: str, task: str
+) -> None:
+    """A meta tensor has no values: what asks for one, and would wait for a GPU, fails on it."""
+    if kind == "atom" and (struct == "gearnet" or task == "ppbs"):
+        pytest.skip("there is no such model")
+    values = {"fusion.write_back": "side"}
+    model = make(struct, "local", kind=kind, task=task, values=values, dtype=torch.float32)
+    batch = model.batch(FEW)
+    hidden = {k: h.to("meta") for k, h in model.tap(batch).items()}
+    with use_engine("torch"):
+        model.to("meta")(batch.to("meta"), hidden).sum().backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
 @pytest.mark.parametrize("tuning", ["lora", "last_n", "full"])
 def test_a_language_model_in_training_takes_no_stored_states(make: Make, tuning: str) -> None:
     model = make(values={"sequence.tuning": tuning})

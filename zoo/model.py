@@ -206,7 +206,7 @@ class _Run:
 
     def __init__(self, model: FusedModel, batch: Batch, *, explain: bool) -> None:
         self.model, self.batch, self.explain = model, batch, explain
-        self.linked = (batch.node_token >= 0).nonzero()[:, 0]
+        self.linked = batch.linked
         self.protein = batch.graph.protein[self.linked]
         self.explanations: list[Explanation] = []
         self.done = 0

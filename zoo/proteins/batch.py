@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -63,13 +64,20 @@ class Batch:
     names: tuple[str, ...]
     target: Tensor | None = None
 
+    @cached_property
+    def linked(self) -> Tensor:
+        """(linked nodes,) the nodes that have a token."""
+        return (self.node_token >= 0).nonzero()[:, 0]
+
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with every tensor on `device`."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         moved: dict[str, Any] = {
             name: x.to(device) for name, x in fields.items() if isinstance(x, Tensor | Graph)
         }
-        return dataclasses.replace(self, **moved)
+        batch = dataclasses.replace(self, **moved)
+        vars(batch)["linked"] = self.linked.to(device)  # a GPU would have to be waited for
+        return batch
 
 
 def collate(
@@ -148,8 +156,8 @@ def write_rows(h: Tensor, node_token: Tensor, rows: Tensor) -> Tensor:
     stay as they are.
     """
     flat = h.flatten(0, 1)
-    linked = node_token >= 0
-    index, rows = node_token[linked], rows[linked].to(flat.dtype)
-    total = torch.zeros_like(flat).index_add(0, index, rows)
-    count = torch.bincount(index, minlength=len(flat))[:, None]
+    index, linked = node_token.clamp(min=0), (node_token >= 0)[:, None]
+    # Masked and not chosen: how many are chosen, a GPU would have to be waited for.
+    total = torch.zeros_like(flat).index_add(0, index, torch.where(linked, rows, 0).to(flat.dtype))
+    count = flat.new_zeros((len(flat), 1)).index_add(0, index, linked.to(flat.dtype))
     return torch.where(count > 0, total / count.clamp(min=1), flat).view_as(h)

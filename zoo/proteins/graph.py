@@ -93,7 +93,10 @@ class Graph:
         return dgl.graph((self.src, self.dst), num_nodes=self.total_nodes)
 
     def blocks(self, edges: int) -> tuple[Block, ...]:
-        """Return the edges in turn, about so many at a time, those of one destination together."""
+        """Return the edges in turn, about so many at a time, those of one destination together.
+
+        All at once but on a CPU, whose cache they are for.
+        """
         if edges not in self._blocks:
             self._blocks[edges] = tuple(self._cut(edges))
         return self._blocks[edges]
@@ -103,10 +106,12 @@ class Graph:
         return {}
 
     def _cut(self, edges: int) -> Iterator[Block]:
-        starts = torch.searchsorted(self.dst, self.dst[edges::edges].contiguous()).unique()
-        starts = starts[starts > 0]
-        of_edges = pairwise([0, *starts.tolist(), len(self.src)])
-        of_nodes = pairwise([0, *self.dst[starts].tolist(), self.total_nodes])
+        starts: list[int] = []
+        if self.device.type == "cpu":
+            cuts = self.dst[edges::edges].contiguous()
+            starts = sorted({*torch.searchsorted(self.dst, cuts).tolist()} - {0})
+        of_edges = pairwise([0, *starts, len(self.src)])
+        of_nodes = pairwise([0, *(int(self.dst[at]) for at in starts), self.total_nodes])
         for (start, stop), (first, end) in zip(of_edges, of_nodes, strict=True):
             yield Block(
                 src=self.src[start:stop],
@@ -118,8 +123,15 @@ class Graph:
             )
 
     def to(self, device: torch.device | str) -> Graph:
-        """Return the graph with every tensor on `device`."""
-        return self._map(lambda tensor: tensor.to(device))
+        """Return the graph with every tensor on `device`, and what else a step asks of it.
+
+        On a GPU each of these would have the processor wait for the device.
+        """
+        moved = self._map(lambda tensor: tensor.to(device))
+        vars(moved)["protein"] = self.protein.to(device)
+        vars(moved)["in_degrees"] = self.in_degrees.to(device)
+        vars(moved)["constant_degree"] = self.constant_degree
+        return moved
 
     def float_to(self, dtype: torch.dtype) -> Graph:
         """Return the graph with its floating-point features in `dtype`."""
