@@ -94,7 +94,7 @@ def race_chains(model: FusedModel, proteins: list[Protein], given: argparse.Name
     residues = sum(map(len, proteins))
     print(f"{given.plm}, {given.dtype}, {len(proteins)} chains of {residues / len(proteins):.0f} "
           f"residues on average: equal to {worst:.1e} of the largest value")  # fmt: skip
-    times = race.race(works, given.rounds, warm=0)
+    times = race.race(works, given.rounds, warm=0, device=given.device)
     race.show(times, "padded batches of 8")
     print(f"  {residues / statistics.median(times['ours']):.0f} residues a second")
 
@@ -105,24 +105,15 @@ def share(model: FusedModel, given: argparse.Namespace) -> None:
     assert isinstance(seq, HFBackbone)
     tokens = seq.tokenize(["ACDEFGHIKLMNPQRSTVWY"[:20] * (LENGTH // 20)] * given.batch)
     ids, attend = tokens.ids.to(given.device), tokens.attend.to(given.device)
-    dtype, device = next(seq.parameters()).dtype, given.device
-    a, b = (torch.randn(2048, 2048, device=device).to(dtype) for _ in range(2))
-
-    def finished(work: Callable[[], object]) -> Callable[[], None]:
-        def run() -> None:
-            work()
-            if device != "cpu":
-                torch.cuda.synchronize()
-
-        return run
-
+    dtype = next(seq.parameters()).dtype
+    a, b = (torch.randn(2048, 2048, device=given.device).to(dtype) for _ in range(2))
     times = race.race(
         {
-            "matrix product": finished(lambda: a @ b),
-            "transformers": finished(lambda: seq.model(ids, attend.long())),
-            "ours": finished(lambda: seq(ids, attend)),
+            "matrix product": lambda: a @ b,
+            "transformers": lambda: seq.model(ids, attend.long()),
+            "ours": lambda: seq(ids, attend),
         },
-        given.rounds,
+        given.rounds, device=given.device,
     )  # fmt: skip
     rate = 2 * 2048**3 / min(times["matrix product"])
     weights = sum(p.numel() for p in seq.layers.parameters() if p.dim() == 2)
@@ -148,7 +139,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    race.header(given.threads)
+    race.header(given.threads, given.device)
     model = zoo.create_model(
         given.plm, "none", weights="random", values={"sequence.dtype": given.dtype}
     ).eval().to(given.device)  # fmt: skip

@@ -1,11 +1,12 @@
 """Graph networks against torch-geometric's: GVP, SchNet, GATv2; numbers are first held equal.
 
     python benchmarks/graph_networks.py [gvp schnet gatv2] [--threads 2] [--rounds 7] [--both]
+    python benchmarks/graph_networks.py --device cuda
 
 Needs `pip install torch-geometric`. A batch of 8 proteins of 300 residues, 30 neighbours each.
 GVP's peer is `peers/gvp.py`; `--reference DIR` takes a checkout of the published code
 (github.com/drorlab/gvp-pytorch) instead. `--both` runs with glibc's allocator as it is, and again
-with the tuned one, on both sides.
+with the tuned one, on both sides. On a GPU there is the PyTorch engine alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ NODE, EDGE, LAYERS = (100, 16), (32, 1), 3
 PROTEINS, RESIDUES, NEIGHBOURS = 8, 300, 30
 
 
+def device() -> str:
+    """Return where all is made, "cpu" or "cuda"."""
+    return torch.get_default_device().type
+
+
+def engines() -> tuple[str, ...]:
+    """Return the engines that run there."""
+    return ("dgl", "torch") if device() == "cpu" else ("torch",)
+
+
 def graph() -> Graph:
     """Return proteins as random walks with 3.8 angstrom steps, and their nearest neighbours."""
     sources, destinations, positions = [], [], []
@@ -53,7 +64,7 @@ def step(forward: Callable[[], Any], train: bool, half: bool) -> Callable[[], ob
     """Return one pass, with the backward pass if it trains."""
 
     def work() -> object:
-        with torch.set_grad_enabled(train), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with torch.set_grad_enabled(train), torch.autocast(device(), torch.bfloat16, enabled=half):
             out = forward()
         if train:
             sum(x.float().sum() for x in out).backward()
@@ -83,19 +94,19 @@ def gvp(reference: Path | None, rounds: int) -> None:
     def other() -> tuple[Tensor, Tensor]:
         return run_theirs((s, v), index, (edge[0], edge[1]))
 
-    _equal("gvp", own("dgl"), other(), [s, v])
+    _equal("gvp", own(engines()[0]), other(), [s, v])
     for train in (False, True):
         for half in (False, True):
             works = {f"published form{', bf16' * half}": step(other, train, half)}
             if half:
                 works = {"published form": step(other, train, False), **works}
-            for engine in ("dgl", "torch"):
+            for engine in engines():
                 works[f"ours, {engine}{', bf16' * half}"] = step(
                     lambda engine=engine: own(engine), train, half
                 )
             print(f"gvp, {'forward + backward' if train else 'forward'}"
                   f"{', bfloat16' if half else ', float32'}")  # fmt: skip
-            race.show(race.race(works, rounds), "published form")
+            race.show(race.race(works, rounds, device=device()), "published form")
 
 
 def _gvp_peer(reference: Path | None) -> tuple[nn.Module, Callable[..., Any]]:
@@ -170,7 +181,7 @@ def schnet(_: Path | None, rounds: int) -> None:
     def other() -> tuple[Tensor]:
         return (x + theirs(x, index, dist, smeared),)
 
-    _equal("schnet", own("dgl"), other(), [x])
+    _equal("schnet", own(engines()[0]), other(), [x])
     _race_engines("schnet interaction", own, other, rounds)
 
 
@@ -199,7 +210,7 @@ def gatv2(_: Path | None, rounds: int) -> None:
     def other() -> tuple[Tensor]:
         return (theirs(x, index, edge),)
 
-    _equal("gatv2", own("dgl"), other(), [x])
+    _equal("gatv2", own(engines()[0]), other(), [x])
     _race_engines("gatv2", own, other, rounds)
 
 
@@ -208,10 +219,10 @@ def _race_engines(
 ) -> None:
     for train in (False, True):
         works = {"torch-geometric": step(other, train, False)}
-        for engine in ("dgl", "torch"):
+        for engine in engines():
             works[f"ours, {engine}"] = step(lambda engine=engine: own(engine), train, False)
         print(f"{name}, {'forward + backward' if train else 'forward'}, float32")
-        race.show(race.race(works, rounds), "torch-geometric")
+        race.show(race.race(works, rounds, device=device()), "torch-geometric")
 
 
 RACES = {"gvp": gvp, "schnet": schnet, "gatv2": gatv2}
@@ -225,12 +236,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--both", action="store_true")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     given = parser.parse_args()
     if given.both:
         race.with_both_allocators([word for word in sys.argv if word != "--both"])
         return
     torch.manual_seed(0)
-    race.header(given.threads)
+    race.header(given.threads, given.device)
+    torch.set_default_device(given.device)
     for name in given.names or RACES:
         RACES[name](given.reference, given.rounds)
 

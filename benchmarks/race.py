@@ -18,8 +18,11 @@ from zoo.allocator import keep_large_blocks
 Work = Callable[[], object]
 
 
-def race(works: Mapping[str, Work], rounds: int, warm: int = 1) -> dict[str, list[float]]:
+def race(
+    works: Mapping[str, Work], rounds: int, warm: int = 1, device: str = "cpu"
+) -> dict[str, list[float]]:
     """Return the seconds of each work in every round, one after the other: load is shared."""
+    works = {name: _finished(work, device) for name, work in works.items()}
     for _ in range(warm):
         for work in works.values():
             work()
@@ -50,30 +53,44 @@ def quartiles(values: list[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def ceiling() -> str:
-    """Return the machine's matrix product rate and copy bandwidth, measured now."""
+def _finished(work: Work, device: str) -> Work:
+    """Return work that ends when the device has done it: a GPU runs on behind Python's back."""
+    if device == "cpu":
+        return work
+
+    def run() -> object:
+        out = work()
+        torch.cuda.synchronize()
+        return out
+
+    return run
+
+
+def ceiling(device: str = "cpu") -> str:
+    """Return the device's matrix product rate and copy bandwidth, measured now."""
     rates = []
     for dtype in (torch.float32, torch.bfloat16):
         for size in (512, 2048):
-            a = torch.randn(size, size).to(dtype)
-            seconds = min(race({"": lambda a=a: a @ a}, 3)[""])
+            a = torch.randn(size, size, device=device).to(dtype)
+            seconds = min(race({"": lambda a=a: a @ a}, 3, device=device)[""])
             rate = 2 * size**3 / seconds / 1e9
             if rate < 5:  # without units for it the larger one takes minutes
                 break
         rates.append(f"{rate:.3g} GFLOP/s {str(dtype)[6:]}")
-    block, out = torch.ones(1 << 26), torch.empty(1 << 26)
-    seconds = min(race({"": lambda: out.copy_(block)}, 3)[""])
+    block, out = (torch.ones(1 << 26, device=device) for _ in range(2))
+    seconds = min(race({"": lambda: out.copy_(block)}, 3, device=device)[""])
     rates.append(f"copy {2 * block.numel() * 4 / seconds / 1e9:.0f} GB/s")
     return ", ".join(rates)
 
 
-def header(threads: int) -> None:
+def header(threads: int, device: str = "cpu") -> None:
     """Print where and with what this is measured."""
     torch.set_num_threads(threads)
     kept = os.environ.get("ZOO_ALLOCATOR") == "keep" and keep_large_blocks()
     allocator = "keeps large blocks" if kept else "is the system's"
-    print(f"{processor()}, {threads} threads, torch {torch.__version__}, allocator {allocator}: "
-          f"{ceiling()}", flush=True)  # fmt: skip
+    where = processor() if device == "cpu" else torch.cuda.get_device_name(device)
+    print(f"{where}, {threads} threads, torch {torch.__version__}, allocator {allocator}: "
+          f"{ceiling(device)}", flush=True)  # fmt: skip
 
 
 def processor() -> str:

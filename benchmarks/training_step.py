@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
-    race.header(given.threads)
+    race.header(given.threads, given.device)
     model = zoo.create_model(
         given.plm, "gvp", fusion="global", task="ppbs", write_back="side", weights="random"
     ).to(given.device)  # fmt: skip
@@ -111,7 +111,8 @@ def steps(
         "live, transformers": lambda: step(padded()), "live, ours": lambda: step(None),
         "stored": lambda: step(read()), "  reading of it": read,
     }  # fmt: skip
-    race.show(race.race(works, rounds), "live, transformers")
+    times = race.race(works, rounds, device=batch.tokens.device.type)
+    race.show(times, "live, transformers")
 
 
 if __name__ == "__main__":
