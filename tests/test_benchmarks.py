@@ -23,7 +23,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     monkeypatch.syspath_prepend(str(FOLDER))
     import race
 
-    monkeypatch.setattr(race, "ceiling", lambda: "no ceiling")
+    monkeypatch.setattr(race, "ceiling", lambda device: f"no ceiling of {device}")
 
     def call(name: str, *arguments: object) -> str:
         spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
