@@ -1,6 +1,7 @@
 """Two hosts, each with its own network, name and shared memory, train one model together.
 
-They are namespaces of this machine, which takes root and Linux; elsewhere this is skipped.
+They are namespaces of this machine, which takes root and Linux. As it changes the machine's
+network, it runs when asked to alone: ZOO_TEST_HOSTS=1 python -m pytest tests/training/test_hosts.py
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from tests import shelf
 from tests.conftest import REPOSITORY
 from tests.training import runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("ZOO_TEST_HOSTS" not in os.environ, reason="ZOO_TEST_HOSTS=1 asks for it"),
+]
 Start = Callable[..., "subprocess.Popen[str]"]
-PORT = 29500
 CONFIG = """
 task: ppbs
 sequence: {{name: {plm}}}
@@ -95,11 +98,11 @@ def test_two_hosts_train_what_one_does_and_go_on_after_one_was_lost(
     monkeypatch.setenv("ZOO_STORE", str(tmp_path / "store"))
     verb = ["-m", "zoo.train", config, "--data", data]
 
-    def both(name: str, *more: object) -> list[subprocess.Popen[str]]:
+    def both(name: str, port: int, *more: object) -> list[subprocess.Popen[str]]:
         return [
             hosts(host, f"{name}{host}", sys.executable, "-m", "torch.distributed.run",
                   "--nnodes", 2, "--node_rank", host, "--nproc_per_node", 1, "--master_addr",
-                  "10.77.0.1", "--master_port", PORT, *verb, "--out", tmp_path / name,
+                  "10.77.0.1", "--master_port", port, *verb, "--out", tmp_path / name,
                   "--nodes", 2, "--devices", 1, "--strategy", "ddp", *more)
             for host in (0, 1)
         ]  # fmt: skip
@@ -107,10 +110,10 @@ def test_two_hosts_train_what_one_does_and_go_on_after_one_was_lost(
     alone = hosts(0, "alone0", sys.executable, *verb, "--out", tmp_path / "alone",
                   "--set", "train.accumulate=2")  # fmt: skip
     assert alone.wait(120) == 0, (tmp_path / "alone0").read_text()
-    assert [p.wait(120) for p in both("whole")] == [0, 0], (tmp_path / "whole0").read_text()
+    assert [p.wait(120) for p in both("whole", 29500)] == [0, 0], (tmp_path / "whole0").read_text()
     same(tmp_path / "alone", tmp_path / "whole", exact=False)
 
-    first, second = both("lost")
+    first, second = both("lost", 29501)
     log, until = tmp_path / "lost" / "train.log", time.monotonic() + 120
     while time.monotonic() < until and not (log.is_file() and "epoch 1 of" in log.read_text()):
         time.sleep(0.05)
@@ -119,7 +122,7 @@ def test_two_hosts_train_what_one_does_and_go_on_after_one_was_lost(
     assert first.wait(60) != 0
     said = (tmp_path / "lost0").read_text()
     assert "Another process of this training is gone" in said and "--resume" in said
-    assert [p.wait(120) for p in both("lost", "--resume")] == [0, 0], said
+    assert [p.wait(120) for p in both("lost", 29502, "--resume")] == [0, 0], said
     same(tmp_path / "whole", tmp_path / "lost", exact=True)
 
 
