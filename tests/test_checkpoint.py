@@ -56,6 +56,16 @@ def test_a_frozen_language_model_is_not_written(folder):
     assert not any(name.startswith("seq.") for name in load_file(folder / "model.safetensors"))
 
 
+def test_other_weights_of_the_language_model_are_refused(tmp_path):
+    plm = shelf.save_plm("esm", tmp_path / "plm", seed=0)
+    model = shelf.small_model(plm, "schnet", "local", task="ppbs", weights="pretrained")
+    saved = zoo.save_model(model, tmp_path / "model")
+    assert zoo.load_model(saved).recipe == model.recipe
+    shelf.save_plm("esm", tmp_path / "plm", seed=1)
+    with pytest.raises(CheckpointError, match="saved with another language model"):
+        zoo.load_model(saved)
+
+
 def test_a_trained_language_model_is_written(tmp_path):
     model = perturbed(small(values={"sequence.tuning": "full"}))
     again = zoo.load_model(zoo.save_model(model, tmp_path))

@@ -113,10 +113,10 @@ def _memory() -> Finding:
 def _cache() -> Finding:
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    from zoo.backbones.plm import PRESETS
+    from zoo.backbones.plm import PRESETS, resolve
     from zoo.backbones.weights import cached_folder
 
-    here = [preset.short for preset in PRESETS if cached_folder(preset.hub_id)]
+    here = [preset.short for preset in PRESETS if cached_folder(resolve(preset.short))]
     if here:
         return Finding("hub cache", "ok", f"{HF_HUB_CACHE}: {', '.join(here)}")
     fix = "python -m zoo.download esm2_650m (on a machine with internet: --out DIR, then --seq DIR)"

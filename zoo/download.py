@@ -25,7 +25,8 @@ def download(
         Path | None, typer.Option(help="Folder to carry over; else the hub's cache (HF_HOME).")
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of the hub; with --out.")
+        str | None,
+        typer.Option(help="Branch, tag or commit, not the one that NAME means; with --out."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print folders and sizes as JSON.")] = False,
 ) -> None:
@@ -43,11 +44,11 @@ def download(
     if revision is not None and out is None:
         raise ConfigError(
             "--revision needs --out: without a folder of its own, --seq NAME would go on to mean "
-            "what the hub has now."
+            "another commit."
         )
     found = []
     for plm in models:
-        cached = cached_folder(plm.hub_id) if plm.hub_id and out is None else None
+        cached = cached_folder(plm, exact=True) if out is None else None
         if cached is None:
             err_console.print(f"downloading {plm.hub_id or plm.name} ...")
             cached = fetch(plm, out, revision)

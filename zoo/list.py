@@ -51,7 +51,7 @@ def list_(
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
     """Return every name with what it means, by kind."""
-    from zoo.backbones.plm import PRESETS
+    from zoo.backbones.plm import PRESETS, resolve
     from zoo.backbones.weights import cached_folder
     from zoo.config import config_names
     from zoo.tasks import TASKS
@@ -60,7 +60,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
         "sequence": [_shipped(name) for name in pretrained.language_models()] + [
             {
                 "name": p.short, "hub id": p.hub_id, "layers": p.num_layers, "width": p.width,
-                "parameters": p.parameters, "here": cached_folder(p.hub_id) is not None,
+                "parameters": p.parameters, "here": cached_folder(resolve(p.short)) is not None,
             } for p in PRESETS
         ],
         "structure": _registered("backbones", "STRUCTURE_BACKBONES"),

@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 
+from zoo.backbones.plm import resolve
+from zoo.backbones.weights import cached_folder
+
 NAME, NOW, BEFORE = "lab/tiny", "a" * 40, "b" * 40
 
 
@@ -24,6 +27,7 @@ class Hub:
     """What a hub has: files of each commit, and what it says of their hashes."""
 
     address: str
+    name: str
     commits: dict[str, dict[str, bytes]]
     hashes: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -55,18 +59,18 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, with_body: bool) -> None:
         path = self.path.split("?")[0]
         self.hub.asked.append(path)
-        if path.startswith(f"/api/models/{NAME}/tree/"):
+        if path.startswith(f"/api/models/{self.hub.name}/tree/"):
             commit = path.split("/")[-1]
             listed = [{"type": "file", "path": file["rfilename"], "size": file["size"],
                        "oid": file["blobId"]} for file in self.hub.siblings(commit)]  # fmt: skip
             self._send(json.dumps(listed).encode(), {"Content-Type": "application/json"}, with_body)
-        elif path.startswith(f"/api/models/{NAME}"):
+        elif path.startswith(f"/api/models/{self.hub.name}"):
             words = path.split("/revision/")
             commit = words[1] if len(words) > 1 and words[1] != "main" else NOW
-            facts = {"id": NAME, "sha": commit, "siblings": self.hub.siblings(commit)}
+            facts = {"id": self.hub.name, "sha": commit, "siblings": self.hub.siblings(commit)}
             self._send(json.dumps(facts).encode(), {"Content-Type": "application/json"}, with_body)
-        elif path.startswith(f"/{NAME}/resolve/"):
-            commit, name = path.removeprefix(f"/{NAME}/resolve/").split("/", 1)
+        elif path.startswith(f"/{self.hub.name}/resolve/"):
+            commit, name = path.removeprefix(f"/{self.hub.name}/resolve/").split("/", 1)
             data = self.hub.commits[commit][name]
             tag = f'"{hashlib.sha256(commit.encode() + data).hexdigest()}"'
             self._send(data, {"ETag": tag, "X-Repo-Commit": commit}, with_body)
@@ -88,7 +92,7 @@ def hub(plm_folders: dict[str, str]) -> Iterator[Hub]:
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     before = {**files, "extra.txt": b"of an earlier commit"}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Hub(f"http://127.0.0.1:{server.server_port}", {NOW: files, BEFORE: before})
+    made = Hub(f"http://127.0.0.1:{server.server_port}", NAME, {NOW: files, BEFORE: before})
     Handler.hub = made
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield made
@@ -121,6 +125,44 @@ def test_a_revision_comes_into_its_folder(hub: Hub, tmp_path: Path) -> None:
     assert (tmp_path / "model" / "extra.txt").read_bytes() == b"of an earlier commit"
     alone = run(tmp_path, hub.address, "zoo.download", NAME, "--revision", BEFORE)
     assert alone.returncode == 2 and "--revision needs --out" in " ".join(alone.stderr.split())
+
+
+@pytest.mark.parametrize("out", [False, True])
+def test_a_known_name_means_one_commit_whatever_the_hub_has_now(
+    hub: Hub, tmp_path: Path, out: bool
+) -> None:
+    preset = resolve("esm2_8m").preset
+    assert preset is not None
+    hub.name, hub.commits[preset.revision] = preset.hub_id, hub.commits[BEFORE]
+    words = ("--out", tmp_path / "model") if out else ()
+    done = run(tmp_path, hub.address, "zoo.download", "esm2_8m", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    folder = Path(json.loads(done.stdout)[0]["folder"])
+    assert (folder / "extra.txt").read_bytes() == b"of an earlier commit"
+    assert not any(word in path for path in hub.asked for word in (NOW, "main"))
+    if not out:
+        listed = run(tmp_path, "http://127.0.0.1:9", "zoo.list", "esm2_8m", "--json")
+        assert json.loads(listed.stdout)["sequence"][0]["here"] is True
+
+
+def test_what_other_tools_fetched_serves_until_the_commit_is_asked_for(
+    hub: Hub, tmp_path: Path
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    plm = resolve("esm2_8m")
+    assert plm.hub_id is not None
+    hub.name, hub.commits[plm.revision] = plm.hub_id, hub.commits[BEFORE]
+    cache = tmp_path / "hub"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        snapshot_download(plm.hub_id, endpoint=hub.address, cache_dir=cache)
+        assert cached_folder(plm) is not None and cached_folder(plm).name == NOW
+        assert cached_folder(plm, exact=True) is None
+        done = run(tmp_path, hub.address, "zoo.download", "esm2_8m")
+        assert done.returncode == 0, done.stderr
+        assert cached_folder(plm).name == plm.revision
 
 
 @pytest.mark.parametrize("out", [False, True])

@@ -19,6 +19,8 @@ class Preset:
 
     short: str
     hub_id: str
+    revision: str
+    """Commit of the hub's repository: what the name stands for, today and in ten years."""
     family: Literal["esm2", "t5"]
     num_layers: int
     width: int
@@ -32,22 +34,26 @@ class Preset:
         return self.hub_id.split("/")[1]
 
 
-def _esm2(size: str, num_layers: int, width: int, heads: int, parameters: int) -> Preset:
+def _esm2(
+    size: str, revision: str, num_layers: int, width: int, heads: int, parameters: int
+) -> Preset:
     hub_id = f"facebook/esm2_t{num_layers}_{size}_UR50D"
     short = f"esm2_{size.lower()}"
-    return Preset(short, hub_id, "esm2", num_layers, width, heads, parameters)
+    return Preset(short, hub_id, revision, "esm2", num_layers, width, heads, parameters)
 
 
-_T5_HUB = "Rostlab/prot_t5_xl_half_uniref50-enc"
 PRESETS = (
-    _esm2("8M", 6, 320, 20, 7_408_960),
-    _esm2("35M", 12, 480, 20, 33_269_280),
-    _esm2("150M", 30, 640, 20, 147_728_000),
-    _esm2("650M", 33, 1280, 20, 649_400_320),
-    _esm2("3B", 36, 2560, 40, 2_832_442_880),
-    _esm2("15B", 48, 5120, 40, 15_102_868_480),
-    Preset("prot_t5_xl", _T5_HUB, "t5", 24, 1024, 32, 1_208_141_824),
-)
+    _esm2("8M", "c731040fcd8d73dceaa04b0a8e6329b345b0f5df", 6, 320, 20, 7_408_960),
+    _esm2("35M", "6fbf070e65b0b7291e7bbcd451118c216cff79d8", 12, 480, 20, 33_269_280),
+    _esm2("150M", "a695f6045e2e32885fa60af20c13cb35398ce30c", 30, 640, 20, 147_728_000),
+    _esm2("650M", "08e4846e537177426273712802403f7ba8261b6c", 33, 1280, 20, 649_400_320),
+    _esm2("3B", "476b639933c8baad5ad09a60ac1a87f987b656fc", 36, 2560, 40, 2_832_442_880),
+    _esm2("15B", "5fbca39631164edc1d402a5aa369f982f72ee282", 48, 5120, 40, 15_102_868_480),
+    Preset("prot_t5_xl", "Rostlab/prot_t5_xl_half_uniref50-enc",
+           "94a6abc029ae13029317b140b7424e012bf8dfbf", "t5", 24, 1024, 32, 1_208_141_824),
+)  # fmt: skip
+NOW = "main"
+"""The hub's word for its newest commit."""
 ALIASES = {"prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl"}
 
 
@@ -66,6 +72,11 @@ class PLM:
     hub_id: str | None = None
     folder: Path | None = None
     preset: Preset | None = None
+
+    @property
+    def revision(self) -> str:
+        """The hub's commit that a known name stands for; of others, what the hub has now."""
+        return self.preset.revision if self.preset else NOW
 
 
 def resolve(name: str) -> PLM:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from zoo.backbones.plm import PLM
+from zoo.backbones.plm import NOW, PLM
 from zoo.errors import WeightsError, unknown
 from zoo.pretrained import language_models
 
@@ -55,18 +55,24 @@ def locate(plm: PLM, mode: str) -> Weights:
     return Weights("random", plm.folder, "randomly initialised: no pretrained weights here")
 
 
-def cached_folder(hub_id: str) -> Path | None:
-    """Return the snapshot of a model in the hub's cache, None where its weights are absent."""
+def cached_folder(plm: PLM, *, exact: bool = False) -> Path | None:
+    """Return the snapshot of a model in the hub's cache, None where its weights are absent.
+
+    A known model's own commit comes first; one that other tools fetched does, unless `exact`.
+    """
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    if not (Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}").is_dir():
+    if plm.hub_id is None:
+        return None
+    if not (Path(HF_HUB_CACHE) / f"models--{plm.hub_id.replace('/', '--')}").is_dir():
         return None  # without the import below, which is slow
     from huggingface_hub import try_to_load_from_cache
 
-    for name in WEIGHT_FILES:
-        path = try_to_load_from_cache(hub_id, name)
-        if isinstance(path, str):
-            return Path(path).parent
+    for revision in (plm.revision,) if exact else (plm.revision, NOW):
+        for name in WEIGHT_FILES:
+            path = try_to_load_from_cache(plm.hub_id, name, revision=revision)
+            if isinstance(path, str):
+                return Path(path).parent
     return None
 
 
@@ -76,7 +82,8 @@ def download(plm: PLM, out: Path | None = None, revision: str | None = None) -> 
     Args:
         plm: a model of the hub.
         out: folder to write; the hub's cache if left out.
-        revision: branch, tag or commit; what the hub has now if left out.
+        revision: branch, tag or commit; if left out, the commit that a known name stands for, and
+            of others what the hub has now.
 
     Raises:
         WeightsError: if the hub cannot be reached or has no such model, or a file is damaged.
@@ -90,6 +97,7 @@ def download(plm: PLM, out: Path | None = None, revision: str | None = None) -> 
         )
     from huggingface_hub import HfApi, snapshot_download
 
+    revision = revision or plm.revision
     try:
         info = HfApi().model_info(plm.hub_id, revision=revision, files_metadata=True)
         files = {file.rfilename: file.lfs for file in info.siblings or []}
@@ -173,7 +181,7 @@ def _missing(plm: PLM) -> str | None:
             "Add them, or build with --weights random."
         )
     assert plm.hub_id is not None
-    if cached_folder(plm.hub_id) or not (reason := hub_problem()):
+    if cached_folder(plm) or not (reason := hub_problem()):
         return None
     return (
         f"No pretrained weights for {plm.name} ({plm.hub_id}): they are not in this machine's hub "
@@ -189,5 +197,5 @@ def _found(plm: PLM) -> Weights:
     if plm.folder is not None:
         return Weights("pretrained", plm.folder, f"pretrained, folder {plm.folder}")
     assert plm.hub_id is not None
-    folder = cached_folder(plm.hub_id) or download(plm)
+    folder = cached_folder(plm) or download(plm)
     return Weights("pretrained", folder, f"pretrained, {plm.hub_id} at {folder.name[:12]}")
