@@ -89,10 +89,11 @@ def fit(wish: Wish) -> list[Job]:
     Raises:
         SystemExit: if stopped by Ctrl-C or SIGTERM, with a checkpoint written.
     """
+    from zoo.training.engine import together
     from zoo.training.planning import plan
 
     jobs = plan(wish)
-    with asked_to_stop() as asked, alone(wish.out):
+    with asked_to_stop() as asked, alone(wish.out), together():
         _train_all(wish, jobs, asked)
     return jobs
 

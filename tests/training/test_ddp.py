@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 
 from tests import shelf
 from tests.training import runs
+from zoo.train import fit
 from zoo.training.callbacks import CURVES, read_curves
 from zoo.training.fitting import train
 from zoo.training.job import Hardware, Job
+from zoo.training.planning import Wish
 
 
 def started(processes: int, work: Callable[[], None]) -> list[int]:
@@ -67,3 +69,23 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, plm_folders: dict[str
         shelf.assert_close(left[name], right[name], scale=20)
     scores = [[row["val_score"] for row in part] for part in rows]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads threads off /proc")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_processes_part_before_they_end(tmp_path: Path, plm_folders: dict[str, str]) -> None:
+    # A thread of gloo's that meets the interpreter's end aborts a process that was done.
+    data = runs.quick_data(tmp_path / "data")
+    config = runs.job(data, plm_folders["esm"], tmp_path, tmp_path, **{"train.epochs": 1}).config
+    wish = Wish(
+        config=config, data=data, out=tmp_path / "run", seeds=2, fold=None, resume=False,
+        store=tmp_path / "store", limit=None, hardware=Hardware("cpu", "2"), loggers=(),
+    )  # fmt: skip
+
+    def work() -> None:
+        fit(wish)
+        names = {path.read_text() for path in Path("/proc/self/task").glob("*/comm")}
+        assert not [name for name in names if "gloo" in name]
+
+    assert started(2, work) == [0, 0]
+    assert len(list((tmp_path / "run").rglob("model.safetensors"))) == 2

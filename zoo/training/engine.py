@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 
@@ -34,6 +35,20 @@ def quiet() -> Iterator[None]:
         for text in USUAL:
             warnings.filterwarnings("ignore", text)
         yield
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Leave the other processes of a training at its end, however it ends.
+
+    Left to the interpreter's end, gloo's threads can run into that and abort a process that was
+    done: torchrun takes it for failed, and the other hosts wait minutes for it.
+    """
+    try:
+        yield
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def kept_callbacks(
