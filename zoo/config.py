@@ -228,6 +228,9 @@ def _out_of_range(name: str, value: float) -> str | None:
         return None if 0 <= value < 1 else "a share of the steps is at least 0 and below 1"
     if key in MAY_BE_ZERO:
         return None if 0 <= value < float("inf") else "it must be 0 or more"
+    most = 1_000 if key == "num_layers" else 1_000_000 if ".args." in name else float("inf")
+    if value > most:
+        return f"it must be at most {most:,}"
     return None if 0 < value < float("inf") else "it must be above 0"
 
 

@@ -7,8 +7,7 @@ import fnmatch
 import hashlib
 import inspect
 import typing
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +25,7 @@ from zoo.fusion.base import Fusion, Pairs
 from zoo.fusion.side import SideStream
 from zoo.heads import HEADS, ProteinHead, ResidueHead
 from zoo.model import FusedModel
+from zoo.parts import built
 from zoo.pretrained import task_models
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 from zoo.tasks import TASKS
@@ -174,23 +174,20 @@ def build_model(config: Config, loaded: LoadedPLM | None = None) -> FusedModel:
     """
     check_names(config)
     spec = graph_spec(config)
-    # The seed's own stream for each part: a wider head leaves the backbone's weights as they were.
-    with _seeded(config.seed, "structure"):
-        struct = _structure(config, spec)
+    struct = built(config.seed, "structure", lambda: _structure(config, spec))
     loaded = loaded or load_sequence(config)
     seq = loaded.seq if loaded is not None else None
     if seq is not None:
-        with _seeded(config.seed, "lora"):
-            tune(seq, config.sequence)
+        built(config.seed, "lora", lambda: tune(seq, config.sequence))
     pairs = exchanges_of(config, seq.num_layers, struct.num_layers) if seq and struct else ()
     side = _side(config, seq, pairs)
-    with _seeded(config.seed, "fusion"):
-        exchanges = [_exchange(config, side or seq, struct) for _ in pairs]
+    exchanges = built(
+        config.seed, "fusion", lambda: [_exchange(config, side or seq, struct) for _ in pairs]
+    )
     model = FusedModel(
         seq=seq, struct=struct, exchanges=exchanges, fuse_after=pairs, graph_spec=spec, side=side
     )
-    with _seeded(config.seed, "head"):
-        model.head = _head(config, model.width)
+    model.head = built(config.seed, "head", lambda: _head(config, model.width))
     weights = loaded.weights if loaded is not None else None
     identity = loaded.fingerprint if loaded is not None else ""
     model.recipe = Recipe(_resolved(config, weights, pairs), weights, identity)
@@ -303,15 +300,6 @@ def fingerprint(seq: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-@contextmanager
-def _seeded(seed: int, part: str) -> Iterator[None]:
-    """Seed the random numbers of one part, and put the generator back."""
-    own = int.from_bytes(hashlib.sha256(f"{seed} {part}".encode()).digest()[:8], "big")
-    with torch.random.fork_rng():
-        torch.manual_seed(own % 2**63)
-        yield
-
-
 def _structure(config: Config, spec: GraphSpec) -> StructureBackbone | None:
     if config.structure.name == NONE:
         return None
@@ -337,8 +325,8 @@ def _side(config: Config, seq: HFBackbone | None, pairs: Pairs) -> SideStream | 
     if config.fusion.write_back == "deep" or seq is None:
         return None
     taps = {*(k for k, _ in pairs), seq.num_layers}
-    with _seeded(config.seed, "side"):
-        return SideStream(seq.width, config.fusion.side_width, len(taps))
+    width = config.fusion.side_width
+    return built(config.seed, "side", lambda: SideStream(seq.width, width, len(taps)))
 
 
 def _head(config: Config, width: int) -> ResidueHead | ProteinHead | None:

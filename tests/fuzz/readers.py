@@ -19,6 +19,8 @@ from zoo.checkpoint import load_model, save_model
 from zoo.config import Config, load_config
 from zoo.metrics.predictions import read_predictions
 from zoo.proteins.build_graph import GraphSpec, build_graph
+from zoo.proteins.files.scores import scored_suffix, write_scored
+from zoo.proteins.files.to_gemmi import all_atoms
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import read_proteins
 from zoo.runs import read_run
@@ -55,8 +57,8 @@ def structures(*endings: str) -> list[bytes]:
     ]
 
 
-def check(protein: Protein) -> None:
-    """Check that what was read makes sense, and so does its graph."""
+def check(protein: Protein, folder: Path | None = None) -> None:
+    """Check that what was read makes sense, and so does its graph; written, it is read again."""
     assert protein.chains
     for chain in protein.chains:
         assert len(chain.sequence) == len(chain) == len(chain.coords)
@@ -69,13 +71,27 @@ def check(protein: Protein) -> None:
     for name, values in {**graph.nodes, **graph.edges}.items():
         if values.is_floating_point():
             assert torch.isfinite(values).all(), name
+    if folder is not None:
+        check_written(protein, folder)
+
+
+def check_written(protein: Protein, folder: Path) -> None:
+    """Check that predicting could write this protein with scores, and what was then in the file."""
+    scores = np.zeros(len(protein), np.float32)
+    path = folder / f"written{scored_suffix(protein, scores)}"
+    write_scored(path, protein, scores)
+    (again,) = read_proteins(path)
+    ends = np.cumsum([len(chain) for chain in protein.chains])
+    held = set(np.searchsorted(ends, all_atoms(protein).residue, side="right").tolist())
+    expected = [(c.name, c.sequence) for place, c in enumerate(protein.chains) if place in held]
+    assert [(chain.name, chain.sequence) for chain in again.chains] == expected
 
 
 def read_structures(data: bytes, folder: Path) -> None:
     path = folder / "a.pdb"  # the content decides the format
     path.write_bytes(data)
     for protein in read_proteins(path):
-        check(protein)
+        check(protein, folder)
 
 
 def read_hdf5(data: bytes, folder: Path) -> None:

@@ -188,10 +188,11 @@ def test_more_atoms_than_pdb_can_number(tmp_path):
     assert scored_suffix(dataclasses.replace(protein, atoms=many), scores_of(protein)) == ".cif"
 
 
-def test_a_number_that_is_none_is_an_error_that_names_the_residue(tmp_path):
-    chain = dataclasses.replace(shelf.chain(3), numbers=("1", "A000", "3"))
+@pytest.mark.parametrize("number", ["A000", "2147483648", "9" * 5000])
+def test_a_number_that_is_none_is_an_error_that_names_the_residue(tmp_path, number):
+    chain = dataclasses.replace(shelf.chain(3), numbers=("1", number, "3"))
     protein = shelf.protein("odd", chain)
-    with pytest.raises(StructureError, match="place 2 of chain A has the number 'A000'"):
+    with pytest.raises(StructureError, match=f"place 2 of chain A has the number '{number}'"):
         write_scored(tmp_path / "x.cif", protein, scores_of(protein))
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from zoo.errors import StructureError
 from zoo.proteins.protein import BACKBONE, Atoms, Chain, Protein
 
-NUMBER = re.compile(r"(-?\d+)([A-Za-z]?)")
+NUMBER = re.compile(r"(-?[0-9]{1,9})([A-Za-z]?)")
+"""Of a residue: what fits into gemmi's 32 bits, and its insertion code."""
 ELEMENTS = np.array([gemmi.Element(name[0]).atomic_number for name in BACKBONE], np.uint8)
 Scores = NDArray[np.floating]
 
@@ -105,8 +106,8 @@ def _residue(
     match = NUMBER.fullmatch(number)
     if match is None:
         raise StructureError(
-            f"{what} has the number {number!r}, which is no whole number with at most one "
-            "insertion code; number the residues anew to have them written."
+            f"{what} has the number {number!r}, which is no whole number of at most nine "
+            "digits with at most one insertion code; number the residues anew to have them written."
         )
     residue.name, residue.seqid = name, gemmi.SeqId(int(match[1]), match[2] or " ")
     for row in rows:
