@@ -201,6 +201,13 @@ def test_scores_of_another_length_are_an_error(tmp_path):
         write_scored(tmp_path / "x.cif", shelf.SHELF["ordinary"], np.zeros(2))
 
 
+def test_chains_of_one_label_stay_apart(tmp_path):
+    first, second = shelf.chain(5), dataclasses.replace(shelf.chain(3, name="B"), label="A")
+    protein = shelf.protein("one label", first, second)
+    again = written(tmp_path, protein, ".cif")
+    assert [(chain.name, len(chain)) for chain in again.chains] == [("A", 5), ("B", 3)]
+
+
 def test_chains_of_mmcif_keep_the_authors_names(tmp_path):
     source = tmp_path / "two.cif"
     atoms = peptide("ALA", "GLY", "SER", chain="X", label="A")

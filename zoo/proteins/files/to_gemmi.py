@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gemmi
 import numpy as np
@@ -54,7 +56,7 @@ def all_atoms(protein: Protein) -> Atoms:
 
 def _polymers(protein: Protein, bfactor: Scores) -> Iterator[tuple[gemmi.Chain, gemmi.Entity]]:
     atoms, start = all_atoms(protein), 0
-    for chain in protein.chains:
+    for chain in _labelled(protein.chains):
         written = gemmi.Chain(chain.name)
         for residue in _residues(chain, atoms, start, bfactor):
             written.add_residue(residue)
@@ -63,6 +65,16 @@ def _polymers(protein: Protein, bfactor: Scores) -> Iterator[tuple[gemmi.Chain, 
             entity = _entity(gemmi.EntityType.Polymer, chain.label)
             entity.polymer_type, entity.full_sequence = gemmi.PolymerType.PeptideL, _names(chain)
             yield written, entity
+
+
+def _labelled(chains: Sequence[Chain]) -> Iterator[Chain]:
+    """Yield the chains, each with a label of its own; a damaged file can give one to several."""
+    seen: set[str] = set()
+    for chain in chains:
+        names = itertools.chain([chain.label], (f"{chain.label}{n}" for n in itertools.count(2)))
+        label = next(name for name in names if name not in seen)
+        seen.add(label)
+        yield dataclasses.replace(chain, label=label)
 
 
 def _ligands(protein: Protein) -> Iterator[tuple[gemmi.Chain, gemmi.Entity]]:
