@@ -26,7 +26,9 @@ ALLOWED = {
         "zoo/proteins/files/to_gemmi.py", "zoo/tasks/similarity.py",
     },
     "rdkit": {"zoo/tasks/reading/ligands.py"},
-    "lmdb": {"zoo/tasks/reading/atom3d.py", "zoo/tasks/store.py"},
+    "lmdb": {
+        "zoo/tasks/reading/atom3d.py", "zoo/tasks/reading/lmdb_walk.py", "zoo/tasks/store.py",
+    },
     "tmtools": {"zoo/tasks/reading/quality.py", "zoo/tasks/folds.py"},
     "lifelines": {"zoo/metrics/survival.py"},
     "lightning": {

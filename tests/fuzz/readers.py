@@ -14,7 +14,14 @@ import torch
 
 import zoo
 from tests.conftest import REPOSITORY, data_path
-from tests.tasks.benchmarks import backbone, ieconv_fields, pdb_text, table, write_hdf5
+from tests.tasks.benchmarks import (
+    backbone,
+    ieconv_fields,
+    pdb_text,
+    table,
+    write_container,
+    write_hdf5,
+)
 from zoo.checkpoint import load_model, save_model
 from zoo.config import Config, load_config
 from zoo.metrics.predictions import read_predictions
@@ -151,6 +158,18 @@ def read_item(data: bytes, folder: Path) -> None:
     assert isinstance(OneItem(data).item(0), dict)
 
 
+def read_container(data: bytes, folder: Path) -> None:
+    (folder / "data.mdb").write_bytes(data)
+    container = Container(folder)
+    container.check()
+    assert container.format in ("json", "msgpack")
+    for index in range(min(len(container), 5)):
+        try:
+            assert isinstance(container.item(index), dict)
+        except DroppedSample:
+            continue
+
+
 def read_record(data: bytes, folder: Path) -> None:
     assert isinstance(unpack(data), Sample)
 
@@ -223,6 +242,8 @@ def readers(scratch: Path) -> dict[str, Reader]:
     model = _saved(scratch / "seed_model")
     hdf5 = write_hdf5(scratch / "seed.hdf5", ieconv_fields(backbone())).read_bytes()
     item = json.dumps({"id": "a", "atoms": table(backbone())}).encode()
+    items = [{"id": name, "atoms": table(backbone())} for name in "abc"]
+    container = write_container(scratch / "seed_container", items) / "data.mdb"
     protein = zoo.read_structure(EXAMPLE)
     sample = Sample(id="a", protein=protein, targets={}, split="train", subset="", group="",
                     weight=1.0)  # fmt: skip
@@ -245,6 +266,7 @@ def readers(scratch: Path) -> dict[str, Reader]:
         ),
         "ieconv": Reader([hdf5], read_hdf5),
         "atom3d": Reader([gzip.compress(item), item], read_item),
+        "lmdb": Reader([container.read_bytes()], read_container),
         "record": Reader([pack(sample)], read_record),
         "shard": Reader([_shard(scratch / "seed_shards")], read_shard),
         "config": Reader([config], read_config),

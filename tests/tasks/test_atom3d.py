@@ -16,6 +16,7 @@ from zoo.errors import StructureError
 from zoo.tasks.reading.atom3d import Container
 from zoo.tasks.reading.atom3d_tables import frame, to_columns
 from zoo.tasks.reading.frames import to_protein
+from zoo.tasks.reading.lmdb_walk import damage
 from zoo.tasks.samples import DataError, DroppedSample
 
 
@@ -109,6 +110,19 @@ def test_a_file_cut_short_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
         path.write_bytes(content[:size])
         with pytest.raises(DataError, match=r"data\.mdb"):
             Container(folder).item(0)
+
+
+def test_a_size_that_leads_out_of_the_file_kills_no_reader(tmp_path: Path) -> None:
+    folder = write_container(tmp_path, [{"id": "x"}, {"id": "y", "atoms": table(backbone() * 20)}])
+    assert damage(folder) is None
+    path = folder / "data.mdb"
+    content = bytearray(path.read_bytes())
+    # A node of LMDB: size of the value (4 bytes), flags (1: on pages of its own), of the key, key.
+    node = content.rindex(b"\x01\x00\x01\x00" + b"1")
+    content[node - 1] = 0x7F
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"data\.mdb: damaged .*LMDB died on it of SIG"):
+        Container(folder).check()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typing import Any
 
 from zoo.proteins.files.unpack import gunzip
 from zoo.tasks.reading.atom3d_tables import to_columns
+from zoo.tasks.reading.lmdb_walk import damage
 from zoo.tasks.samples import DataError, DroppedSample
 
 FILE = "data.mdb"
@@ -73,6 +74,15 @@ class Container:
             raise DataError(f"{self.path}: num_examples is {text!r}, not a number")
         return int(text)
 
+    def check(self) -> None:
+        """Check that every item can be reached.
+
+        Raises:
+            DataError: if the file is damaged; reading it could end this process.
+        """
+        if self.path.is_file() and (problem := damage(self.folder)):
+            raise _damaged(self.path, problem)
+
     def item(self, index: int) -> dict[str, Any]:
         """Return an item; its tables are dicts of columns.
 
@@ -116,7 +126,11 @@ def _environment(folder: Path, path: Path) -> Iterator[Any]:
                 _check_size(path, environment)
                 yield environment
         except lmdb.Error as error:
-            raise DataError(f"{path}: damaged or no LMDB file ({error}); fetch it again") from None
+            raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, problem: object) -> DataError:
+    return DataError(f"{path}: damaged or no LMDB file ({problem}); fetch it again")
 
 
 def _check_size(path: Path, environment: Any) -> None:

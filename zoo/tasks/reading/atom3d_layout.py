@@ -54,6 +54,8 @@ class Atom3DLayout(Layout):
 
     def keys(self) -> list[str]:
         """Return the key of every sample that is listed."""
+        for _, container in self.containers.values():
+            container.check()
         sizes = {word: len(container) for word, (_, container) in self.containers.items()}
         _ = [container.format for _, container in self.containers.values()]  # refused at once
         return [f"{word}/{index}" for word, size in sizes.items() for index in range(size)]
