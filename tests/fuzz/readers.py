@@ -18,6 +18,7 @@ from tests.tasks.benchmarks import (
     backbone,
     ieconv_fields,
     pdb_text,
+    sdf,
     table,
     write_container,
     write_hdf5,
@@ -33,6 +34,7 @@ from zoo.proteins.structure import read_proteins
 from zoo.runs import read_run
 from zoo.tasks.reading.atom3d import Container
 from zoo.tasks.reading.ieconv import read_ieconv
+from zoo.tasks.reading.ligands import SUFFIXES, read_ligand
 from zoo.tasks.samples import DroppedSample, Sample, find_layout
 from zoo.tasks.store import pack, unpack
 from zoo.training.shards import Shards
@@ -170,6 +172,34 @@ def read_container(data: bytes, folder: Path) -> None:
             continue
 
 
+MOL2 = """@<TRIPOS>MOLECULE
+x
+ 2 1 0 0 0
+SMALL
+NO_CHARGES
+@<TRIPOS>ATOM
+ 1 C1 0.0 0.0 0.0 C.3 1 LIG 0.0
+ 2 N1 1.4 0.0 0.0 N.3 1 LIG 0.0
+@<TRIPOS>BOND
+ 1 1 2 1
+"""
+
+
+def read_ligands(data: bytes, folder: Path) -> None:
+    refused = []
+    for suffix in SUFFIXES:
+        path = folder / f"a{suffix}"
+        path.write_bytes(data)
+        try:
+            ligand = read_ligand(path)
+        except DroppedSample as error:
+            refused.append(error)
+            continue
+        assert np.isfinite(ligand.atoms.pos).all() and len(ligand.atoms) > 0
+    if len(refused) == len(SUFFIXES):
+        raise refused[0]
+
+
 def read_record(data: bytes, folder: Path) -> None:
     assert isinstance(unpack(data), Sample)
 
@@ -266,6 +296,10 @@ def readers(scratch: Path) -> dict[str, Reader]:
         ),
         "ieconv": Reader([hdf5], read_hdf5),
         "atom3d": Reader([gzip.compress(item), item], read_item),
+        "ligand": Reader(
+            [sdf([(0, 0, 0), (1.4, 0, 0)]).encode(), MOL2.encode(), pdb_text(backbone()).encode()],
+            read_ligands,
+        ),
         "lmdb": Reader([container.read_bytes()], read_container),
         "record": Reader([pack(sample)], read_record),
         "shard": Reader([_shard(scratch / "seed_shards")], read_shard),

@@ -10,8 +10,8 @@ from tests.fuzz.readers import Reader, readers
 from tests.fuzz.running import fuzz
 
 NAMES = (
-    "pdb", "mmcif", "bcif", "fasta", "labels", "table", "ieconv", "atom3d", "lmdb", "record",
-    "shard", "config", "facts", "predictions", "checkpoint_config", "checkpoint_weights",
+    "pdb", "mmcif", "bcif", "fasta", "labels", "table", "ieconv", "atom3d", "ligand", "lmdb",
+    "record", "shard", "config", "facts", "predictions", "checkpoint_config", "checkpoint_weights",
 )  # fmt: skip
 
 
