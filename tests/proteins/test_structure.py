@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,21 @@ def test_a_path_that_cannot_be_opened_is_an_error(tmp_path):
         read_structure(tmp_path / "none.pdb")
     with pytest.raises(StructureError, match="is a folder"):
         read_structure(tmp_path)
+    with pytest.raises(StructureError, match="is a device"):
+        read_structure("/dev/zero")
     with pytest.raises(StructureError, match=r"a\.pdb: cannot be opened \(Permission denied\)"):
         _read_without_permission(tmp_path / "a.pdb")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_read_once(tmp_path):
+    # As the shell's <(zcat FILE) is.
+    os.mkfifo(tmp_path / "a.pdb")
+    writer = threading.Thread(target=(tmp_path / "a.pdb").write_text, args=(pdb(peptide(*THREE)),))
+    writer.start()
+    (protein,) = read_proteins(tmp_path / "a.pdb")
+    writer.join()
+    assert len(protein) == 3
 
 
 def _read_without_permission(path):

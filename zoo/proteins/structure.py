@@ -88,10 +88,10 @@ def read_proteins(path: str | Path) -> Iterator[Protein]:
         data = read_bytes(path)
         if detect(data) == "fasta":
             yield from parse_fasta(data, stem(path), str(path))
-            return
+        else:
+            yield _read(path, data, None, 1, full=True, use_label=False)
     except StructureError as error:
         raise StructureError(f"{path}: {error}") from None
-    yield read_structure(path)
 
 
 def _only_sequence(path: str | Path, data: bytes) -> Protein:

@@ -50,8 +50,11 @@ def read_bytes(path: str | Path) -> bytes:
     Raises:
         StructureError: if the file cannot be opened, is empty or its gzip stream is damaged.
     """
+    path = Path(path)
     try:
-        data = Path(path).read_bytes()
+        if path.is_char_device() or path.is_block_device():
+            raise StructureError("is a device, which may have no end; name a file")
+        data = path.read_bytes()
     except FileNotFoundError:
         raise StructureError("does not exist") from None
     except IsADirectoryError:
