@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -301,17 +302,19 @@ def test_a_bad_file_is_told_and_the_others_are_done(capsys, tmp_path, structures
     cut = (structures / "b.pdb").read_text()[:500]
     (structures / "cut.pdb").write_text(cut)
     (structures / "seq.fasta").write_text(FASTA)
+    shutil.copy(structures / "b.pdb", os.fsdecode(bytes(structures) + b"/m\xfcller.pdb"))
     done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
                 "--json")  # fmt: skip
     assert done.code == 1
     outcome = json.loads(done.out)
-    assert (outcome["written"], len(outcome["failed"])) == (5, 5)
+    assert (outcome["written"], len(outcome["failed"])) == (5, 6)
     assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
     with open(tmp_path / "o" / "failed.csv", newline="") as file:
         reasons = {row["input"]: row["reason"] for row in csv.DictReader(file)}
     assert reasons == outcome["failed"]
     text = "\n".join(reasons.values())
     assert all(part in text for part in ("b2.pdb", "HTML", "is empty", "cut off", "no coordinates"))
+    assert "m?ller.pdb: has bytes in its path that are no character; rename it" in text
     (structures / "b2.pdb").write_bytes((structures / "b.pdb").read_bytes())
     again = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
                  "--json")  # fmt: skip

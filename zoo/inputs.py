@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.errors import ZooError
 from zoo.paths import Input
+from zoo.proteins.files.formats import printable
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import FASTA_SUFFIXES, read_proteins
 
@@ -47,7 +48,7 @@ def read_all(
                 if _is_free(name, file.path, owners, outcome):
                     yield dataclasses.replace(protein, name=name)
         except ZooError as error:
-            outcome.failed[str(file.path)] = str(error)
+            outcome.failed[printable(file.path)] = str(error)
 
 
 def _is_free(name: str, path: Path, owners: dict[str, str], outcome: Outcome) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.errors import StructureError
-from zoo.proteins.files.formats import stem
+from zoo.proteins.files.formats import printable, stem
 from zoo.proteins.structure import is_readable
 
 
@@ -68,10 +68,14 @@ def _told_apart(files: list[Input]) -> list[Input]:
     folders = [Path(os.path.abspath(file.path)).parent for file in files]
     common = os.path.commonpath(folders) if folders else ""
     return [
-        Input(file.path, (folder.relative_to(common) / stem(file.path)).as_posix())
+        Input(file.path, _name(folder.relative_to(common), file.path))
         if file.name in shared else file
         for file, folder in zip(files, folders, strict=True)
     ]  # fmt: skip
+
+
+def _name(parent: Path, file: Path) -> str:
+    return printable((parent / stem(file)).as_posix())
 
 
 def _expand(pattern: str) -> Iterator[Input]:
@@ -79,8 +83,7 @@ def _expand(pattern: str) -> Iterator[Input]:
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file() and is_readable(file):
-                parent = file.relative_to(path).parent
-                yield Input(file, (parent / stem(file)).as_posix())
+                yield Input(file, _name(file.relative_to(path).parent, file))
     elif path.exists():
         yield Input(path, stem(path))
     else:

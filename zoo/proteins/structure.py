@@ -18,6 +18,7 @@ from zoo.proteins.files.formats import (
     detect,
     is_readable,
     parse,
+    printable,
     read_bytes,
     stem,
 )
@@ -75,7 +76,7 @@ def read_structure(
         names = None if wanted is None else [name.strip() for name in wanted]
         return _read(path, data, names, model, sequence == "full", chain_names == "label")
     except StructureError as error:
-        raise StructureError(f"{path}: {error}") from None
+        raise StructureError(f"{printable(path)}: {error}") from None
 
 
 def read_proteins(path: str | Path) -> Iterator[Protein]:
@@ -91,7 +92,7 @@ def read_proteins(path: str | Path) -> Iterator[Protein]:
         else:
             yield _read(path, data, None, 1, full=True, use_label=False)
     except StructureError as error:
-        raise StructureError(f"{path}: {error}") from None
+        raise StructureError(f"{printable(path)}: {error}") from None
 
 
 def _only_sequence(path: str | Path, data: bytes) -> Protein:

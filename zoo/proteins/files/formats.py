@@ -37,11 +37,16 @@ def is_readable(path: str | Path) -> bool:
 
 def stem(path: str | Path) -> str:
     """Return the file name without a suffix that is known here: "1abc.cif.gz" is "1abc"."""
-    name = Path(path).name
+    name = printable(Path(path).name)
     for suffix in (".gz", *_PLAIN_STRUCTURE, *_PLAIN_FASTA):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             name = name[: -len(suffix)]
     return name
+
+
+def printable(path: str | Path) -> str:
+    """Return a path as text that can be written anywhere: "?" for bytes that are no character."""
+    return str(path).encode("utf-8", "replace").decode("utf-8")
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -51,6 +56,8 @@ def read_bytes(path: str | Path) -> bytes:
         StructureError: if the file cannot be opened, is empty or its gzip stream is damaged.
     """
     path = Path(path)
+    if str(path) != printable(path):
+        raise StructureError("has bytes in its path that are no character; rename it")
     try:
         if path.is_char_device() or path.is_block_device():
             raise StructureError("is a device, which may have no end; name a file")
