@@ -16,6 +16,7 @@ from hpo.layers import draw
 from hpo.ranges import Range, Whole, parse_range
 from zoo.config import assign
 from zoo.errors import ConfigError, unknown
+from zoo.safe_yaml import read_yaml
 
 Data = dict[str, Any]
 """A config as nested plain values."""
@@ -112,7 +113,7 @@ def _read(name: str | Path) -> object:
     else:
         raise unknown("space", str(name), space_names())
     try:
-        data = yaml.safe_load(text)
+        data = read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"this is not valid YAML: {error}") from error
     if not isinstance(data, dict):

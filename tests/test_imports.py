@@ -53,6 +53,7 @@ LEVELS = {
     "zoo.plugins": 0,
     "zoo.pretrained": 0,
     "zoo.registry": 0,
+    "zoo.safe_yaml": 0,
     "zoo.proteins": 1,
     "zoo.backbones": 2,
     "zoo.fusion": 2,

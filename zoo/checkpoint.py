@@ -20,6 +20,7 @@ from zoo.model import FusedModel
 from zoo.model_card import model_card
 from zoo.pretrained import folder_of, hint
 from zoo.runs import FACTS, read_run
+from zoo.safe_yaml import read_yaml
 from zoo.summary import RANDOM_WARNING
 
 CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
@@ -133,11 +134,11 @@ def _read_config(folder: Path) -> tuple[Config, str]:
             f"writes one.{hint(folder)}"
         )
     try:
-        data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"))
         fingerprint = str(data.pop(FINGERPRINT))
         return Config.from_dict(data), fingerprint
     except (
-        yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, RecursionError, ConfigError
+        yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, ConfigError
     ) as error:  # fmt: skip
         raise CheckpointError(f"{path} is damaged: {error}") from error
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 
 from zoo.errors import ConfigError, unknown
+from zoo.safe_yaml import read_yaml
 
 T = TypeVar("T")
 MAY_BE_ZERO = ("weight_decay", "workers", "plm", "structure", "fusion")
@@ -200,11 +201,16 @@ def check(value: Any, hint: Any, name: str) -> Any:
     """
     value = _scientific(value, hint)
     if not _fits(value, hint):
-        raise ConfigError(f"{name}={value!r} is not valid: expected {_describe(hint)}.")
+        raise ConfigError(f"{name}={_short(value)} is not valid: expected {_describe(hint)}.")
     bad_number = isinstance(value, int | float) and not isinstance(value, bool)
     if bad_number and (reason := _out_of_range(name, value)):
         raise ConfigError(f"{name}={value!r} is not valid: {reason}.")
     return float(value) if hint is float else value
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 200 else f"{text[:200]}..."
 
 
 def _scientific(value: Any, hint: Any) -> Any:
@@ -296,7 +302,7 @@ def _assign_text(data: dict[str, Any], assignment: str) -> None:
     if not equals:
         raise ConfigError(f"--set {assignment!r} has no '='. Write section.key=value.")
     try:
-        assign(data, key, yaml.safe_load(text))
+        assign(data, key, read_yaml(text))
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {assignment!r}: the value is not valid YAML: {error}") from error
 
@@ -329,8 +335,8 @@ def load_config(name: str | Path) -> Config:
     else:
         raise unknown("config", str(name), config_names())
     try:
-        data = yaml.safe_load(raw.decode("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        data = read_yaml(raw.decode("utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{name} is not valid YAML: {error}") from error
     if isinstance(data, dict):
         data.pop(FINGERPRINT, None)  # a saved model's settings are settings to start from

@@ -107,7 +107,7 @@ def read_json(path: Path) -> Any:
     """Return what a JSON file holds; None if there is no such file, or it is damaged."""
     try:
         return json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

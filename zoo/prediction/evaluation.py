@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 import zoo
 from zoo.checkpoint import CONFIG
@@ -21,6 +20,7 @@ from zoo.metrics.verdict import verdict
 from zoo.prediction.held_out import Averages, labelled, predict
 from zoo.prediction.inference import Hidden
 from zoo.runs import Run
+from zoo.safe_yaml import read_yaml
 from zoo.tasks.data_report import hash_of
 from zoo.tasks.preparing import STORE, read_manifest
 from zoo.tasks.samples import DataError
@@ -161,7 +161,7 @@ def _facts(run: Run, data: Path, settings: Settings, averages: Averages) -> dict
         "temperatures": {member.name: member.temperatures() for member in run.members},
         "random_plm": averages.random_plm,
         "bootstrap": {"n": settings.bootstrap, "seed": settings.seed},
-        "config": yaml.safe_load((run.members[0].folder / CONFIG).read_text()),
+        "config": read_yaml((run.members[0].folder / CONFIG).read_text()),
         "versions": {"zoo": zoo.__version__, **versions()},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

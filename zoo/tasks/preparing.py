@@ -62,7 +62,7 @@ def read_manifest(out: Path) -> dict[str, Any]:
     """Return what is known of a prepared folder; {} where there is nothing, or not yet."""
     try:
         manifest: dict[str, Any] = json.loads((out / MANIFEST).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return manifest
 

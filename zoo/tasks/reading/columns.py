@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from zoo.errors import ConfigError, unknown
+from zoo.safe_yaml import read_yaml
 from zoo.tasks.samples import DataError, Kind, Level, Target
 
 MISSING = ("", "na", "n/a", "nan", "null")
@@ -34,7 +35,7 @@ def read_options(path: Path, columns: Sequence[str]) -> tuple[dict[str, dict[str
     if not path.is_file():
         return {}, []
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
         content = {} if content is None else content
         if not isinstance(content, dict):
             raise DataError(f"{path}: '{{column: {{kind: ..., level: ...}}}}' is expected")
