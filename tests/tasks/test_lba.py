@@ -196,6 +196,12 @@ def test_mol2_and_pdb_ligands_are_read_without_correction(tmp_path: Path) -> Non
         read_ligand(tmp_path / "l.txt")
 
 
+def test_bytes_that_are_no_ascii_do_not_move_the_columns_of_a_ligand(tmp_path: Path) -> None:
+    text = sdf(NEAR_FIRST).encode().replace(b"    0.0000 C", b"    0.0000\xa0C", 1)
+    (tmp_path / "l.sdf").write_bytes(text.replace(b"lig", b"M\xfcller", 1))
+    assert len(read_ligand(tmp_path / "l.sdf").atoms) == 2
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_a_mutated_ligand_is_read_or_dropped(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import StructureError
-from zoo.proteins.files.formats import read_bytes
+from zoo.proteins.files.formats import ASCII_OR_MARK, read_bytes
 from zoo.proteins.protein import Atoms, Ligand
 from zoo.tasks.samples import DroppedSample
 
@@ -25,7 +25,8 @@ def read_ligand(path: Path) -> Ligand:
         DroppedSample: if it cannot be read or has no coordinates; names the file.
     """
     try:
-        text = read_bytes(path).decode("utf-8", "replace")
+        # Columns are counted in bytes, so that every character is one.
+        text = read_bytes(path).translate(ASCII_OR_MARK).decode("ascii")
     except StructureError as error:
         raise DroppedSample(f"{path}: {error}") from None
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
