@@ -30,7 +30,7 @@ def test_a_part_that_no_memory_holds_is_refused(
         shelf.small_model(plm_folders["esm"], "gat", values=values, task="ppbs", **SIDE)
 
 
-def test_a_part_is_refused_before_its_weights_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_refused_where_it_outgrows_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8e6))
     seen = []
 

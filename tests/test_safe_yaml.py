@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from zoo.safe_yaml import MOST_TEXT, read_yaml
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**64), 2**64)
+    | st.floats(allow_nan=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
 
@@ -44,9 +48,10 @@ def test_aliases_are_read() -> None:
         ("a: &a [*a, *a]", "unfold to more than"),
         ("[" * 5000, "nested too deeply"),
         ("x" * (MOST_TEXT + 1), "are no settings"),
+        ("a: 0x" + "F" * 5000, "more than 40 digits"),
         ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
     ],
-    ids=["lists", "merged", "a loop", "deep", "long", "code"],
+    ids=["lists", "merged", "a loop", "deep", "long", "digits", "code"],
 )
 def test_what_would_not_end_is_refused_at_once(text: str, cause: str) -> None:
     begun = time.monotonic()

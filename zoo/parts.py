@@ -29,23 +29,29 @@ def built(seed: int, name: str, build: Callable[[], Part]) -> Part:
     Raises:
         ConfigError: if the part needs more than half of the memory that is free.
     """
-    with _seeded(seed, name), _Room(name):
-        try:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    try:
+        with _seeded(seed, name), _Room(SHARE * free):
             return build()
-        except RuntimeError as error:
-            if not any(words in str(error) for words in NO_MEMORY):
-                raise
-            raise _too_large(name) from error
+    except (MemoryError, RuntimeError) as error:
+        too_large = isinstance(error, MemoryError) or any(x in str(error) for x in NO_MEMORY)
+        if not too_large:
+            raise
+    keys = KEYS.get(name, f"the widths or the number of layers in {name}.args")
+    raise ConfigError(
+        f"The model's part {name!r} needs more than half of the memory that is free "
+        f"({free / 1e9:.1f} GB): lower {keys}."
+    )
 
 
 class _Room(TorchDispatchMode):
-    """Ends a building that outgrows the free memory, while its tensors are not written to yet."""
+    """Ends a building at the tensor that outgrows its size, before that one is written to."""
 
-    def __init__(self, name: str) -> None:
-        import psutil
-
+    def __init__(self, size: float) -> None:
         super().__init__()
-        self.name, self.left = name, SHARE * psutil.virtual_memory().available
+        self.left = size
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation, and take what a new tensor needs off what is left."""
@@ -54,18 +60,8 @@ class _Room(TorchDispatchMode):
         if made:
             self.left -= out.untyped_storage().nbytes()
         if self.left < 0:
-            raise _too_large(self.name)
+            raise MemoryError
         return out
-
-
-def _too_large(name: str) -> ConfigError:
-    import psutil
-
-    free = psutil.virtual_memory().available / 1e9
-    return ConfigError(
-        f"The model's part {name!r} needs more than half of the memory that is free ({free:.1f} "
-        f"GB): lower {KEYS.get(name, f'the widths or the number of layers in {name}.args')}."
-    )
 
 
 @contextmanager

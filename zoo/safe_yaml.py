@@ -9,6 +9,7 @@ import yaml
 
 MOST_TEXT, MOST = 2**20, 100_000
 """Characters of a file, and values once its aliases are unfolded: a few lines can mean 10^9."""
+MOST_DIGITS = 40
 
 
 def read_yaml(text: str) -> Any:
@@ -34,7 +35,13 @@ def read_yaml(text: str) -> Any:
 
 
 def _size(node: yaml.Node, known: dict[int, float]) -> float:
-    """Return how many values a node unfolds to; without end for one that holds itself."""
+    """Return how many values a node unfolds to; without end for one that holds itself.
+
+    Raises:
+        yaml.YAMLError: for a whole number that Python would not print again.
+    """
+    if node.tag.endswith(":int") and len(node.value) > MOST_DIGITS:
+        raise yaml.YAMLError(f"a whole number has more than {MOST_DIGITS} digits")
     if id(node) not in known:
         known[id(node)] = float("inf")
         parts = node.value if isinstance(node, yaml.CollectionNode) else ()

@@ -42,7 +42,7 @@ def together() -> Iterator[None]:
     """Leave the other processes of a training at its end, however it ends.
 
     Left to the interpreter's end, gloo's threads can run into that and abort a process that was
-    done: torchrun takes it for failed, and the other hosts wait minutes for it.
+    done: torchrun takes it for failed, and waits for it on the other hosts.
     """
     try:
         yield
