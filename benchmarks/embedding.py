@@ -26,12 +26,12 @@ import race
 
 import zoo
 from zoo.backbones.hf import HFBackbone
-from zoo.embedding import compute
-from zoo.inputs import batches, windows
-from zoo.model import FusedModel
+from zoo.data.layouts.scannet import label_files
+from zoo.data.reading.label_files import read_labels
+from zoo.models.model import FusedModel
+from zoo.prediction.embedding import compute
+from zoo.prediction.inputs import batches, windows
 from zoo.proteins.protein import Protein, from_sequence
-from zoo.tasks.reading.label_files import read_labels
-from zoo.tasks.scannet import label_files
 
 BATCH, LISTED, LENGTH = 8, 500, 300
 

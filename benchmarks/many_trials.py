@@ -27,7 +27,7 @@ from hpo.report import write_report
 from hpo.search import Search
 from hpo.space import load_space
 from hpo.study import open_storage, open_study
-from zoo.config import load_config
+from zoo.settings.config import load_config
 
 CONFIG, SPACE, EPOCHS, MORE = "ppbs_esm2_650m_gvp_local", "fusion", 8, 10
 

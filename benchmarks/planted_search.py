@@ -23,7 +23,7 @@ from scipy.stats import wilcoxon
 from hpo.checking import depths, relevant
 from hpo.space import load_space
 from hpo.study import sampler
-from zoo.config import load_config
+from zoo.settings.config import load_config
 
 CONFIG = "ppbs_esm2_650m_gvp_local"
 SEQ, STRUCT, GATE_WIDTH = 20, 2, 32

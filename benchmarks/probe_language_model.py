@@ -26,12 +26,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import zoo
+from zoo.data.rounds import rounds
+from zoo.data.samples import Sample
+from zoo.data.store import Store
 from zoo.metrics import binary, classification, regression
 from zoo.metrics.bootstrap import Metric, interval, paired
-from zoo.metrics.floor import rounds
 from zoo.proteins.features import torsions
-from zoo.tasks.samples import Sample, Target
-from zoo.tasks.store import Store
+from zoo.tasks import Target
 
 Array = NDArray[np.float64]
 LETTERS = np.array(list("ACDEFGHIKLMNPQRSTVWY"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from zoo.allocator import keep_large_blocks
+from zoo.command.allocator import keep_large_blocks
 
 Work = Callable[[], object]
 

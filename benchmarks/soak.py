@@ -28,12 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4")
 
 from tests.fuzz.mutate import mutated
-from zoo.allocator import keep_large_blocks
-from zoo.inputs import Outcome
-from zoo.paths import find_inputs
+from zoo.command.allocator import keep_large_blocks
 from zoo.prediction import many
 from zoo.prediction.ensemble import Ensemble, load_ensemble
+from zoo.prediction.inputs import Outcome
 from zoo.prediction.journal import Journal
+from zoo.prediction.paths import find_inputs
 
 FILES, EVERY = 12, 3
 
@@ -52,7 +52,7 @@ def folder_of(sources: list[Path], chance: random.Random, place: Path) -> Path:
 
 def predict(ensemble: Ensemble, folder: Path, out: Path) -> Outcome:
     """Predict as the verb does; return what became of the files."""
-    from zoo.inputs import batches, windows
+    from zoo.prediction.inputs import batches, windows
 
     out.mkdir()
     with Journal(out / many.JOURNAL, many.describe(ensemble)) as journal:

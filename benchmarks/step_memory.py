@@ -4,9 +4,9 @@
 
 Needs `pip install torch-geometric`. Eight proteins of 300 residues, 30 neighbours, three layers of
 (100, 16)/(32, 1), forward and backward, float32. Each side is a fresh process, with glibc's
-allocator as it is and with blocks kept (zoo.allocator): how far its resident memory rises above
-what it was before the step. A second line a side leaves allocators out: what tensors are live at
-once, by an account of every operation's output.
+allocator as it is and with blocks kept (zoo.command.allocator): how far its resident memory rises
+above what it was before the step. A second line a side leaves allocators out: what tensors are
+live at once, by an account of every operation's output.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parent))
 import graph_networks as stack
 
-from zoo.allocator import keep_large_blocks
 from zoo.backbones.gvp import GVPLayer
 from zoo.backbones.message_passing import use_engine
-from zoo.memory import PeakTracker
+from zoo.command.allocator import keep_large_blocks
+from zoo.models.memory import PeakTracker
 
 SIDES = ("published form", "ours, dgl", "ours, torch")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from zoo.config import Config, load_config
+from zoo.settings.config import Config, load_config
 from zoo.training.fitting import train
 from zoo.training.job import Hardware
 from zoo.training.planning import Wish, plan
@@ -31,10 +31,10 @@ SMALL = [
 
 def epochs(config: Config, data: Path, folder: Path, name: str) -> tuple[list[float], float]:
     """Return the seconds of every epoch, and of all before the first."""
-    wish = Wish(config, data, folder / name, 1, None, False, folder, None, Hardware("cpu"), ())
+    wish = Wish(config=config, data=data, out=folder / name, store=folder, hardware=Hardware("cpu"))
     rows: list[float] = []
     begun = time.perf_counter()
-    train(plan(wish)[0], tell=lambda row: rows.append(row["seconds"]))
+    train(plan(wish)[0], epoch=lambda row: rows.append(row["seconds"]))
     return rows, time.perf_counter() - begun - sum(rows)
 
 

@@ -25,11 +25,11 @@ import race
 
 import zoo
 from zoo.backbones.hf import HFBackbone
-from zoo.model import FusedModel
+from zoo.models.model import FusedModel
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import read_structure
-from zoo.training.states import StateStore
+from zoo.states.states import StateStore
 
 
 def proteins(data: Path, tokens: int) -> list[Protein]:

@@ -1,4 +1,4 @@
-"""What `mkdocs build` runs: adds the pages that the registries and docstrings make."""
+"""What `mkdocs build` runs: adds the generated pages of `_pages.py` to the site."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ import _pages
 
 
 def on_config(config: Any) -> Any:
-    """List the made pages in the navigation."""
-    sections: dict[str, list[str]] = {}
+    """List the generated pages in the navigation, each at the end of its section."""
+    sections = {title: paths for entry in config.nav for title, paths in entry.items()}
     for path, page in _pages.pages().items():
-        sections.setdefault(page.section, []).append(path)
-    config.nav.extend({section: paths} for section, paths in sections.items())
+        sections[page.section].append(path)
     return config
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the made pages."""
+    """Add the generated pages."""
     for path, page in _pages.pages().items():
         files.append(File.generated(config, path, content=page.text))
     return files

@@ -1,4 +1,4 @@
-"""The README's table of what there is, from the registries: `python docs/_readme.py` writes it."""
+"""The README's table of names, made from the registries: `python docs/_readme.py` writes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.list import catalogue
+from zoo.models.catalogue import catalogue
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- from docs/_readme.py -->\n", "<!-- end -->\n"
@@ -15,36 +15,30 @@ KINDS = {
     "structure": "graph networks, `--struct`",
     "fusion": "fusions, `--fusion`",
     "task": "tasks, `--task`",
+    "model": "trained models, `--model`",
 }
 AFTERWORDS = {
-    "sequence": "any encoder of the Hugging Face hub by its id or a folder; `none`",
-    "structure": "`none`; graphs of residues (30 nearest CA, or a radius) or atoms, with ligands",
+    "sequence": "any encoder of the Hugging Face hub, by its id or a folder; `none`",
+    "structure": "`none`; on graphs of residues or atoms, with ligands",
 }
 
 
 def table() -> str:
-    """Return the table: a row for everything that can be chosen by name."""
+    """Return the table: a row for each kind of name."""
     return "\n".join(["| | |", "|---|---|", *_rows()]) + "\n"
 
 
 def _rows() -> Iterator[str]:
     found = catalogue()
     for kind, title in KINDS.items():
-        yield f"| **{title}** | |"
-        for row in found[kind]:
-            yield f"| `{row['name']}` | {_about(row)} |"
-        if kind in AFTERWORDS:
-            yield f"| | {AFTERWORDS[kind]} |"
+        names = ", ".join(_named(kind, row) for row in found[kind])
+        yield f"| {title} | {names}{'; ' * (kind in AFTERWORDS)}{AFTERWORDS.get(kind, '')} |"
 
 
-def _about(row: dict[str, Any]) -> str:
-    if "hub id" in row:
-        return f"{row['hub id']}; {row['layers']} layers, {_rounded(row['parameters'])} parameters"
-    return str(row["about"]).replace("|", "\\|")
-
-
-def _rounded(count: int) -> str:
-    return f"{count / 1e9:.1f} billion" if count >= 1e9 else f"{count / 1e6:.3g} million"
+def _named(kind: str, row: dict[str, Any]) -> str:
+    """Return a name; a task's with what it predicts, as its letters do not show it."""
+    about = f" ({row['about'].partition(' (')[0]})" if kind == "task" else ""
+    return f"`{row['name']}`{about}"
 
 
 def renewed(text: str) -> str:

@@ -1,5 +1,5 @@
-"""Optuna studies over the fusion: which layers exchange, gate widths, attention heads."""
+"""Search for a model's settings with Optuna: exchanging layers, widths, attention heads."""
 
 import optuna
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it tells is told by hpo.run
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # zoo.search prints the same in its own words

@@ -1,42 +1,63 @@
-"""Whether a space fits the config's schema, found out before the first trial."""
+"""Check before the first trial that a search space fits the config."""
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
+import difflib
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from hpo.keywords import FOLDERS, keywords
 from hpo.layers import numbers
 from hpo.space import AFTER, Data, Entry, Space, lookup
-from zoo.config import Config, assign, flat
+from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.errors import ConfigError, unknown
+from zoo.fusion import FUSIONS
+from zoo.settings.checking import assign, flat
+from zoo.settings.config import Config
+from zoo.settings.registry import Registry
+
+if TYPE_CHECKING:
+    from zoo.fusion.base import Pairs
+    from zoo.models.blueprint import Blueprint
 
 DRAWS = 64
-"""Random configs that are checked whole."""
+"""Number of random configs that are drawn and checked."""
+PARTS: dict[str, Registry[Any]] = {"structure": STRUCTURE_BACKBONES, "fusion": FUSIONS}
+"""Config sections whose `name` is that of a class, and `args` its keyword arguments."""
+
+
+@cache
+def keywords(section: str) -> dict[str, dict[str, Any]]:
+    """Return the keyword arguments, with defaults, of each class that a section can name."""
+    from zoo.models import arguments  # imports torch, which takes seconds
+
+    return {name: arguments.keywords(PARTS[section][name]) for name in PARTS[section]}
 
 
 def check_keys(space: Space, config: Config) -> None:
-    """Check the name of every key; takes milliseconds, and nothing large is imported.
+    """Check the name of every key of a space.
 
     Raises:
-        ConfigError: for a key that no config has; names the nearest.
+        ConfigError: for a key that no config has; suggests the most similar one.
     """
     valid = list(flat(Config().to_dict()))
-    for entry in space.entries:
+    # Arguments come last, because checking them imports torch.
+    for entry in sorted(space.entries, key=lambda entry: ".args." in entry.key):
         for key in (entry.key, *entry.when):
             section, args, keyword = key.partition(".args.")
-            if args and section in FOLDERS:
+            if args and section in PARTS:
                 _check_keyword(space, config, entry, section, keyword)
             elif not args and key not in valid:
-                raise _unknown_key(key, [*valid, *_arguments()])
+                near = difflib.get_close_matches(key, valid, n=1, cutoff=0.8)
+                raise _unknown_key(key, valid if near else [*valid, *_arguments()])
 
 
 def _unknown_key(key: str, valid: list[str]) -> ConfigError:
-    """Return the error that names the nearest key, which may be one whose section was left out."""
+    """Return the error for a key; it suggests a similar key, or one with its section added."""
     short = [name for name in valid if name.endswith(f".{key}")]
     if short:
         return ConfigError(f"Unknown config key {key!r}. Did you mean {short[0]!r}?")
@@ -45,7 +66,7 @@ def _unknown_key(key: str, valid: list[str]) -> ConfigError:
 
 
 def _names(space: Space, config: Config, section: str, entry: Entry) -> list[str]:
-    """Return the parts that can be chosen where an entry is drawn."""
+    """Return the names that a section can have when an entry is drawn."""
     key = f"{section}.name"
     if key in entry.when:
         return list(entry.when[key])
@@ -54,51 +75,56 @@ def _names(space: Space, config: Config, section: str, entry: Entry) -> list[str
 
 
 def _arguments() -> list[str]:
-    parts = [(section, words) for section in FOLDERS for words in keywords(section).values()]
+    parts = [(section, words) for section in PARTS for words in keywords(section).values()]
     return list({f"{section}.args.{word}": 1 for section, words in parts for word in words})
 
 
 def _check_keyword(space: Space, config: Config, entry: Entry, section: str, keyword: str) -> None:
     known, key = keywords(section), f"{section}.args.{keyword}"
     for name in _names(space, config, section, entry):
-        if name not in known or keyword in known[name]:  # not known: the user has registered it
+        if name not in known or keyword in known[name]:  # unknown: registered by the user
             continue
         owners = [other for other, words in known.items() if keyword in words]
         if not owners:
             raise _unknown_key(key, [f"{section}.args.{word}" for word in known[name]]
                                + _arguments())  # fmt: skip
         raise ConfigError(
-            f"{entry.name}: {section} {name!r} has no argument {keyword!r}. It is one of "
-            f"{', '.join(owners)}: add when: {{{section}.name: [{', '.join(owners)}]}}."
+            f"{entry.name}: {section} {name!r} has no argument {keyword!r}. It is an "
+            f"argument of {', '.join(owners)}: add when: {{{section}.name: [{', '.join(owners)}]}}."
         )
 
 
-def check_draws(space: Space, config: Config) -> None:
-    """Check that every value of every entry makes a valid config, in many random ones.
+def check_draws(space: Space, config: Config, known: Blueprint | None = None) -> None:
+    """Check that every value of every entry gives a valid config, on random draws.
+
+    Args:
+        space: search space to check.
+        config: config that the space changes.
+        known: blueprint of the config; without it, the check needs no pretrained weights.
 
     Raises:
-        ConfigError: naming the entry and the value.
+        ConfigError: if a value gives an invalid config; names the entry and the value.
     """
     base = config.to_dict()
     drawn = list(_draws(space, base))
     for data in drawn:
-        _check(space, data, "a draw")
+        _check(space, data, "a draw", known)
     for entry in space.entries:
         if entry.key == AFTER:
             continue
         fitting = [data for data in drawn if entry.applies(data)]
         if not fitting:
             conditions = ", ".join(f"{key}={values}" for key, values in entry.when.items())
-            raise ConfigError(f"Space {space.name}: {entry.name} is never drawn; its conditions "
-                              f"({conditions}) do not hold with this config.")  # fmt: skip
+            raise ConfigError(f"Space {space.name}: {entry.name} is never drawn: its conditions "
+                              f"({conditions}) never hold for this config.")  # fmt: skip
         for value in entry.range.ends():
-            if entry.key.endswith(".name"):  # random draws hold every choice
+            if entry.key.endswith(".name"):  # the random draws contain every choice
                 continue
             data = Config.from_dict(fitting[0]).to_dict()  # a copy
             assign(data, entry.key, value)
             if any(other.key == AFTER for other in space.entries):
-                assign(data, AFTER, None)  # drawn for the layers there were
-            _check(space, data, f"{entry.name}={value}")
+                assign(data, AFTER, None)  # the drawn pairs were for other layers
+            _check(space, data, f"{entry.name}={value}", known)
 
 
 def relevant(space: Space, config: Config) -> Space:
@@ -115,84 +141,69 @@ def _draws(space: Space, base: Data) -> Iterator[Data]:
         yield space.draw(study.ask(), base, depths)
 
 
-def _check(space: Space, data: Data, what: str) -> None:
-    from zoo.create import check_names, exchanges_of
+def _check(space: Space, data: Data, what: str, known: Blueprint | None) -> None:
+    from zoo.models.blueprint import resolve
 
     try:
         config = Config.from_dict(data)
-        check_names(config)
-        if config.fusion.after is not None:
-            exchanges_of(config, *depths(data))
+        if known is None:
+            sequence = dataclasses.replace(config.sequence, weights="random")
+            config = dataclasses.replace(config, sequence=sequence)
+        resolve(config, known)
     except ConfigError as error:
-        raise ConfigError(f"Space {space.name}: {what} is no valid config: {error}") from error
+        raise ConfigError(f"Space {space.name}: {what} gives an invalid config: {error}") from error
 
 
 def depths(data: Mapping[str, Any]) -> tuple[int, int]:
-    """Return how many layers the branches of a config have."""
-    sequence = data["sequence"]
-    return (
-        _seq_layers(sequence["name"], sequence["weights"]),
-        argument(data, "structure", "num_layers"),
-    )
+    """Return the number of layers of a config's language model and graph network."""
+    parts = {name: data[name] for name in ("task", "sequence", "structure", "graph")}
+    return _depths(json.dumps(parts, sort_keys=True))
 
 
 @cache
-def _seq_layers(name: str, weights: Any) -> int:
-    from zoo.backbones.plm import resolve
-    from zoo.create import NONE, load_sequence
+def _depths(parts: str) -> tuple[int, int]:
+    from zoo.models import blueprint
 
-    if name == NONE:
-        return 0
-    preset = resolve(name).preset
-    if preset is not None:
-        return preset.num_layers
-    loaded = load_sequence(Config().with_values([f"sequence.name={name}",
-                                                 f"sequence.weights={weights}"]))  # fmt: skip
-    assert loaded is not None
-    return loaded.seq.num_layers
-
-
-def argument(data: Mapping[str, Any], section: str, keyword: str) -> Any:
-    """Return an argument of a config's part: as given, else its default."""
-    from zoo.backbones import STRUCTURE_BACKBONES
-    from zoo.fusion import FUSIONS
-
-    given = data[section]["args"]
-    if keyword in given:
-        return given[keyword]
-    classes: Any = {"structure": STRUCTURE_BACKBONES, "fusion": FUSIONS}[section]
-    if data[section]["name"] not in classes:
-        return 0
-    found = inspect.signature(classes[data[section]["name"]]).parameters.get(keyword)
-    return 0 if found is None else found.default
+    return blueprint.depths(Config.from_dict(json.loads(parts)))
 
 
 def own_numbers(space: Space, config: Config) -> dict[str, Any]:
-    """Return what Optuna would have to draw to arrive at the config itself.
+    """Return the values that Optuna would have to draw to obtain the config itself.
 
     Raises:
-        ConfigError: if the space does not hold it.
+        ConfigError: if the space does not contain the config.
     """
-    from zoo.create import exchanges_of
-
     data, found = config.to_dict(), dict[str, Any]()
     for entry in space.entries:
         if not entry.applies(data):
             continue
         if entry.key == AFTER:
-            pairs = exchanges_of(config, *depths(data))
+            pairs = _exchanges(config)
             inside = entry.range.holds(len(pairs))
             own, value = numbers(pairs, *depths(data)), f"{len(pairs)} exchanges"
         else:
-            section, args, keyword = entry.key.partition(".args.")
-            known = args and section in FOLDERS
-            value = argument(data, section, keyword) if known else lookup(data, entry.key)
+            value = _own(data, entry.key)
             inside, own = entry.range.holds(value), {entry.name: value}
         if not inside:
             raise ConfigError(
                 f"Space {space.name}: the config itself, which is the first trial, has "
-                f"{entry.key} at {value}, and {entry.name} goes over {entry.range}. Widen the "
+                f"{entry.key}={value}, but {entry.name} ranges over {entry.range}. Widen the "
                 "space, or begin from another value by --set."
             )
         found |= own
     return found
+
+
+def _own(data: Data, key: str) -> Any:
+    """Return the value of a config's key; the default for an argument that is not given."""
+    section, args, keyword = key.partition(".args.")
+    if not args or section not in PARTS or keyword in data[section]["args"]:
+        return lookup(data, key)
+    return keywords(section)[data[section]["name"]].get(keyword)
+
+
+def _exchanges(config: Config) -> Pairs:
+    from zoo.models.blueprint import resolve
+
+    sequence = dataclasses.replace(config.sequence, weights="random")
+    return resolve(dataclasses.replace(config, sequence=sequence)).exchanges

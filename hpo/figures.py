@@ -1,4 +1,4 @@
-"""Pictures of a study, as matplotlib figures."""
+"""Plots of a study, as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.attributes import AFTER
-from hpo.queue import DEFAULT
+from hpo.queue import AFTER, DEFAULT
 from hpo.study import MADE_FOR
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
 FEWEST = 4
-"""Trials with a value below which importances say nothing."""
+"""Minimum number of trials with a value for which importances are computed."""
 MOST = 500
-"""Trials that fANOVA looks at: its time grows faster than their number, some 20 s at 1,000."""
+"""Maximum number of trials for fANOVA, whose time grows faster than their number."""
 
 
 def complete(study: Study) -> list[FrozenTrial]:
@@ -41,7 +40,7 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list
 
 
 def history(study: Study) -> Figure:
-    """Draw each trial's score and the best so far; pruned trials where they were ended."""
+    """Draw the score of each trial and the best so far; crosses are pruned trials."""
     figure, (axes,) = _figure(8, 3.6)
     done = complete(study)
     numbers, values = [t.number for t in done], [t.values[0] for t in done]
@@ -61,7 +60,7 @@ def history(study: Study) -> Figure:
 
 
 def layers(study: Study) -> Figure | None:
-    """Draw the scores of trials that exchange after each layer, of either branch."""
+    """Draw, for each layer of both branches, the scores of trials that exchange after it."""
     done = [t for t in complete(study) if t.user_attrs.get(AFTER)]
     if not done:
         return None
@@ -87,7 +86,7 @@ def layers(study: Study) -> Figure | None:
 
 
 def importances(study: Study) -> Figure | None:
-    """Draw what the score depends on, by two methods; None where they have nothing to go on."""
+    """Draw the importance of each value by two methods; None if there are too few trials."""
     if len(complete(study)) < FEWEST:
         return None
     found: dict[str, dict[str, float]] = {}
@@ -99,11 +98,11 @@ def importances(study: Study) -> Figure | None:
     for name, evaluator, seen in methods:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that few trials make it inexact: the page says so
+                warnings.simplefilter("ignore")  # few trials make it inexact, as the page says
                 found[name] = optuna.importance.get_param_importances(
                     seen, evaluator=evaluator, target=target
                 )
-        except (ValueError, RuntimeError):  # one value only, or no parameter in common
+        except (ValueError, RuntimeError):  # all values equal, or no parameter in common
             continue
     found = {name: values for name, values in found.items() if values}
     if not found:
@@ -122,7 +121,7 @@ def importances(study: Study) -> Figure | None:
 
 
 def few(study: Study) -> Study:
-    """Return a study of `MOST` of the trials that ended with values; itself if it has no more."""
+    """Return a study with at most `MOST` of the trials that ended with values."""
     done = complete(study)
     if len(done) <= MOST:
         return study
@@ -169,7 +168,7 @@ def _scatter(axes: Axes, x: Sequence[Any], y: Sequence[float], distribution: Any
 
 
 def pareto(study: Study) -> Figure | None:
-    """Draw the first objective against each other one, the Pareto front marked."""
+    """Draw the first objective against each other one, with the Pareto front marked."""
     if len(study.directions) < 2:
         return None
     names = study.user_attrs[MADE_FOR]["objectives"]
@@ -182,13 +181,13 @@ def pareto(study: Study) -> Figure | None:
                          color=ORANGE if front else GREY)  # fmt: skip
             if front:
                 axes.annotate(str(trial.number), (trial.values[at], trial.values[0]), fontsize=7)
-        unit = " (ms a protein)" if names[at] == "latency" else ""
+        unit = " (ms per protein)" if names[at] == "latency" else ""
         axes.set(xlabel=f"{names[at]}{unit}", ylabel=names[0])
     return figure
 
 
 def of_optuna(draw: Callable[..., Any], study: Study, **given: Any) -> Figure | None:
-    """Return one of Optuna's own figures; None where it has nothing to show."""
+    """Return one of Optuna's own figures; None if Optuna cannot draw it."""
     from matplotlib import pyplot
 
     with warnings.catch_warnings():
@@ -198,14 +197,14 @@ def of_optuna(draw: Callable[..., Any], study: Study, **given: Any) -> Figure | 
         except (ValueError, RuntimeError):
             return None
     first = np.asarray(axes).flat[0]
-    first.set_title("")  # the page has one
+    first.set_title("")  # the page has its own title
     figure: Figure = first.figure
     pyplot.close(figure)
     return figure
 
 
 def parallel(study: Study) -> Figure | None:
-    """Draw parallel coordinates of the values that every trial has."""
+    """Draw parallel coordinates of the values that all trials share."""
     from optuna.visualization.matplotlib import plot_parallel_coordinate
 
     names = _shared(study)
@@ -219,7 +218,7 @@ def parallel(study: Study) -> Figure | None:
 
 
 def contour(study: Study, first: str, second: str) -> Figure | None:
-    """Draw the score over two values."""
+    """Draw the score as contours over two searched values."""
     from optuna.visualization.matplotlib import plot_contour
 
     both = [t for t in complete(study) if {first, second} <= t.params.keys()]

@@ -1,13 +1,14 @@
-"""Which layers exchange, as numbers that a sampler can learn from.
+"""Encode the layers that exchange as numbers that a sampler can learn from.
 
-A set of exchanges is their count and, for each, a depth in either branch. Exchange 1 is the last
-one, nearest the output; a depth is a share, from 0 to 1, of the layers that are still free below
-the exchange above. With six layers and two exchanges, exchange 1 has layers 2 to 6 to choose from:
-a depth of 0.9 is layer 6, and exchange 2 then has layers 1 to 5.
+A set of exchanges is encoded by their count and, for each exchange, by a depth in both branches.
+Exchange 1 is the last one, nearest to the output. A depth is a share, from 0 to 1, of the layers
+that are still free below the previous exchange. For example, with six layers and two exchanges,
+exchange 1 can have layers 2 to 6; a depth of 0.9 is layer 6, and exchange 2 can then have layers 1
+to 5.
 
-So every draw is valid (the language model's layers increase, the graph network's never decrease),
-a number means the same whatever the count, and the same numbers fit a language model of another
-depth.
+Every draw is therefore valid (the language model's layers increase, the graph network's never
+decrease), a number means the same for every count, and the same numbers fit a language model of
+another depth.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ COUNT = "exchanges"
 
 
 def depth_names(number: int) -> tuple[str, str]:
-    """Return the names of the depths of an exchange, from 1, the last one."""
+    """Return the parameter names of the two depths of an exchange; number 1 is the last one."""
     return f"exchange{number}.seq", f"exchange{number}.struct"
 
 
 def draw(trial: BaseTrial, fewest: int, most: int, seq_layers: int, struct_layers: int) -> Pairs:
-    """Return exchanges (language model layer, graph network layer), ascending.
+    """Return exchanges (language model layer, graph network layer) in ascending order.
 
     Args:
-        trial: asked for the count and for the depths.
-        fewest: exchanges.
-        most: exchanges; as many as the language model has layers can be made.
-        seq_layers: layers of the language model, of which each exchanges once at most.
-        struct_layers: layers of the graph network; 0 is its input.
+        trial: trial that draws the count and the depths.
+        fewest: minimum number of exchanges.
+        most: maximum number of exchanges; the language model's layers limit it too.
+        seq_layers: number of layers of the language model, each of which exchanges at most once.
+        struct_layers: number of layers of the graph network; its layer 0 is the input.
     """
     count = min(trial.suggest_int(COUNT, fewest, most), seq_layers)
     pairs: list[tuple[int, int]] = []
@@ -51,7 +52,7 @@ def draw(trial: BaseTrial, fewest: int, most: int, seq_layers: int, struct_layer
 def numbers(
     pairs: Sequence[Sequence[int]], seq_layers: int, struct_layers: int
 ) -> dict[str, float]:
-    """Return the numbers that `draw` makes these exchanges of."""
+    """Return the numbers from which `draw` makes these exchanges."""
     found: dict[str, float] = {COUNT: len(pairs)}
     below: list[tuple[int, int]] = []
     free = _free(len(pairs), seq_layers, struct_layers, below)
@@ -65,7 +66,7 @@ def numbers(
 def _free(
     count: int, seq_layers: int, struct_layers: int, pairs: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[range, range]]:
-    """Yield the layers that each exchange can have, given those already in `pairs`."""
+    """Yield the layers that are free for each exchange, given those already in `pairs`."""
     for below in range(count - 1, -1, -1):
         k, j = pairs[0] if pairs else (seq_layers + 1, struct_layers)
         yield range(below + 1, k), range(j + 1)

@@ -1,10 +1,11 @@
-"""The queue of trials: exactly as many end as were asked for, whatever happens to the workers.
+"""The queue of trials: exactly the requested number ends, whatever happens to the workers.
 
-A study has places, numbered from 0, and each is filled by one trial. All are enqueued when the
-study is made; workers take waiting ones, and a storage gives each to one worker only. A worker
-that dies leaves a running trial: another finds it, marks it lost and enqueues its place again with
-the same numbers. Optuna's own heartbeats do this in relational databases only, and inside
-`study.optimize`; this works in any storage, and compares no two machines' clocks.
+A study has places, numbered from 0, and one trial fills each. All are enqueued when the study is
+made. Workers claim waiting trials, and the storage gives each trial to only one worker. If a worker
+dies, its trial stays in the state "running"; another worker finds it, marks it as lost and enqueues
+its place again with the same numbers. Optuna's own heartbeats do this only in relational databases
+and inside `study.optimize`; this queue works in any storage, and never compares the clocks of two
+machines.
 """
 
 from __future__ import annotations
@@ -28,25 +29,28 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 PLACE, DEFAULT, WORKER, BEAT, LOST, REASON, DEATHS, TRIALS = (
     "place", "default", "worker", "beat", "lost", "reason", "deaths", "trials"
 )  # fmt: skip
-"""Names of attributes: of trials, and the last one of a study."""
+"""Names of user attributes: all are of trials, but the last one is of the study."""
+AFTER, EPOCHS, SECONDS, OWN_SECONDS = "after", "epochs", "seconds", "own_seconds"
+"""Attributes of an ended trial: its exchanges, its number of epochs, its seconds in all, and its
+seconds outside the epochs."""
 DIED = "its worker died"
-"""Why most trials are lost."""
+"""Reason of a lost trial whose worker died."""
 MOST_DEATHS = 3
-"""Workers that a trial may take down before it counts as failed."""
+"""Number of workers that may die on a trial before it counts as failed."""
 BEAT_SECONDS, SETTLE_SECONDS = 20.0, 1.0
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 def this_worker() -> dict[str, Any]:
-    """Return what tells this process from every other one."""
+    """Return what identifies this process among all processes of all machines."""
     process = psutil.Process()
     return {"host": _host(), "pid": process.pid, "started": _started(process)}
 
 
 def _host() -> str:
-    """Return what tells this machine, and its space of process numbers, from every other one.
+    """Return what identifies this machine, its current boot and its space of process numbers.
 
-    Names of machines repeat, as do those spaces (of containers); of each start there is one.
+    Names of machines can repeat, and so can the process numbers of containers.
     """
     try:
         space = os.readlink("/proc/self/ns/pid")
@@ -57,28 +61,28 @@ def _host() -> str:
 
 
 def _started(process: psutil.Process) -> float:
-    """Return when a process started, whatever was done to the clock since."""
-    boot: float = psutil.boot_time() if psutil.LINUX else 0.0  # there times count from the boot
+    """Return when a process started, in a way that changes of the clock do not affect."""
+    boot: float = psutil.boot_time() if psutil.LINUX else 0.0  # on Linux, times count from the boot
     started: float = process.create_time()
     return started - boot
 
 
 def is_lost(trial: FrozenTrial) -> bool:
-    """Return whether a trial ended without its worker having ended it."""
+    """Return whether a trial was given up because its worker died or was stopped."""
     return trial.state == TrialState.FAIL and LOST in trial.user_attrs
 
 
 def has_ended(trial: FrozenTrial) -> bool:
-    """Return whether a trial has filled its place: with a value, pruned, or failed by itself."""
+    """Return whether a trial has filled its place: it completed, was pruned, or failed itself."""
     return trial.state in ENDED and not is_lost(trial)
 
 
 class Queue:
-    """The places of a study.
+    """The places of a study and the trials that fill them.
 
     Args:
-        study: whose trials they are.
-        storage: of the study.
+        study: study that the trials belong to.
+        storage: storage of the study.
         grace: seconds without a sign of life after which a worker elsewhere counts as dead.
     """
 
@@ -89,13 +93,13 @@ class Queue:
         self.seen: dict[int, tuple[Any, float]] = {}
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Return the trials that have a place, in their order."""
+        """Return the trials that have a place, in order of their numbers."""
         found = self.study.get_trials(deepcopy=False, states=states or None)
         return [trial for trial in found if PLACE in trial.user_attrs]
 
     @property
     def places(self) -> int:
-        """How many trials were asked for."""
+        """The number of trials that were asked for."""
         return int(self.study.user_attrs.get(TRIALS, 0))
 
     def ended(self) -> list[FrozenTrial]:
@@ -103,7 +107,7 @@ class Queue:
         return [trial for trial in self.trials(*ENDED) if has_ended(trial)]
 
     def fill(self, places: int, default: Mapping[str, Any]) -> None:
-        """Ask for so many trials, the default first; those asked for before count."""
+        """Enqueue trials until there are this many places; place 0 is the default."""
         if places > self.places:
             self.study.set_user_attr(TRIALS, places)
         else:
@@ -118,7 +122,7 @@ class Queue:
             time.sleep(SETTLE_SECONDS)
 
     def restore(self, default: Mapping[str, Any] | None = None) -> None:
-        """Enqueue places that have no trial: those of a process that died while it enqueued."""
+        """Enqueue places without a trial, which a process leaves that died while enqueueing."""
         latest: dict[int, FrozenTrial] = {}
         held = set()
         for trial in self.trials():
@@ -136,7 +140,7 @@ class Queue:
                 self.study.enqueue_trial(dict(default or {}) if not place else {}, attributes)
 
     def claim(self) -> Trial | None:
-        """Return a trial for this worker to run; None where none is waiting."""
+        """Return a trial for this worker to run; None if no trial is waiting."""
         for waiting in self.trials(TrialState.WAITING):
             number = self._id(waiting.number)
             try:
@@ -144,7 +148,7 @@ class Queue:
                     continue
                 trial = optuna.Trial(self.study, number)
                 trial.set_user_attr(WORKER, self.me)
-            except UpdateFinishedTrialError:  # another was quicker, or took this one for dead
+            except UpdateFinishedTrialError:  # another was quicker, or counts this one as dead
                 continue
             if self._is_double(waiting):
                 self._lose(waiting, "two processes had enqueued its place")
@@ -160,22 +164,22 @@ class Queue:
         )  # fmt: skip
 
     def running(self) -> list[FrozenTrial]:
-        """Return the trials that workers are at."""
+        """Return the trials that workers are running."""
         return self.trials(TrialState.RUNNING)
 
     def others(self) -> list[FrozenTrial]:
-        """Return the trials that workers on this machine are known to be at."""
+        """Return the trials that living workers on this machine are running."""
         hosts = [(t, t.user_attrs.get(WORKER, {}).get("host")) for t in self.running()]
         return [t for t, host in hosts if host == self.me["host"] and not self._is_dead(t)]
 
     def sweep(self) -> None:
-        """Enqueue again what dead workers have left."""
+        """Enqueue the trials of dead workers again."""
         for trial in self.running():
             if self._is_dead(trial) and self._lose(trial, DIED):
                 self._again(trial, died=True)
 
     def give_back(self, trial: Trial, why: str) -> None:
-        """Enqueue again a trial that this worker will not end."""
+        """Enqueue a trial again that this worker will not finish."""
         frozen = self.storage.get_trial(self._id(trial.number))
         if self._lose(frozen, why):
             self._again(frozen)
@@ -195,7 +199,7 @@ class Queue:
         return now - since > self.grace
 
     def _lose(self, trial: FrozenTrial, why: str) -> bool:
-        """Mark a trial as lost; return whether it was this process that did."""
+        """Mark a trial as lost; return False if another process was quicker."""
         number = self._id(trial.number)
         deaths = trial.user_attrs.get(DEATHS, 0)
         given_up = why == DIED and deaths + 1 >= MOST_DEATHS
@@ -230,7 +234,7 @@ def _lives(worker: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def beating(queue: Queue, trial: Trial) -> Iterator[None]:
-    """Give a sign of life every now and then, as workers on other machines need one."""
+    """Give regular signs of life, by which workers on other machines see that this one lives."""
     done = threading.Event()
 
     def beat() -> None:
@@ -239,9 +243,9 @@ def beating(queue: Queue, trial: Trial) -> Iterator[None]:
             count += 1
             try:
                 trial.set_user_attr(BEAT, count)
-            except UpdateFinishedTrialError:  # another worker took this one for dead
+            except UpdateFinishedTrialError:  # another worker counts this one as dead
                 return
-            except Exception:  # of the storage, which may be back at the next beat
+            except Exception:  # the storage may work again at the next beat
                 continue
 
     thread = threading.Thread(target=beat, daemon=True)

@@ -1,4 +1,4 @@
-"""What values a key may take: one of a list, a whole number, or a number."""
+"""Ranges of values in a search space: a list of choices, whole numbers or real numbers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from zoo.errors import ConfigError, unknown
 
 @dataclass(frozen=True)
 class Choices:
-    """One of a list of names, numbers, truth values or null."""
+    """A list of choices: names, numbers, true, false or null.
+
+    Attributes:
+        values: values to choose from.
+    """
 
     values: tuple[Any, ...]
 
     def suggest(self, trial: BaseTrial, name: str) -> Any:
-        """Return a trial's value."""
+        """Draw a value in a trial, under a parameter name."""
         return trial.suggest_categorical(name, self.values)
 
     def holds(self, value: Any) -> bool:
@@ -26,7 +30,7 @@ class Choices:
         return any(value == own and type(value) is type(own) for own in self.values)
 
     def ends(self) -> tuple[Any, ...]:
-        """Return the values that stand for the range when it is checked."""
+        """Return the values that represent the range when a space is checked."""
         return self.values
 
     def __str__(self) -> str:
@@ -35,7 +39,14 @@ class Choices:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number."""
+    """A range of whole numbers.
+
+    Attributes:
+        low: lowest value.
+        high: highest value.
+        log: whether values are drawn on a logarithmic scale.
+        step: distance between two values.
+    """
 
     low: int
     high: int
@@ -43,7 +54,7 @@ class Whole:
     step: int = 1
 
     def suggest(self, trial: BaseTrial, name: str) -> int:
-        """Return a trial's value."""
+        """Draw a value in a trial, under a parameter name."""
         return trial.suggest_int(name, self.low, self.high, step=self.step, log=self.log)
 
     def holds(self, value: Any) -> bool:
@@ -52,7 +63,7 @@ class Whole:
         return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0
 
     def ends(self) -> tuple[Any, ...]:
-        """Return the values that stand for the range when it is checked."""
+        """Return the values that represent the range when a space is checked."""
         return self.low, self.high
 
     def __str__(self) -> str:
@@ -61,14 +72,20 @@ class Whole:
 
 @dataclass(frozen=True)
 class Real:
-    """A number."""
+    """A range of real numbers.
+
+    Attributes:
+        low: lowest value.
+        high: highest value.
+        log: whether values are drawn on a logarithmic scale.
+    """
 
     low: float
     high: float
     log: bool = False
 
     def suggest(self, trial: BaseTrial, name: str) -> float:
-        """Return a trial's value."""
+        """Draw a value in a trial, under a parameter name."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
     def holds(self, value: Any) -> bool:
@@ -77,7 +94,7 @@ class Real:
         return number and self.low <= value <= self.high
 
     def ends(self) -> tuple[Any, ...]:
-        """Return the values that stand for the range when it is checked."""
+        """Return the values that represent the range when a space is checked."""
         return self.low, self.high
 
     def __str__(self) -> str:
@@ -93,7 +110,7 @@ def parse_range(where: str, given: Mapping[str, Any]) -> Range:
     """Return the range that `{int: [8, 256], log: true}` describes.
 
     Raises:
-        ConfigError: naming the entry, the value and what is valid.
+        ConfigError: if it is not valid; names the entry, the value and what is valid.
     """
     kinds = [kind for kind in KINDS if kind in given]
     if len(kinds) != 1:
@@ -141,5 +158,5 @@ def _ends(where: str, kind: str, values: object) -> Sequence[Any]:
         raise ConfigError(f"{where}: {kind}={values!r} is not valid: expected two numbers, the "
                           "lowest and the highest.")  # fmt: skip
     if values[0] > values[1]:
-        raise ConfigError(f"{where}: {kind}={values!r} is not valid: the lower number goes first.")
+        raise ConfigError(f"{where}: {kind}={values!r} is not valid: the lower number comes first.")
     return values

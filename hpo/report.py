@@ -1,4 +1,4 @@
-"""Write what a search found as one page that needs no network, and as pictures."""
+"""Write the results of a search as one HTML page, which needs no network, and as pictures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, run
-from zoo.page import figures as figures_of
-from zoo.page import page, picture, png_of
+from zoo.command.cli import run
+from zoo.command.say import say
+from zoo.reporting.page import figures as figures_of
+from zoo.reporting.page import page, picture, png_of
+from zoo.system.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,15 +23,20 @@ if TYPE_CHECKING:
 
 PAGE = "index.html"
 CONTOURS = (("local.width", "local.gate_width"), ("global.num_heads", "global.head_dim"))
-"""Pairs of values that are drawn over each other, where a space has both."""
+"""Pairs of values whose scores are drawn as contours, if a space has both."""
 HEADLINES = ("average_precision", "accuracy", "micro_average_precision", "rmse")
-"""Of a test's metrics the one that is shown: the first that there is."""
+"""Test metrics in order of preference; the first that a run has is shown."""
 
 
 def report(
-    study: Annotated[str, typer.Argument(help="Journal file, or address of a database.")],
+    study: Annotated[
+        str,
+        typer.Argument(help="Storage of the study: a journal file, or the address of a database."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the page, the pictures and best.yaml.")],
-    name: Annotated[str | None, typer.Option(help="Of the study, where there are several.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study, if the storage holds several.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the trials as JSON.")] = False,
 ) -> None:
     """Write a report of a study, finished or not.
@@ -43,11 +50,11 @@ def report(
     if json_:
         print(json.dumps([_row(trial) for trial in _placed(found)], indent=2))
         return
-    console.print(f"wrote {page}", highlight=False, markup=False, soft_wrap=True)
+    say(f"wrote {page}")
 
 
 def write_report(study: Study, place: Path) -> Path:
-    """Write index.html, its pictures and best.yaml into a folder; return the page's path."""
+    """Write index.html, its pictures and best.yaml into a folder; return the path of the page."""
     place.mkdir(parents=True, exist_ok=True)
     sections = []
     for key, title, caption, figure in _figures(study):
@@ -60,12 +67,12 @@ def write_report(study: Study, place: Path) -> Path:
     best = _best(study, place)
     body = "".join([_head(study), _retrained(results), *sections, _table(study), best])
     path = place / PAGE
-    path.write_text(page(study.study_name, body), encoding="utf-8")
+    write_whole(path, page(study.study_name, body))
     return path
 
 
 def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
-    """Yield name, title, caption and figure."""
+    """Yield the name, title, caption and figure of each section."""
     from hpo import figures
 
     several = len(study.directions) > 1
@@ -73,25 +80,25 @@ def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
     if not figures.complete(study):
         return
     if several:
-        yield ("pareto", "Pareto front", "Orange trials are beaten by no other in all objectives "
-               "at once.", figures.pareto(study))  # fmt: skip
+        yield ("pareto", "Pareto front", "No other trial is better than an orange one in all "
+               "objectives at once.", figures.pareto(study))  # fmt: skip
     else:
         yield ("history", "History", "Validation scores, trial by trial.", figures.history(study))
-    yield ("layers", "Which layers pay", "Each point is a trial that exchanges after the layer. "
-           "Trials differ in more than this one layer, so a high mean is a hint and no proof; in "
-           "brackets, how many trials it is of. Layer 0 of the graph network is its input.",
+    yield ("layers", "Which layers help", "Each point is a trial that exchanges after the layer. "
+           "Trials differ in more than this one layer, so a high mean is a hint, not a proof. The "
+           "number of trials is in brackets. Layer 0 of the graph network is its input.",
            figures.layers(study))  # fmt: skip
-    yield ("importance", "What the score depends on", "PED-ANOVA asks what sets the best trials "
-           "apart and covers values that only some trials have; fANOVA splits the variance over "
-           f"values that all trials share, over {figures.MOST} trials at most, drawn by chance.",
+    yield ("importance", "What the score depends on", "PED-ANOVA shows which values set the best "
+           "trials apart, also those that only some trials have; fANOVA splits the variance over "
+           f"values that all trials share, in a random {figures.MOST} trials at most.",
            figures.importances(study))  # fmt: skip
-    yield ("slices", "Value by value", "Score against each value searched.", figures.slices(study))
-    yield ("parallel", "Parallel coordinates", "Values that every trial has.",
+    yield ("slices", "Value by value", "Score against each searched value.", figures.slices(study))
+    yield ("parallel", "Parallel coordinates", "Values that all trials share.",
            figures.parallel(study))  # fmt: skip
     for first, second in CONTOURS:
         if {first, second} <= set(made_for.get("space", {})):
             yield (f"contour_{first}_{second}".replace(".", "_"), f"{first} and {second}",
-                   "Score over both, between trials interpolated.",
+                   "Score over both values, interpolated between trials.",
                    figures.contour(study, first, second))  # fmt: skip
 
 
@@ -133,7 +140,7 @@ def _head(study: Study) -> str:
 def _results(study: Study) -> list[dict[str, Any]]:
     from hpo.retrain import RESULTS
     from hpo.study import OUT
-    from zoo.runs import read_json
+    from zoo.system.files import read_json
 
     found = read_json(Path(study.user_attrs.get(OUT, "")) / RESULTS)
     return found if isinstance(found, list) else []
@@ -142,8 +149,8 @@ def _results(study: Study) -> list[dict[str, Any]]:
 def _retrained(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return (
-            "<h2>Trained again</h2><p>Not yet: the best trial of a search is the luckiest as well "
-            "as the best. hpo.run trains the best ones again on several seeds.</p>"
+            "<h2>Trained again</h2><p>Not yet: the best trial of a search is partly lucky. "
+            "zoo.search trains the best ones again on several seeds.</p>"
         )
     lines = []
     for row in rows:
@@ -156,16 +163,16 @@ def _retrained(rows: list[dict[str, Any]]) -> str:
                      f"{_test(Path(row['folder']))}</td></tr>")  # fmt: skip
     return (
         "<h2>Trained again</h2><p>Validation scores of the best trials and of the config that the "
-        "search began with, mean over seeds with its 95 % interval (Student's t). They were chosen "
-        "by such scores, so the test split, read once at the end, has the last word.</p>"
+        "search began with: the mean over seeds with its 95 % interval (Student's t). As they were "
+        "chosen by such scores, only the test split, read once at the end, is unbiased.</p>"
         "<div class=scroll><table><tr><th>trial</th><th>in the search</th><th>trained again</th>"
         f"<th>seeds</th><th>test</th></tr>{''.join(lines)}</table></div>"
     )
 
 
 def _test(folder: Path) -> str:
-    """Return a retrained model's test score, where zoo.evaluate has been run."""
-    from zoo.runs import read_json
+    """Return a retrained model's test score, or the command that computes it."""
+    from zoo.system.files import read_json
 
     found = read_json(folder / "metrics.json")
     if not found:
@@ -178,8 +185,7 @@ def _test(folder: Path) -> str:
 
 
 def _row(trial: FrozenTrial) -> dict[str, Any]:
-    from hpo.attributes import AFTER, EPOCHS, SECONDS
-    from hpo.queue import REASON
+    from hpo.queue import AFTER, EPOCHS, REASON, SECONDS
 
     return {
         "trial": trial.number, "state": trial.state.name.lower(), "values": trial.values,
@@ -212,7 +218,7 @@ def _table(study: Study) -> str:
 
 
 def _best(study: Study, place: Path) -> str:
-    """Write best.yaml beside the page, and return its section."""
+    """Write best.yaml next to the page, and return the section about it."""
     from hpo.figures import complete
     from hpo.retrain import BEST, as_yaml, config_of
     from hpo.study import MADE_FOR, OUT
@@ -229,10 +235,10 @@ def _best(study: Study, place: Path) -> str:
         )
     else:
         return ""
-    (place / BEST).write_text(text)
+    write_whole(place / BEST, text)
     return (
-        f"<h2>The best config</h2><p>{BEST} beside this page; <code>python -m zoo.train {BEST} "
-        f"--data DIR --out RUN</code> takes it as it is.</p><details><summary>show</summary><pre>"
+        f"<h2>The best config</h2><p>{BEST} is next to this page; <code>python -m zoo.train {BEST} "
+        f"--data DIR --out RUN</code> trains it.</p><details><summary>show</summary><pre>"
         f"{html.escape(text)}</pre></details>"
     )
 

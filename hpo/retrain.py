@@ -1,4 +1,4 @@
-"""Train the best trials again on several seeds, beside the config itself, and name the best."""
+"""Train the best trials and the config again on several seeds, and choose the best of them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from scipy.stats import t as student
 from hpo.checking import depths, relevant
 from hpo.queue import PLACE
 from hpo.search import Search
-from hpo.sharing import share
 from hpo.space import parse_space
 from hpo.study import NoTrialError, load_study
-from zoo.cli import INTERRUPTED, console, err_console, progress
-from zoo.config import Config
 from zoo.errors import CheckpointError, ZooError
-from zoo.locks import claimed
-from zoo.runs import read_run, write_json
-from zoo.train import asked_to_stop
+from zoo.models.runs import read_run
+from zoo.settings.config import Config
+from zoo.system.devices import share
+from zoo.system.files import write_json, write_whole
+from zoo.system.listener import SILENT, Listener, Stopped
+from zoo.system.locks import claimed
 
 FOLDER, RESULTS, BEST = "retrained", "retrained.json", "best.yaml"
 POLL_SECONDS = 1.0
@@ -43,9 +43,9 @@ class Candidate:
     """A trial to train again.
 
     Attributes:
-        trial: its number.
-        value: its score in the search.
-        config: as zoo.train takes it.
+        trial: number of the trial.
+        value: score of the trial in the search; None if it did not complete.
+        config: config of the trial, in the form that zoo.train reads.
         default: whether it is the config that the search began with.
     """
 
@@ -56,37 +56,39 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """The name of the folder of its models."""
         return f"trial_{self.trial:04}"
 
 
 def config_of(made_for: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]:
-    """Return the config that a trial drew, without what held in trials only.
+    """Return the config that a trial drew, without the values that are set in trials only.
 
     Args:
         made_for: `Search.identity` of the study.
-        trial: with its numbers.
+        trial: trial with its drawn values.
     """
     base = Config.from_dict(made_for["config"])
     space = relevant(parse_space("", made_for["space"]), base)
     drawn = space.draw(optuna.trial.FixedTrial(trial.params), base.to_dict(), depths)
     config = Config.from_dict(drawn).to_dict()
-    del config["targets"]  # the data say what they are
+    del config["targets"]  # they are read from the data
     return config
 
 
 def candidates(search: Search, study: Study, best: int) -> list[Candidate]:
-    """Return the best trials, and the default.
+    """Return the best trials, and the trial of the config itself.
 
     Raises:
-        NoTrialError: if none has ended with a value within the limits.
+        NoTrialError: if no trial completed with a latency within the limit.
     """
     ended = [trial for trial in study.get_trials(deepcopy=False) if PLACE in trial.user_attrs]
     limit = search.latency_limit or math.inf
     good = [t for t in ended if t.state == TrialState.COMPLETE
             and t.user_attrs.get("latency", 0.0) <= limit]  # fmt: skip
     if not good:
-        raise NoTrialError("Not one trial ended with a score within the limits: nothing to name.")
+        raise NoTrialError(
+            "No trial ended with a score within the limits, so none can be the best."
+        )
     chosen: dict[str, Candidate] = {}
     default = [t for t in ended if t.user_attrs[PLACE] == 0 and t.params]
     ranked = sorted(good, key=lambda t: (-(t.value or 0.0), t.number))
@@ -100,30 +102,42 @@ def candidates(search: Search, study: Study, best: int) -> list[Candidate]:
     return list(chosen.values())
 
 
-def retrained(search: Search, best: int, seeds: int, workers: int) -> None:
-    """Train candidates, write best.yaml and retrained.json; what is there already is kept.
+def retrained(
+    search: Search, best: int, seeds: int, workers: int, listener: Listener = SILENT
+) -> list[dict[str, Any]]:
+    """Train candidates that are not trained yet, and write best.yaml and retrained.json.
+
+    Args:
+        search: search whose trials are trained again.
+        best: number of best trials to train, apart from the config itself.
+        seeds: number of models to train for each candidate.
+        workers: number of trainings that run at once.
+        listener: receives the progress, and may ask to stop.
 
     Raises:
         NoTrialError: if no trial ended with a score.
         ZooError: if a training fails.
-        SystemExit: when stopped; the same command goes on.
+        Stopped: when asked to stop; the same command continues.
     """
     with claimed(search.folder / ".finishing") as mine:
         if not mine:
-            err_console.print("another process trains the best trials again", highlight=False)
-            return
+            listener.say("another process is training the best trials again")
+            return []
         study = load_study(search.storage, search.name)
         chosen = candidates(search, study, best)
-        _train(search, chosen, seeds, workers)
-        _conclude(search, chosen)
+        _train(search, chosen, seeds, workers, listener)
+        return _conclude(search, chosen)
 
 
-def _train(search: Search, chosen: Sequence[Candidate], seeds: int, workers: int) -> None:
+def _train(
+    search: Search, chosen: Sequence[Candidate], seeds: int, workers: int, listener: Listener
+) -> None:
     todo = [candidate for candidate in chosen if not _done(search, candidate)]
     running: dict[int, tuple[Candidate, subprocess.Popen[bytes]]] = {}
-    err_console.print(f"training {len(chosen)} configs again, {seeds} seeds each, "
-                      f"{len(chosen) - len(todo)} done", highlight=False)  # fmt: skip
-    with asked_to_stop() as asked, progress("configs", len(chosen)) as show:
+    listener.say(
+        f"training {len(chosen)} configs again, {seeds} seeds each, {len(chosen) - len(todo)} done"
+    )
+    with listener.progress("configs", len(chosen)) as show:
         try:
             while todo or running:
                 for place in range(workers):
@@ -135,9 +149,8 @@ def _train(search: Search, chosen: Sequence[Candidate], seeds: int, workers: int
                         del running[place]
                         _check(search, candidate, process.returncode)
                 show(len(chosen) - len(todo) - len(running))
-                if asked():
-                    err_console.print("stopped; the same command goes on", highlight=False)
-                    raise SystemExit(INTERRUPTED)
+                if listener.asked():
+                    raise Stopped("stopped; run the same command again to continue")
                 time.sleep(POLL_SECONDS)
         finally:
             for _, process in running.values():
@@ -173,7 +186,7 @@ def _start(
         command += ["--resume"]
     else:
         path = folder.with_suffix(".yaml")
-        path.write_text(yaml.safe_dump(candidate.config, sort_keys=False))
+        write_whole(path, yaml.safe_dump(candidate.config, sort_keys=False))
         command += [str(path), "--data", search.data, "--seeds", str(seeds)]
         command += [] if search.fold is None else ["--fold", str(search.fold)]
     with folder.with_suffix(".log").open("ab") as log:
@@ -186,11 +199,12 @@ def _check(search: Search, candidate: Candidate, code: int) -> None:
         log = _folder(search, candidate).with_suffix(".log")
         last = (log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
         raise ZooError(f"Training {candidate.name} again ended with exit code {code}: {last} "
-                       f"({log}). The same command goes on.")  # fmt: skip
+                       f"({log}). Run the same command again to continue.")  # fmt: skip
 
 
-def _conclude(search: Search, chosen: Sequence[Candidate]) -> None:
-    from zoo.training.finishing import best_row  # torch: a report does without
+def _conclude(search: Search, chosen: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """Write the scores and the best config; return a row for each candidate, the best first."""
+    from zoo.training.finishing import best_row  # imports torch, which a report does not need
 
     rows: list[dict[str, Any]] = []
     for candidate in chosen:
@@ -203,24 +217,12 @@ def _conclude(search: Search, chosen: Sequence[Candidate]) -> None:
     rows.sort(key=lambda row: -float(row["mean"]))
     write_json(search.folder / RESULTS, rows)
     winner = next(c for c in chosen if c.trial == rows[0]["trial"])
-    (search.folder / BEST).write_text(_best_yaml(search, winner, rows[0]))
-    for row in rows:
-        half = row["half_width"]
-        spread = "" if half is None else f" (+- {half:.4f}, 95 %, {len(row['scores'])} seeds)"
-        own = ", the config itself" if row["default"] else ""
-        console.print(f"trial {row['trial']}{own}: validation score {row['mean']:.4f}{spread}",
-                      highlight=False, soft_wrap=True)  # fmt: skip
-    if winner.default:
-        console.print("the search found nothing better than the config itself", highlight=False)
-    console.print(
-        f"best config: {search.folder / BEST}\nscore it on the test split, once: "
-        f"python -m zoo.evaluate {rows[0]['folder']}",
-        highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+    write_whole(search.folder / BEST, _best_yaml(search, winner, rows[0]))
+    return rows
 
 
 def interval(scores: Sequence[float]) -> tuple[float, float | None]:
-    """Return the mean, and half its 95 % interval (Student's t); None for a single score."""
+    """Return the mean and half the width of its 95 % interval (Student's t; None for 1 score)."""
     mean, count = statistics.fmean(scores), len(scores)
     if count < 2:
         return mean, None
@@ -237,6 +239,6 @@ def _best_yaml(search: Search, winner: Candidate, row: dict[str, Any]) -> str:
 
 
 def as_yaml(config: Mapping[str, Any], told: str) -> str:
-    """Return a config as YAML for zoo.train, with a comment."""
+    """Return a config as YAML for zoo.train, with a comment at its top."""
     lines = textwrap.wrap(told, 98, initial_indent="# ", subsequent_indent="# ")
     return "\n".join(lines) + "\n" + yaml.safe_dump(dict(config), sort_keys=False)

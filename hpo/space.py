@@ -1,4 +1,4 @@
-"""A search space: dotted config keys, and what values each may take."""
+"""A search space: dotted config keys, and the range of values of each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from optuna.trial import BaseTrial
 
 from hpo.layers import draw
 from hpo.ranges import Range, Whole, parse_range
-from zoo.config import assign
 from zoo.errors import ConfigError, unknown
-from zoo.safe_yaml import read_yaml
+from zoo.settings.checking import assign
+from zoo.settings.safe_yaml import read_yaml
 
 Data = dict[str, Any]
 """A config as nested plain values."""
 Depths = Callable[[Mapping[str, Any]], tuple[int, int]]
-"""Returns how many layers the language model and the graph network of a config have."""
+"""Returns the number of layers of a config's language model and graph network."""
 AFTER = "fusion.after"
 
 
@@ -30,10 +30,10 @@ class Entry:
     """One line of a space.
 
     Attributes:
-        name: Optuna's name for it; the key, unless the space gives another.
+        name: name of the parameter in Optuna; the key, unless the space gives another name.
         key: dotted config key.
-        range: its values; of `fusion.after` how many exchanges there may be.
-        when: for each of some keys the values with which this one is drawn at all.
+        range: range of values; for `fusion.after`, the range of the number of exchanges.
+        when: condition for drawing the entry: allowed values of other keys, by key.
     """
 
     name: str
@@ -42,13 +42,19 @@ class Entry:
     when: Mapping[str, tuple[Any, ...]]
 
     def applies(self, data: Mapping[str, Any]) -> bool:
-        """Return whether it is drawn, given what the config holds so far."""
+        """Return whether the entry is drawn, given the config with all values drawn so far."""
         return all(lookup(data, key) in values for key, values in self.when.items())
 
 
 @dataclass(frozen=True)
 class Space:
-    """Entries in the order in which they are drawn, the exchanges last."""
+    """A search space.
+
+    Attributes:
+        name: name of the space.
+        entries: entries in the order in which they are drawn; the exchanges are last.
+        source: space as in its YAML file.
+    """
 
     name: str
     entries: tuple[Entry, ...]
@@ -58,9 +64,9 @@ class Space:
         """Return the config of a trial.
 
         Args:
-            trial: asked for each value.
-            base: the config that the space changes.
-            depths: of the branches of a config.
+            trial: trial that draws each value.
+            base: config that the space changes, as nested plain values.
+            depths: returns the number of layers of both branches of a config.
         """
         data: Data = copy.deepcopy(dict(base))
         for entry in self.entries:
@@ -76,7 +82,7 @@ class Space:
 
 
 def lookup(data: Mapping[str, Any], key: str) -> Any:
-    """Return the value of a dotted key; None where it is not given."""
+    """Return the value of a dotted key; None if it is not given."""
     found: Any = data
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
@@ -90,10 +96,10 @@ def space_names() -> list[str]:
 
 
 def load_space(name: str | Path) -> Space:
-    """Return the space of a YAML file or of a shipped name ("fusion").
+    """Return the space of a YAML file, or the shipped space of a name, such as "fusion".
 
     Raises:
-        ConfigError: if there is none, or an entry of it is wrong.
+        ConfigError: if there is no such space, or one of its entries is wrong.
     """
     try:
         return parse_space(Path(name).stem, _read(name))
@@ -102,7 +108,7 @@ def load_space(name: str | Path) -> Space:
 
 
 def _read(name: str | Path) -> object:
-    """Return what a space's YAML holds, with the entries of the spaces that it includes."""
+    """Return the contents of a space's YAML, with the entries of the spaces that it includes."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
@@ -129,7 +135,7 @@ def parse_space(name: str, data: object) -> Space:
     """Return the space that plain values describe.
 
     Raises:
-        ConfigError: for an entry that is wrong in itself.
+        ConfigError: for an entry that is wrong whatever the config is.
     """
     if not isinstance(data, Mapping) or not data:
         raise ConfigError(f"A space is a set of keys with their ranges, not {data!r}.")
@@ -152,7 +158,9 @@ def _entry(name: str, given: object) -> Entry:
     left = dict(given)
     key, when = left.pop("key", name), left.pop("when", {})
     if not isinstance(key, str) or not isinstance(when, Mapping):
-        raise ConfigError(f"{name}: key is a dotted config key, and when a set of keys and values.")
+        raise ConfigError(
+            f"{name}: `key` must be a dotted config key, and `when` a set of keys and values."
+        )
     values = {str(k): tuple(v) if isinstance(v, list) else (v,) for k, v in when.items()}
     if key == AFTER:
         return Entry(name, key, _exchanges(name, left), values)

@@ -1,4 +1,4 @@
-"""The study: where it is kept, how it samples and prunes, and what it was made for."""
+"""The Optuna study of a search: its storage, sampler and pruner."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from optuna.study import Study
 
 from hpo.queue import ENDED
 from hpo.search import OBJECTIVES, Search
-from zoo.config import flat
 from zoo.errors import ConfigError, ZooError
+from zoo.settings.checking import flat
 
 GRPC_PORT = 13000
-"""Of Optuna's proxy, unless it was started with another."""
+"""Default port of Optuna's gRPC proxy."""
 MADE_FOR, OUT = "made_for", "out"
-"""Attributes of a study: `Search.identity`, and the folder of what came of it."""
+"""Attributes of a study: `Search.identity`, and the folder of the results."""
 
 
 def open_storage(where: str) -> BaseStorage:
     """Return the storage at a journal file's path, a database's address or `grpc://host:port`.
 
     Raises:
-        ConfigError: if it cannot be opened; says why.
+        ConfigError: if it cannot be opened; names the reason.
     """
     scheme, _, rest = where.partition("://")
     try:
@@ -37,7 +37,7 @@ def open_storage(where: str) -> BaseStorage:
         if scheme == "grpc":
             return _proxy(rest.rstrip("/"))
         return RDBStorage(where, engine_kwargs={"pool_pre_ping": True})
-    except Exception as error:  # of the file system, SQLAlchemy, a driver, gRPC
+    except Exception as error:  # from the file system, SQLAlchemy, a driver or gRPC
         raise ConfigError(_reason(where, error)) from error
 
 
@@ -59,7 +59,7 @@ def hidden(where: str) -> str:
 def _journal(path: Path) -> JournalStorage:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file, as in {path / 'study.log'}")
-    path = path.resolve()  # Optuna's lock is a link to it, and would dangle
+    path = path.resolve()  # Optuna's lock is a link to the path, and a relative one would dangle
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
@@ -77,10 +77,10 @@ def _proxy(address: str) -> BaseStorage:
 
 
 def check_parallel(where: str, workers: int) -> None:
-    """Check that a storage bears several writers.
+    """Check that a storage can be used by several workers at once.
 
     Raises:
-        ConfigError: for SQLite, which does not.
+        ConfigError: for SQLite, which cannot.
     """
     if where.startswith("sqlite") and workers > 1:
         raise ConfigError(
@@ -91,9 +91,9 @@ def check_parallel(where: str, workers: int) -> None:
 
 
 def sampler(*seed: int) -> optuna.samplers.TPESampler:
-    """Return TPE over groups of parameters that occur together.
+    """Return a TPE sampler over groups of parameters that occur together.
 
-    Every argument that has another default in Optuna 4 and 5 is given.
+    All arguments whose defaults differ between Optuna 4 and 5 are given.
     """
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     with warnings.catch_warnings():
@@ -105,7 +105,7 @@ def sampler(*seed: int) -> optuna.samplers.TPESampler:
 
 
 def pruner(kind: str, epochs: int) -> optuna.pruners.BasePruner:
-    """Return what ends trials early."""
+    """Return the pruner that stops bad trials early, for trials of this many epochs."""
     if kind == "hyperband":
         return optuna.pruners.HyperbandPruner(
             min_resource=1, max_resource=epochs, reduction_factor=3, bootstrap_count=0
@@ -118,15 +118,15 @@ def pruner(kind: str, epochs: int) -> optuna.pruners.BasePruner:
 
 
 def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
-    """Return a search's study, made if it is not there yet.
+    """Return the study of a search, which is created if it does not exist.
 
     Args:
-        search: what the study is for.
-        storage: where it is kept.
-        worker: number of the worker: each samples by a seed of its own.
+        search: search that the study is for.
+        storage: storage that holds the study.
+        worker: number of the worker; each one samples with its own seed.
 
     Raises:
-        ConfigError: if there is one of that name for another search; shows the difference.
+        ConfigError: if a study of that name is for another search; shows the differences.
     """
     base = search.base()
     kind = search.pruner if search.pruned else "none"
@@ -135,7 +135,7 @@ def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
         directions=[OBJECTIVES[name] for name in search.objectives],
         pruner=pruner(kind, base.train.epochs),
     )  # fmt: skip
-    # One that goes on with a study must not draw again what it drew when it began.
+    # A worker that continues a study must not draw the same values as when it began.
     study.sampler = sampler(
         search.seed, worker, len(study.get_trials(deepcopy=False, states=ENDED))
     )
@@ -157,15 +157,15 @@ def _check_same(search: Search, made_for: dict[str, Any]) -> None:
         more = f" and {len(differ) - 4} more" if len(differ) > 4 else ""
         raise ConfigError(
             f"Study {search.name!r} in {hidden(search.storage)} was made for another search "
-            f"({shown}{more}). Give the same command to go on, or another --name."
+            f"({shown}{more}). Run the same command to continue it, or choose another --name."
         )
 
 
 def load_study(where: str, name: str | None) -> Study:
-    """Return a study that is there.
+    """Return an existing study.
 
     Raises:
-        ConfigError: if there is none, or several and none is named.
+        ConfigError: if there is no such study, or several and no name is given.
     """
     if "://" not in where and not Path(where).is_file():
         raise ConfigError(f"Study file {where!r} does not exist.")
@@ -176,9 +176,9 @@ def load_study(where: str, name: str | None) -> Study:
         raise ConfigError(f"{hidden(where)} holds {len(names)} studies ({listed}): give --name.")
     if name is not None and name not in names:
         listed = ", ".join(names) or "none"
-        raise ConfigError(f"{hidden(where)} holds no study {name!r}. There: {listed}.")
+        raise ConfigError(f"{hidden(where)} holds no study {name!r}. It holds: {listed}.")
     return optuna.load_study(study_name=name or names[0], storage=storage)
 
 
 class NoTrialError(ZooError):
-    """A study in which not one trial has ended with a value."""
+    """A study has no trial that ended with a usable score."""

@@ -1,4 +1,4 @@
-"""Starts workers, tells what they do, replaces those that die, and stops them."""
+"""Start the workers of a search, report their trials, replace dead workers and stop them."""
 
 from __future__ import annotations
 
@@ -7,45 +7,44 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.attributes import SECONDS
-from hpo.queue import REASON, Queue
+from hpo.queue import REASON, SECONDS, Queue
 from hpo.search import Search
-from hpo.sharing import share
 from hpo.study import OUT, check_parallel, hidden, open_study
 from hpo.warming import warm
-from zoo.cli import INTERRUPTED, err_console, progress
 from zoo.errors import ZooError
-from zoo.train import asked_to_stop
+from zoo.system.devices import share
+from zoo.system.listener import SILENT, Listener, Stopped
 
 POLL_SECONDS = 1.0
 REPLACEMENTS = 3
-"""Workers that may be started anew, for each that was asked for."""
+"""Number of times that a worker may be replaced, for each requested worker."""
 HOPELESS = 5
-"""First trials that all fail end a search."""
+"""A search ends with an error if this many trials ended, and all of them failed."""
 
 
 class Supervisor:
     """Runs a search's trials with workers on this machine.
 
     Args:
-        search: what to search.
-        storage: of the study.
-        trials: in all.
-        workers: to start.
-        default: numbers of the first trial.
+        search: definition of the search.
+        storage: storage of the study.
+        trials: total number of trials.
+        workers: number of workers to start on this machine.
+        default: values of the first trial, which is the config itself.
+        listener: receives the results of the trials, and may ask to stop.
     """
 
     def __init__(
         self, search: Search, storage: BaseStorage, trials: int, workers: int,
-        default: Mapping[str, Any],
+        default: Mapping[str, Any], listener: Listener = SILENT,
     ) -> None:  # fmt: skip
+        self.listener = listener
         self.search, self.workers = search, workers
         self.queue = Queue(open_study(search, storage), storage, search.grace)
         self.queue.sweep()
@@ -60,24 +59,22 @@ class Supervisor:
         self.left = REPLACEMENTS * workers
 
     def run(self) -> None:
-        """Return when every place has a trial that ended.
+        """Run the workers until all trials have ended.
 
         Raises:
             ZooError: if workers die again and again, or the first trials all fail.
-            SystemExit: when stopped; the same command goes on.
+            Stopped: when asked to stop; the same command continues.
         """
         if len(self.told) >= self.queue.places:
             return
         kept = f"study {self.search.name} in {hidden(self.search.storage)}: "
-        self._say(f"{kept}{len(self.told)} of {self.queue.places} trials done")
-        warm(self.search)
-        with asked_to_stop() as asked, self._bar() as show:
+        self.listener.say(f"{kept}{len(self.told)} of {self.queue.places} trials done")
+        warm(self.search, self.listener)
+        with self.listener.bar("trials", self.queue.places) as show:
             try:
                 while len(self.told) < self.queue.places:
-                    if asked():
-                        self._stop()
-                        self._say("stopped; the same command goes on")
-                        raise SystemExit(INTERRUPTED)
+                    if self.listener.asked():
+                        raise Stopped("stopped; run the same command again to continue")
                     self._tell()
                     self._keep_up()
                     show(len(self.told))
@@ -85,14 +82,8 @@ class Supervisor:
             finally:
                 self._stop()
 
-    def _bar(self) -> Any:
-        """Return a progress bar on a terminal; in a log the lines of the trials say it all."""
-        if err_console.is_terminal:
-            return progress("trials", self.queue.places)
-        return nullcontext(lambda done: None)
-
     def _keep_up(self) -> None:
-        """Start the workers; replace those that have died."""
+        """Start the workers, and replace those that have died."""
         for number in range(self.workers):
             process = self.processes.get(number)
             if process is not None and process.poll() is None:
@@ -105,11 +96,11 @@ class Supervisor:
     def _lost(self, number: int, code: int) -> None:
         log = self._log(number)
         if not self.left:
-            raise ZooError(f"Workers have died {REPLACEMENTS * self.workers} times; {log} has what "
-                           "the last one said. The same command goes on.")  # fmt: skip
+            raise ZooError(f"Workers have died {REPLACEMENTS * self.workers} times; {log} has the "
+                           "last messages. Run the same command again to continue.")  # fmt: skip
         self.left -= 1
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        self._say(f"worker {number} {how}; another takes its place ({log})")
+        self.listener.say(f"worker {number} {how}; another takes its place ({log})")
 
     def _log(self, number: int) -> Path:
         return self.search.folder / f"worker{number}.log"
@@ -131,12 +122,12 @@ class Supervisor:
         return process
 
     def _tell(self) -> None:
-        """Print the trials that have ended since the last look."""
+        """Report the trials that have ended since the last call."""
         ended = self.queue.ended()
         for trial in sorted(ended, key=lambda t: t.datetime_complete or t.datetime_start):  # type: ignore[arg-type, return-value]
             if trial.number not in self.told:
                 self.told.add(trial.number)
-                self._say(self._line(trial, ended))
+                self.listener.say(self._line(trial, ended))
         first = [trial for trial in ended if trial.state == TrialState.FAIL]
         if len(ended) == len(first) >= min(HOPELESS, self.queue.places):
             raise ZooError(f"The first {len(first)} trials all failed: "
@@ -160,11 +151,8 @@ class Supervisor:
         return (f"{done} of {self.queue.places}: trial {trial.number}: {what}, {took:.0f} s{best}, "
                 f"about {_span(left)} left")  # fmt: skip
 
-    def _say(self, text: str) -> None:
-        err_console.print(text, highlight=False, markup=False, soft_wrap=True)
-
     def _stop(self) -> None:
-        """Have the workers end after the step under way, and wait for them."""
+        """Ask the workers to stop after their current step, and wait for them."""
         living = [process for process in self.processes.values() if process.poll() is None]
         for process in living:
             process.terminate()
@@ -176,7 +164,7 @@ class Supervisor:
                 process.wait()
         for log in self.logs.values():
             log.close()
-        self.queue.sweep()  # what a worker that had to be killed has left
+        self.queue.sweep()  # the trials of workers that had to be killed
 
 
 def _span(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""One trial: a config is drawn, trained, scored; whatever happens has a defined outcome."""
+"""Run one trial: draw a config, train it and score it; every failure has a defined outcome."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from hpo.attributes import AFTER, EPOCHS, OWN_SECONDS, SECONDS
 from hpo.checking import depths, relevant
-from hpo.queue import REASON
+from hpo.queue import AFTER, EPOCHS, OWN_SECONDS, REASON, SECONDS
 from hpo.search import Search
-from zoo.config import Config
-from zoo.create import LoadedPLM, load_sequence
-from zoo.summary import count
-from zoo.training.callbacks import Stopped
+from zoo.models.blueprint import Blueprint
+from zoo.models.create import LoadedPLM, load_sequence
+from zoo.models.summary import count
+from zoo.settings.config import Config
+from zoo.system.listener import Stopped
 from zoo.training.data import TrainingData
+from zoo.training.fitting import try_out
 from zoo.training.job import Job
 from zoo.training.module import TrainingModule
-from zoo.training.trying import try_out
 
 REPEATS = 5
-"""Timed predictions of one protein."""
+"""Number of timed predictions of one protein."""
 
 
 class OverLimitError(Exception):
-    """A trial took more time or memory than it may."""
+    """A trial took more time or memory than its limit."""
 
 
 class Runner:
-    """Runs a search's trials in this process, which loads the language model once.
+    """Runs the trials of a search in this process, which loads the language model once.
 
     Args:
-        search: whose trials.
-        asked: whether to stop after the step under way.
+        search: search that the trials belong to.
+        asked: returns whether to stop after the current step.
     """
 
     def __init__(self, search: Search, asked: Callable[[], bool]) -> None:
@@ -49,11 +49,11 @@ class Runner:
         self.loaded: dict[str, LoadedPLM | None] = {}
 
     def run(self, trial: Trial) -> tuple[TrialState, list[float] | None]:
-        """Run a trial to its end; return its state and values. Its attributes say why.
+        """Run a trial to its end, and return its state and values; its attributes hold the reason.
 
         Raises:
             Stopped: if this process was asked to stop.
-            UpdateFinishedTrialError: if another worker took this one for dead.
+            UpdateFinishedTrialError: if another worker counts this one as dead.
         """
         begun = time.monotonic()
         watch = Watch(self.search, trial, self.asked)
@@ -67,7 +67,7 @@ class Runner:
             values, state, reason = None, ended, str(error)
         except (Stopped, UpdateFinishedTrialError):
             raise
-        except Exception as error:  # out of memory, NaN, a disk that is full, a mistake of ours
+        except Exception as error:  # out of memory, NaN, a full disk, a bug of ours
             values, state, reason = None, TrialState.FAIL, _reason(error)
         if state != TrialState.COMPLETE:
             self._tidy()
@@ -82,7 +82,7 @@ class Runner:
     def _values(self, trial: Trial, watch: Watch) -> list[float]:
         job = self.job(trial)
         module, data = try_out(
-            job, epoch=watch.epoch, step=watch.step, loaded=self._language_model(job.config)
+            job, epoch=watch.epoch, step=watch.step, loaded=self._language_model(job.blueprint)
         )
         trial.set_user_attr("parameters", count(module.model, trainable=True))
         return [
@@ -90,18 +90,19 @@ class Runner:
         ]
 
     def job(self, trial: Trial) -> Job:
-        """Return what a trial trains; draws its values."""
+        """Draw the values of a trial, and return the job of training them."""
         config = Config.from_dict(self.space.draw(trial, self.base.to_dict(), depths))
         trial.set_user_attr(AFTER, config.fusion.after)
         return self.search.job(config)
 
-    def _language_model(self, config: Config) -> LoadedPLM | None:
-        """Return the language model, kept from trial to trial while it is frozen."""
+    def _language_model(self, blueprint: Blueprint) -> LoadedPLM | None:
+        """Return the language model, which is reused in later trials if it is frozen."""
+        config = blueprint.config
         if config.sequence.tuning != "frozen":
             return None
         key = f"{config.sequence} {config.seed}"
         if key not in self.loaded:
-            self.loaded = {key: load_sequence(config)}  # one at a time: they are large
+            self.loaded = {key: load_sequence(blueprint)}  # only one is kept, as they are large
         return self.loaded[key]
 
     def _objective(
@@ -118,19 +119,19 @@ class Runner:
         return max(watch.scores)
 
     def _tidy(self) -> None:
-        """Free what a trial that broke off still holds."""
+        """Free the memory of a trial that ended early."""
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 class Watch:
-    """Sees to the limits of a trial, reports its scores and ends it early.
+    """Enforces the limits of a trial, and reports its scores to Optuna, which may prune it.
 
     Args:
-        search: says which limits.
-        trial: to report to.
-        asked: whether to stop.
+        search: search with the limits.
+        trial: trial to watch.
+        asked: returns whether to stop.
     """
 
     def __init__(self, search: Search, trial: Trial, asked: Callable[[], bool]) -> None:
@@ -143,15 +144,15 @@ class Watch:
 
     @property
     def reported(self) -> bool:
-        """Whether Optuna has been told a score, so that it can learn from the trial."""
+        """Whether a score was reported to Optuna, so that it can learn from the trial."""
         return bool(self.scores) and len(self.search.objectives) == 1
 
     def step(self) -> None:
-        """Look at the limits.
+        """Check the limits.
 
         Raises:
             Stopped: if this process was asked to stop.
-            OverLimitError: if the trial takes too much.
+            OverLimitError: if the trial takes too much time or memory.
         """
         if self.asked():
             raise Stopped
@@ -162,14 +163,14 @@ class Watch:
             raise OverLimitError(f"took {held / 1e9:.1f} GB of memory, more than {most:g}")
 
     def epoch(self, number: int, score: float, seconds: float) -> None:
-        """Report an epoch.
+        """Report the score of an epoch.
 
         Raises:
-            TrialPruned: if it does not look good enough to go on.
+            TrialPruned: if the pruner stops the trial.
         """
         self.scores.append(score)
         self.seconds += seconds
-        if len(self.search.objectives) > 1:  # Optuna takes no reports there
+        if len(self.search.objectives) > 1:  # Optuna accepts no reports then
             return
         self.trial.report(score, step=number)
         if self.trial.should_prune():
@@ -177,7 +178,7 @@ class Watch:
 
 
 def memory() -> int:
-    """Return the bytes that this process holds: on the GPU where it uses one."""
+    """Return the bytes that this process holds, on the GPU if it uses one."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         return torch.cuda.max_memory_allocated()
     held: int = psutil.Process().memory_info().rss
@@ -185,9 +186,10 @@ def memory() -> int:
 
 
 def latency(module: TrainingModule, data: TrainingData) -> float:
-    """Return milliseconds for the features and prediction of one protein, language model included.
+    """Return the milliseconds of a prediction for one protein, language model included.
 
-    The protein is the validation data's median in length; the median of five predictions.
+    The protein has the median length of the validation data; the time is the median of five
+    predictions.
     """
     part, model = data.parts["validation"], module.model.eval()
     sizes = part.residues()

@@ -1,4 +1,4 @@
-"""One worker: takes trials from the queue until all have ended. Started by hpo.run."""
+"""A worker, started by `zoo search`: it runs trials of the queue until all have ended."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hpo.queue import Queue, beating
 from hpo.search import Search
 from hpo.study import open_storage, open_study
 from hpo.trials import Runner
-from zoo.cli import INTERRUPTED
-from zoo.training.callbacks import Stopped
+from zoo.command.cli import INTERRUPTED
+from zoo.system.listener import Stopped
 
 POLL_SECONDS = 2.0
-"""Between two looks at trials that other workers are at."""
+"""Time between two checks of the trials that other workers are running."""
 
 
 def work(search: Search, number: int, asked: Callable[[], bool]) -> None:
-    """Run trials until every place of the study has one that ended.
+    """Run trials until all trials of the study have ended.
 
     Args:
-        search: whose trials.
-        number: of this worker, from 0.
-        asked: whether to stop after the step under way.
+        search: search that the trials belong to.
+        number: number of this worker, from 0.
+        asked: returns whether to stop after the current step.
 
     Raises:
-        Stopped: when asked to; the trial under way is enqueued again.
+        Stopped: when asked to stop; the current trial is enqueued again.
     """
     storage = open_storage(search.storage)
     queue = Queue(open_study(search, storage, number), storage, search.grace)
@@ -41,7 +41,7 @@ def work(search: Search, number: int, asked: Callable[[], bool]) -> None:
         if trial is not None:
             _run(queue, runner, trial)
         elif queue.running():
-            time.sleep(POLL_SECONDS)  # they may die
+            time.sleep(POLL_SECONDS)  # those workers may die
         elif len(queue.ended()) >= queue.places:
             return
         else:
@@ -55,15 +55,15 @@ def _run(queue: Queue, runner: Runner, trial: Trial) -> None:
             state, values = runner.run(trial)
         queue.study.tell(trial, values, state, skip_if_finished=True)
     except UpdateFinishedTrialError:
-        return  # another worker took this one for dead, and has enqueued the trial again
+        return  # another worker counts this one as dead, and has enqueued the trial again
     except BaseException:
         queue.give_back(trial, "its worker was stopped")
         raise
 
 
 def main() -> None:
-    """Read a search from standard input, and work on it while the starting process lives."""
-    from zoo.train import asked_to_stop
+    """Read a search from standard input, and work on it while the parent process lives."""
+    from zoo.command.interrupts import asked_to_stop
 
     number, parent = int(sys.argv[1]), os.getppid()
     search = Search.from_json(sys.stdin.read())

@@ -19,8 +19,8 @@ from zoo.backbones import STRUCTURE_BACKBONES, residue_tokens
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.message_passing import dgl_problem
 from zoo.backbones.residue_tokens import ResidueTokenizer
-from zoo.create import create_model
 from zoo.fusion import FUSIONS
+from zoo.models.create import create_model
 from zoo.proteins.build_graph import GraphSpec
 from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Ligand, Protein

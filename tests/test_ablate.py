@@ -14,9 +14,10 @@ from tests.training import runs
 from tests.verbs import call
 from zoo.ablation.rows import ROWS, SET_BY_CELLS, Cell, cells
 from zoo.backbones import STRUCTURE_BACKBONES
-from zoo.config import Config
-from zoo.create import build_model
 from zoo.fusion import FUSIONS
+from zoo.models.blueprint import resolve
+from zoo.models.create import build_model
+from zoo.settings.config import Config
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_table_has_every_fusion_and_every_graph_network() -> None:
 @pytest.mark.parametrize("cell", cells(None, None), ids=lambda cell: cell.name)
 def test_every_cell_is_a_model(cell: Cell, place: Path) -> None:
     base = Config.from_dict(yaml.safe_load((place / "base.yaml").read_text()))
-    model = build_model(cell.config(base))
+    model = build_model(resolve(cell.config(base)))
     assert (model.seq is None) == (cell.row == "structure")
     assert (model.struct is None) == (cell.row == "sequence")
     assert (model.side is not None) == cell.row.endswith("side")
@@ -105,7 +106,7 @@ def test_a_cell_of_another_process_is_left_to_it(
 ) -> None:
     with FileLock(tmp_path / "serial_schnet.lock"):
         done = ablate(capsys, place, tmp_path, "--row", "serial", "--struct", "schnet")
-    assert done.code == 2 and "serial_schnet: another process is at it" in done.err
+    assert done.code == 2 and "serial_schnet: another process is working on it" in done.err
     assert not (tmp_path / "serial_schnet").exists()
 
 

@@ -7,14 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from tests.tasks.test_store import sample
+from tests.data.test_store import sample
 from tests.verbs import call
-from zoo.metrics.floor import predict_all, rounds
+from zoo.data.preparing import index_record
+from zoo.data.rounds import rounds
+from zoo.data.samples import Sample
+from zoo.data.store import Store, pack
+from zoo.errors import DataError
+from zoo.metrics.floor import predict_all
 from zoo.metrics.weibull import WeibullAFT
 from zoo.proteins.protein import from_sequence
-from zoo.tasks.preparing import index_record
-from zoo.tasks.samples import DataError, Sample, Target
-from zoo.tasks.store import Store, pack
+from zoo.tasks import Target
 
 LABEL = Target("label", "binary", "residue")
 

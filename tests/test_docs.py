@@ -1,14 +1,16 @@
-"""The documents: their links, commands and code hold, and the site has all that is registered."""
+"""The documents: links, commands, paths and code hold, and the site has all that is registered."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import inspect
 import os
 import re
 import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -18,40 +20,62 @@ import zoo
 from tests.conftest import REPOSITORY
 from tests.verbs import call
 from zoo.__main__ import VERBS
+from zoo.data.layouts import LAYOUTS
 from zoo.fusion import FUSIONS
+from zoo.settings.config import config_names
 from zoo.tasks import TASKS
-from zoo.tasks.samples import LAYOUTS
 
 DOCS = REPOSITORY / "docs"
-WRITTEN = [*sorted(DOCS.glob("*.md")), *REPOSITORY.glob("*.md"), REPOSITORY / "notebooks/README.md"]
+PAGES = sorted(DOCS.rglob("*.md"))
+WRITTEN = [*PAGES, *sorted(REPOSITORY.glob("*.md")), REPOSITORY / "notebooks/README.md"]
+PROSE = [path for path in WRITTEN if path.name != "CHANGELOG.md"]
+WIDTH = 120
+COMMAND = re.compile(
+    r"^(?:ZOO_PLUGINS=\w+ )?(?:srun .*|torchrun .*)?(?:python )?-m (zoo|hpo)\.(\w+)(.*)"
+)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
 
 
 @pytest.fixture(scope="module")
-def made() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("_pages", DOCS / "_pages.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["_pages"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def made() -> Iterator[ModuleType]:
+    sys.path.insert(0, str(DOCS))
+    yield importlib.import_module("_pages")
+    sys.path.remove(str(DOCS))
+
+
+def texts(made: ModuleType) -> dict[str, str]:
+    return {relative(path): path.read_text() for path in PROSE} | {
+        path: page.text for path, page in made.pages().items()
+    }
+
+
+def commands(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield the package, the verb and the words of each command of ours in a document."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.S)).replace("\\\n", " ")
+    for line in blocks.splitlines():
+        if found := COMMAND.match(re.sub(r" #.*|2>.*|&&.*", "", line)):
+            yield found[1], found[2], shlex.split(found[3])
 
 
 def test_whatever_is_registered_has_a_page(made: ModuleType) -> None:
     pages = made.pages()
     for name in zoo.list_backbones("structure"):
-        assert f"--struct {name} " in pages[f"backbones/{name}.md"].text
+        assert f"--struct {name} " in pages[f"reference/backbones/{name}.md"].text
     for name in TASKS:
         needs = [layout for layout in map(LAYOUTS.__getitem__, LAYOUTS) if layout.task == name]
-        assert pages[f"tasks/{name}.md"].text.count("Needs ") == len(needs)
+        assert pages[f"reference/tasks/{name}.md"].text.count("Needs ") == len(needs)
     for name in FUSIONS:
-        assert f"## {name}\n" in pages["fusions.md"].text
+        assert f"## {name}\n" in pages["reference/fusions.md"].text
     for verb in VERBS:
-        assert f"## zoo {verb}\n" in pages["verbs.md"].text
+        assert f"## zoo {verb}\n" in pages["reference/commands.md"].text
     for name in zoo.list_backbones("sequence"):
-        assert f"`{name}`" in pages["backbones/language_models.md"].text
+        assert f"`{name}`" in pages["reference/backbones/language_models.md"].text
 
 
-def test_every_argument_of_a_graph_network_is_told_of(made: ModuleType) -> None:
+def test_every_argument_of_a_graph_network_is_described(made: ModuleType) -> None:
     for name in zoo.list_backbones("structure"):
         rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", made.network(name), re.M)
         assert rows and all(about.strip() for _, about in rows), name
@@ -63,48 +87,106 @@ def test_the_readme_has_the_table_of_the_registries() -> None:
     assert readme["renewed"](text) == text  # else: python docs/_readme.py
 
 
-def texts(made: ModuleType) -> dict[str, str]:
-    return {path.name: path.read_text() for path in WRITTEN} | {
-        path: page.text for path, page in made.pages().items()
-    }
+def test_every_page_begins_with_who_needs_it(made: ModuleType) -> None:
+    for path, text in texts(made).items():
+        if path.startswith(("docs/", "tutorials/", "reference/")):
+            title, _, opening, *_ = text.splitlines()
+            assert title.startswith("# ") and opening.startswith(made.WHO), path
+
+
+@pytest.mark.parametrize("path", PROSE, ids=relative)
+def test_lines_of_prose_are_short(path: Path) -> None:
+    prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.S).splitlines()
+    assert not [line for line in prose if len(line) > WIDTH and not line.startswith("|")]
 
 
 def test_every_command_has_valid_options(
     made: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen: dict[str, str] = {}
+    helps: dict[str, str] = {}
     for where, text in texts(made).items():
-        blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
-        for line in "\n".join(blocks).replace("\\\n", " ").splitlines():
-            found = re.match(r"(?:srun )?python -m zoo\.(\w+) (.*)", line.split(" #")[0])
-            if not found:
-                continue
-            verb, rest = found[1], re.sub(r"2>.*|&&.*", "", found[2])
-            if verb not in seen:
+        for package, verb, words in commands(text):
+            if package == "zoo" and verb not in helps:
                 assert verb in VERBS, (where, verb)
-                seen[verb] = call(capsys, verb, "--help").out
-            for word in shlex.split(rest):
-                assert not word.startswith("--") or word in seen[verb], (where, verb, word)
-    assert len(seen) > 10
+                helps[verb] = call(capsys, verb, "--help").out
+            valid = helps[verb] if package == "zoo" else _options(verb)
+            for word in words:
+                assert not word.startswith("--") or word in valid, (where, verb, word)
+    assert len(helps) > 10
+
+
+def _options(module: str) -> str:
+    """Return the options of a program of the search, from its function's signature."""
+    found = importlib.import_module(f"hpo.{module}")
+    names = inspect.signature(getattr(found, module)).parameters
+    return " ".join("--" + name.rstrip("_").replace("_", "-") for name in names)
+
+
+def test_only_configs_that_are_shipped_are_named(made: ModuleType) -> None:
+    named = re.compile(rf"\b(?:{'|'.join(TASKS)})_(?:esm2|plm)_\w+")
+    for where, text in texts(made).items():
+        assert {*named.findall(text)} <= {*config_names()}, where
 
 
 def test_links_between_documents_lead_somewhere() -> None:
     for path in WRITTEN:
-        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
-            assert "://" in link or (path.parent / link).exists(), (path.name, link)
+        for link, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text()):
+            if "://" in link or link.startswith("reference/") or "/reference/" in link:
+                continue  # of other sites, and generated pages, which the site's build checks
+            target = path.parent / link if link else path
+            assert target.exists(), (path.name, link)
+            assert not anchor or anchor in _anchors(target), (path.name, link, anchor)
+
+
+def _anchors(path: Path) -> set[str]:
+    """Return what a document's headings are called in a link."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PROSE, ids=relative)
+def test_every_file_that_is_named_exists(path: Path) -> None:
+    folders = r"(?:zoo|hpo|docs|tests|benchmarks|results|notebooks|zoo_configs)"
+    for name in re.findall(rf"[`\s]({folders}/[\w./*-]*\w)", path.read_text()):
+        assert list(REPOSITORY.glob(name)), name
+
+
+def test_the_picture_of_the_architecture_has_every_room() -> None:
+    sys.path.insert(0, str(DOCS))
+    try:
+        pictures = importlib.import_module("_pictures")
+    finally:
+        sys.path.remove(str(DOCS))
+    drawn = {name for row in pictures.ROOMS for name, _ in row}
+    rooms = {path.parent.name for path in (REPOSITORY / "zoo").glob("*/__init__.py")}
+    assert drawn == rooms | {"verbs", "hpo"}
+    assert all(f"`{room}/`" in (DOCS / "architecture.md").read_text() for room in rooms)
 
 
 CODE = [
-    (path.name, code)
-    for path in sorted(DOCS.glob("*.md"))
+    (relative(path), code)
+    for path in PAGES
     for code in re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
 ]
 
 
+@pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
 @pytest.mark.parametrize("code", [c for _, c in CODE], ids=[name for name, _ in CODE])
 def test_python_blocks_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     exec(code.replace("zoo/examples", str(REPOSITORY / "zoo/examples")), {})
+
+
+@pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
+def test_the_example_of_building_gives_the_shapes_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    (code,) = (code for path, code in CODE if path == "docs/howto/build.md")
+    exec(code.replace("zoo/examples", str(REPOSITORY / "zoo/examples")), names)
+    assert names["features"].shape == (70, 420) and names["logits"].shape == (70, 1)
+    assert "(2, 1) torch.Size([4, 140, 140])" in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -117,4 +199,4 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
     )  # fmt: skip
     assert done.returncode == 0 and not done.stderr.strip(), done.stderr[-3000:]
-    assert "arXiv:2203.06125" in (tmp_path / "site/backbones/gearnet.html").read_text()
+    assert "arXiv:2203.06125" in (tmp_path / "site/reference/backbones/gearnet.html").read_text()

@@ -17,7 +17,7 @@ import torch
 
 import zoo
 from tests.verbs import call
-from zoo import embedding, inputs
+from zoo.prediction import embedding, inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
 FASTA = ">p1 first\nMKTAYIAKQR\nQISFVKSHF\n>p2\nACDEFGHIKLMNPQRSTVWY\n>p3\nmstnpkpqrkt\n"
@@ -105,7 +105,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     monkeypatch.setattr(embedding, "embed_batch", interrupting)
     first = call(capsys, "embed", structures, *options, "--out", parts)
     assert first.code == 130
-    assert "the same command goes on" in first.err
+    assert "the same command continues" in first.err
     second = call(capsys, "embed", structures, *options, "--out", parts, "--json")
     assert json.loads(second.out) | {"out": ""} == {
         "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False,
@@ -235,7 +235,7 @@ def test_something_else_than_hdf5_is_not_overwritten(capsys, tmp_path, fasta):
 def test_no_input_is_an_error(capsys, tmp_path):
     done = call(capsys, "embed", tmp_path / "*.pdb", *PLAIN, "--out", tmp_path / "f.h5")
     assert done.code == 4
-    assert "matching pattern" in done.err
+    assert "pattern that matches" in done.err
 
 
 def test_batches_stay_within_the_budget_and_keep_everything():

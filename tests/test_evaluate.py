@@ -18,18 +18,20 @@ import zoo
 from tests import shelf
 from tests.metrics.samples import sample
 from tests.verbs import call
-from zoo.checkpoint import load_model
-from zoo.errors import ConfigError
+from zoo.data.preparing import STORE, index_record, write_manifest
+from zoo.data.rounds import Round, rounds
+from zoo.data.samples import Sample
+from zoo.data.store import Store, pack
+from zoo.errors import ConfigError, DataError
 from zoo.metrics.binary import best_threshold
-from zoo.metrics.floor import Round, rounds
 from zoo.metrics.predictions import Predictions, read_predictions
+from zoo.models.checkpoint import load_model
+from zoo.models.inference import predict_logits
+from zoo.models.runs import FACTS, read_run
 from zoo.prediction.evaluation import Settings, evaluate_run
 from zoo.prediction.held_out import labelled
-from zoo.prediction.inference import predict_logits
-from zoo.runs import FACTS, read_run, write_json
-from zoo.tasks.preparing import STORE, index_record, write_manifest
-from zoo.tasks.samples import DataError, Sample, Target
-from zoo.tasks.store import Store, pack
+from zoo.system.files import write_json
+from zoo.tasks import Target
 
 SITE = Target("site", "binary", "residue")
 TARGETS = {

@@ -12,13 +12,13 @@ import torch
 
 from tests import shelf
 from tests.verbs import call
-from zoo.checkpoint import save_model
 from zoo.errors import ConfigError
 from zoo.explanation.attribution import attribute
 from zoo.explanation.exchanges import look, reduced
 from zoo.fusion import FUSIONS
+from zoo.models.checkpoint import save_model
 from zoo.proteins.structure import read_structure
-from zoo.tasks.samples import Target
+from zoo.tasks import Target
 
 EXAMPLE = "zoo/examples/1a8o.cif.gz"
 TARGETS = {"ppbs": Target("binding_site", "binary", "residue"),
@@ -80,7 +80,7 @@ def test_attention_is_reduced_to_what_is_heard_and_what_crosses() -> None:
 @pytest.mark.parametrize("fusion", [name for name in FUSIONS if name not in WEIGHING])
 def test_a_fusion_that_weighs_nothing_says_so(plm: str, fusion: str) -> None:
     model = trained(plm, fusion)
-    with pytest.raises(ConfigError, match="weighs nothing"):
+    with pytest.raises(ConfigError, match="has no gates or attention"):
         look(model, shelf.ordinary(12), model.batch([shelf.ordinary(12)]))
 
 

@@ -1,4 +1,4 @@
-"""Heavy libraries are imported in few files, and imports between our own parts go one way."""
+"""Heavy libraries are imported in few files, and imports between rooms go one way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests import house
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / "zoo").rglob("*.py"))
@@ -23,47 +25,36 @@ ALLOWED = {
         "zoo/proteins/files/aligned.py", "zoo/proteins/files/components.py",
         "zoo/proteins/files/mmcif.py",
         "zoo/proteins/files/placing.py", "zoo/proteins/files/scores.py",
-        "zoo/proteins/files/to_gemmi.py", "zoo/tasks/similarity.py",
+        "zoo/proteins/files/to_gemmi.py", "zoo/data/similarity.py",
     },
-    "rdkit": {"zoo/tasks/reading/ligands.py"},
+    "rdkit": {"zoo/data/reading/ligands.py"},
     "lmdb": {
-        "zoo/tasks/reading/atom3d.py", "zoo/tasks/reading/lmdb_walk.py", "zoo/tasks/store.py",
+        "zoo/data/reading/atom3d.py", "zoo/data/reading/lmdb_walk.py", "zoo/data/store.py",
     },
-    "tmtools": {"zoo/tasks/reading/quality.py", "zoo/tasks/folds.py"},
+    "tmtools": {"zoo/data/reading/quality.py", "zoo/data/folds.py"},
     "lifelines": {"zoo/metrics/survival.py"},
     "lightning": {
         "zoo/training/callbacks.py", "zoo/training/data.py", "zoo/training/engine.py",
-        "zoo/training/module.py",
+        "zoo/training/curves.py", "zoo/training/module.py",
     },
-    "optuna": set(),  # of hpo/, which nothing in zoo/ knows
-    "hpo": set(),
-    "peft": {"zoo/tuning.py"},
+    "optuna": set(),  # of hpo/
+    "hpo": {"zoo/search.py"},
+    "peft": {"zoo/models/tuning.py"},
     "captum": {"zoo/explanation/attribution.py"},
     "matplotlib": {
         "zoo/explanation/drawing.py",
-        "zoo/page.py",
+        "zoo/reporting/page.py",
         "zoo/reporting/drawing.py",
         "zoo/training/curves.py",
     },
-    "h5py": {"zoo/tasks/reading/ieconv.py", "zoo/embedding.py"},
+    "h5py": {"zoo/data/reading/ieconv.py", "zoo/prediction/embedding.py"},
 }  # fmt: skip
-#: Arrow of imports: a part may import parts of its own level or below.
-LEVELS = {
-    "zoo.errors": 0,
-    "zoo.plugins": 0,
-    "zoo.pretrained": 0,
-    "zoo.registry": 0,
-    "zoo.safe_yaml": 0,
-    "zoo.proteins": 1,
-    "zoo.backbones": 2,
-    "zoo.fusion": 2,
-    "zoo.heads": 3,
-    "zoo.model": 3,
-    "zoo.tasks": 3,
-    "zoo.config": 3,
-}
-#: Everything else: how models are made and saved, training, and the verbs.
-OUTERMOST = 4
+#: The rooms from the bottom up: each imports only those before it, wherever in a file.
+ORDER = (
+    "zoo.errors", "system", "settings", "proteins", "pretrained", "examples", "tasks", "backbones",
+    "fusion", "models", "data", "states", "metrics", "training", "prediction", "explanation",
+    "reporting", "ablation", "pretraining", "command", "hpo", "verbs", "zoo.__main__",
+)  # fmt: skip
 
 
 def imported(path: Path) -> set[str]:
@@ -76,11 +67,6 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
-
-
-def level(name: str) -> int:
-    found = [depth for part, depth in LEVELS.items() if f"{name}.".startswith(part + ".")]
-    return found[0] if found else OUTERMOST
 
 
 def module_name(path: Path) -> str:
@@ -97,28 +83,28 @@ def test_a_heavy_library_is_imported_in_named_files_only(library: str) -> None:
     assert users == ALLOWED[library]
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_name)
-def test_imports_never_point_back(path: Path) -> None:
-    name = module_name(path)
-    if name == "zoo.__init__":
-        return
-    ours = {found for found in imported(path) if found.split(".")[0] == "zoo"}
-    # `if TYPE_CHECKING` imports cost nothing and are the one way to name what is built above.
-    typed = {
-        found
+@pytest.mark.parametrize("one", ORDER)
+def test_imports_never_point_back(one: str) -> None:
+    allowed = {*ORDER[: ORDER.index(one)], "zoo"}
+    back = {other: by for other, by in house.arrows().get(one, {}).items() if other not in allowed}
+    assert back == {}
+
+
+def test_every_room_has_its_place() -> None:
+    assert {house.room(name) for name in house.modules()} == {*ORDER, "zoo"}
+
+
+def test_the_library_knows_no_terminal() -> None:
+    library = ORDER[: ORDER.index("command")]
+    assert not {one for one in library if {"command", "verbs"} & house.arrows().get(one, {}).keys()}
+    printing = [
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        if house.room(module_name(path).removesuffix(".__init__")) in library
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for part in node.body
-        if isinstance(part, ast.ImportFrom)
-        for found in (f"{part.module}.{alias.name}" for alias in part.names)
-    }
-    back = {found for found in ours - typed if level(found) > level(name)}
-    assert back == set()
-
-
-def test_the_levels_name_parts_that_exist() -> None:
-    modules = {module_name(path).removesuffix(".__init__") for path in FILES}
-    assert set(LEVELS) <= modules
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("print", "Console")
+    ]
+    assert printing == []
 
 
 def test_nothing_is_unpickled() -> None:
@@ -139,10 +125,10 @@ def test_importing_the_package_is_cheap() -> None:
 
 
 def test_importing_the_core_loads_no_language_model_library() -> None:
-    modules = loaded_after("import zoo.model, zoo.fusion, zoo.backbones, zoo.proteins.graph")
+    modules = loaded_after("import zoo.models.model, zoo.fusion.base, zoo.proteins.graph")
     assert not {"transformers", "gemmi", "lightning", "optuna"} & modules
 
 
 def test_listing_what_there_is_loads_nothing_heavy() -> None:
-    modules = loaded_after("from zoo.list import catalogue; catalogue()")
+    modules = loaded_after("from zoo.models.catalogue import catalogue; catalogue()")
     assert not {"torch", "transformers", "dgl", "gemmi", "numpy", "httpx"} & modules

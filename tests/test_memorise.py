@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from tests import shelf
-from zoo.create import create_model
+from zoo.models.create import create_model
 from zoo.tasks import TASKS
 
 PROTEINS = [shelf.ordinary(12 + 2 * i, seed=i) for i in range(3)]
@@ -21,8 +21,8 @@ def test_a_handful_of_proteins_is_memorised(task: str, write_back: str) -> None:
     )
     batch = model.batch(PROTEINS)
     generator = torch.Generator().manual_seed(0)
-    rows = batch.graph.total_nodes if TASKS[task].level == "residue" else len(PROTEINS)
-    target = torch.randint(0, 2, (rows, TASKS[task].outputs), generator=generator).float()
+    rows = batch.graph.total_nodes if TASKS[task].target.level == "residue" else len(PROTEINS)
+    target = torch.randint(0, 2, (rows, TASKS[task].target.outputs), generator=generator).float()
     hidden = model.tap(batch) if write_back == "side" else None
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=2e-3)
     for _ in range(150):

@@ -14,7 +14,7 @@ from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.message_passing import use_engine
 from zoo.fusion import FUSIONS
-from zoo.model import FusedModel
+from zoo.models.model import FusedModel
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.protein import Protein
 

@@ -16,16 +16,17 @@ import torch
 
 from tests import shelf
 from tests.verbs import call
-from zoo import inputs
-from zoo.checkpoint import load_model, save_model
-from zoo.model import FusedModel
-from zoo.prediction import headroom
+from zoo.models import headroom
+from zoo.models.checkpoint import load_model, save_model
+from zoo.models.model import FusedModel
+from zoo.models.outputs import activate
+from zoo.models.runs import CALIBRATION, FACTS
+from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
-from zoo.prediction.outputs import activate
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
-from zoo.runs import CALIBRATION, FACTS
-from zoo.tasks.samples import Target
+from zoo.system.memory import check_fits
+from zoo.tasks import Target
 
 TARGETS = {
     "binary": Target("site", "binary", "residue"),
@@ -314,7 +315,7 @@ def test_a_bad_file_is_told_and_the_others_are_done(capsys, tmp_path, structures
     assert reasons == outcome["failed"]
     text = "\n".join(reasons.values())
     assert all(part in text for part in ("b2.pdb", "HTML", "is empty", "cut off", "no coordinates"))
-    assert "m?ller.pdb: has bytes in its path that are no character; rename it" in text
+    assert "m?ller.pdb: has bytes in its path that are not characters; rename it" in text
     (structures / "b2.pdb").write_bytes((structures / "b.pdb").read_bytes())
     again = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
                  "--json")  # fmt: skip
@@ -336,11 +337,13 @@ def test_a_protein_that_memory_cannot_hold_is_told_beforehand(
 ):
     model = saved(tmp_path / "m", "binary", "esm2_8m", weights="random")
     monkeypatch.setattr(headroom, "ALWAYS_FITS", 26)
-    monkeypatch.setattr(headroom, "free_memory", lambda: 1000)
+    monkeypatch.setattr(
+        headroom, "check_fits", lambda what, need, advice: check_fits(what, 1e18, advice)
+    )
     done = call(capsys, "predict", structures, "--model", model, "--out", tmp_path / "o")
     assert done.code == 1
     assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES) - {"b"}
-    assert "b: 30 residues need about 0.00 GB of memory, and 0.00 GB are free" in done.err
+    assert "A batch of 30 residues (b) needs about 1000000000.00 GB of memory" in done.err
     assert "What helps" in done.err and "sequence.dtype=bfloat16" in done.err
     assert "RANDOM WEIGHTS" in done.err
 
@@ -403,7 +406,7 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(
     seen = interrupt_after(monkeypatch, 2)
     first = call(capsys, "predict", structures, *options, "--out", tmp_path / "parts")
     assert first.code == 130
-    assert "interrupted after 2 proteins of 5 inputs; the same command goes on" in first.err
+    assert "interrupted after 2 proteins of 5 inputs; the same command continues" in first.err
     assert not (tmp_path / "parts" / "predictions.csv").exists()
     second = call(capsys, "predict", structures, *options, "--out", tmp_path / "parts", "--json")
     assert second.code == 0, second.err
@@ -457,7 +460,7 @@ def test_a_damaged_journal_is_an_error(capsys, tmp_path, structures, runs):
     (tmp_path / "o" / "unfinished.jsonl").write_text("my notes\n")
     done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
     assert done.code == 2
-    assert "cannot be gone on with" in done.err
+    assert "cannot be continued" in done.err
 
 
 # ----------------------------------------------------------------------------------- structures
@@ -495,7 +498,7 @@ def test_structures_need_one_score_a_residue(capsys, tmp_path, structures, runs,
     done = call(capsys, "predict", structures, "--model", runs[kind], "--out", tmp_path / "o",
                 "--structures")  # fmt: skip
     assert done.code == 2
-    assert "one score a residue" in done.err and TARGETS[kind].name in done.err
+    assert "one score per residue" in done.err and TARGETS[kind].name in done.err
 
 
 # ---------------------------------------------------------------------------- inputs and models
@@ -570,9 +573,9 @@ def mixed(root: Path, plm: str) -> Path:
 @pytest.mark.parametrize(
     ("make", "cause"),
     [
-        (no_run, "is no trained model: it has neither run.json"),
+        (no_run, "is not a trained model: it has neither run.json"),
         (no_head, "has no head"),
-        (untrained, "built and never trained"),
+        (untrained, "built but never trained"),
         (unfinished, "training has not ended"),
         (mixed, "they are of different runs"),
     ],

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tasks.benchmarks import write_container
+from tests.data.benchmarks import write_container
 from tests.verbs import call
-from zoo.tasks import preparing, table
-from zoo.tasks.layouts import LAYOUTS
-from zoo.tasks.store import Store
+from zoo.data import preparing
+from zoo.data.layouts import LAYOUTS, table
+from zoo.data.store import Store
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
@@ -91,7 +91,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(capsys, labels, tmp_path, 
     monkeypatch.setattr(table.TableLayout, "read", interrupting)
     first = prepare(capsys, labels, "--out", tmp_path / "parts")
     assert first.code == 130
-    assert "the same command goes on" in first.err
+    assert "the same command continues" in first.err
     second = prepare(capsys, labels, "--out", tmp_path / "parts", "--json")
     assert len(names) == len(set(names)) == 30
     same = {"out": ""}
@@ -187,5 +187,5 @@ def test_pickled_records_are_refused_unless_asked_for(capsys, tmp_path):
     assert "can run code" in refused.err
     assert "--allow-pickle" in refused.err
     allowed = call(capsys, "prepare", "lba", *options, "--allow-pickle")
-    assert "Not one sample" in allowed.err
+    assert "No sample could be prepared" in allowed.err
     assert "1 listed, 0 prepared, 1 dropped" in allowed.out  # its one record is no pickle

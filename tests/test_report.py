@@ -18,9 +18,9 @@ from tests.verbs import call
 from zoo.errors import ConfigError
 from zoo.evaluate import evaluate
 from zoo.metrics.predictions import Predictions
+from zoo.models.runs import read_run
 from zoo.reporting import viewer
 from zoo.reporting.proteins import by_identity, by_length, chosen, nearest_identity, score_each
-from zoo.runs import read_run
 
 Capture = pytest.CaptureFixture[str]
 Runs = dict[str, Path]
@@ -55,7 +55,7 @@ def test_a_page_of_every_kind_of_target(
     text = page.read_text()
     assert "Worst cases" in text
     for one in TARGETS[kind]:
-        assert f"{one.name}: by kinship" in text if kind == "two" else "By kinship" in text
+        assert f"{one.name}: by identity" in text if kind == "two" else "By identity" in text
     assert ("Calibration" in text) == (kind != "regression")
     assert not re.search(r'(src|href)="http', text)  # nothing is fetched
     (target, *_) = TARGETS[kind]
@@ -90,7 +90,7 @@ def test_another_run_stands_beside_it(capsys: Capture, runs: Runs, tmp_path: Pat
     (other / "predictions.csv").write_text("\n".join([head, *map(",".join, cells)]))
     page = tmp_path / "page.html"
     assert call(capsys, "report", run, "--beside", other, "--out", page).code == 0
-    _, _, section = page.read_text().partition("beside other runs")
+    _, _, section = page.read_text().partition("compared with other runs")
     _, mine, theirs = section.split("<tr>")[1:4]
     assert "binary" in mine and "shuffled" in theirs
     assert re.search(r"[+-]0\.\d+ \(", theirs) and not re.search(r"[+-]0\.\d+ \(", mine)

@@ -22,15 +22,16 @@ import torch
 import zoo
 from tests import shelf
 from tests.conftest import REPOSITORY
-from tests.tasks.benchmarks import backbone, ieconv_fields, write_container, write_hdf5
+from tests.data.benchmarks import backbone, ieconv_fields, write_container, write_hdf5
 from zoo.backbones.plm import resolve
-from zoo.config import load_config
+from zoo.data.layouts.base import find_layout
+from zoo.data.reading.ieconv import read_ieconv
+from zoo.data.samples import DroppedSample
 from zoo.errors import ZooError
+from zoo.models.runs import read_run
 from zoo.prediction.ensemble import load_ensemble
 from zoo.proteins.files.unpack import RATIO, gunzip
-from zoo.runs import read_run
-from zoo.tasks.reading.ieconv import read_ieconv
-from zoo.tasks.samples import DroppedSample, find_layout
+from zoo.settings.config import load_config
 from zoo.training.callbacks import read_checkpoint
 
 SOURCES = [p for part in ("zoo", "hpo") for p in sorted((REPOSITORY / part).rglob("*.py"))]
@@ -154,7 +155,7 @@ def test_settings_nested_without_end_are_damaged(tmp_path: Path, name: str) -> N
 def limited(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run Python with 1 GB of memory beside what importing torch takes."""
     start = (
-        "import resource, sys, zoo, zoo.model, zoo.tasks.reading.ieconv\n"
+        "import resource, sys, zoo, zoo.models.model, zoo.data.reading.ieconv\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 10**9, used + 10**9))\n"
     )
@@ -197,7 +198,7 @@ def test_gzip_files_are_read_whole() -> None:
             gunzip(damaged)
 
 
-YAML = ("safe_dump", "SafeLoader", "YAMLError")  # reading goes through zoo.safe_yaml
+YAML = ("safe_dump", "SafeLoader", "YAMLError")  # reading goes through zoo.settings.safe_yaml
 
 
 def calls(path: Path) -> list[ast.Call]:

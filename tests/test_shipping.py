@@ -18,8 +18,8 @@ from tests.conftest import REPOSITORY
 from tests.training import runs
 from tests.verbs import call
 from zoo import pretrained
-from zoo.tasks.preparing import contents
-from zoo.tasks.samples import find_layout
+from zoo.data.layouts.base import find_layout
+from zoo.data.preparing import contents
 from zoo.training.fitting import train
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tasks.structures import write_pdb
+from tests.data.structures import write_pdb
 from tests.verbs import call
-from zoo.splitting import allot, by_time
-from zoo.tasks.samples import SPLITS
-from zoo.tasks.table import TableLayout
+from zoo.data.layouts.table import TableLayout
+from zoo.data.samples import SPLITS
+from zoo.data.splitting import allot, by_time
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.fillers import fill, open_store, sequences
+from tests.states.fillers import fill, open_store, sequences
 from tests.verbs import call
-from zoo.training.shard import shard_paths
-from zoo.training.shards import Shards
+from zoo.states.shard import shard_paths
+from zoo.states.shards import Shards
 
 WANTED = sequences(12)
 LETTERS = "states/letters-f00d-float32-float32-*"
@@ -179,8 +179,8 @@ def test_a_dry_run_keeps_what_would_go(capsys, root):
     ("arguments", "expected"),
     [
         (("prune",), "--older-than DAYS"),
-        (("prune", "--dry-run"), "What is to go?"),
-        (("prune", "--all", "--damaged"), "--all leaves nothing to choose"),
+        (("prune", "--dry-run"), "Say what to remove"),
+        (("prune", "--all", "--damaged"), "--all removes everything"),
         (("ls", "--all"), "only goes with `prune`"),
         (("verify", "--model", "x"), "only goes with `prune`"),
         (("list",), "Valid: ls, prune, verify"),

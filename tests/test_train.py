@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from tests import shelf
 from tests.training import runs
 from tests.verbs import call
-from zoo.cli import INTERRUPTED
-from zoo.train import Lines
-from zoo.training import callbacks
+from zoo.command.cli import INTERRUPTED
+from zoo.system.listener import SILENT
+from zoo.training import callbacks, curves
+from zoo.training.running import Lines
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,12 +61,12 @@ def test_only_the_best_epoch_of_a_run_that_goes_on_has_a_star(
     job = runs.job(data, plm_folders["esm"], tmp_path / "run", tmp_path / "store")
     job.folder.mkdir()
     rows = [
-        {name: 0.0 for name in callbacks.COLUMNS} | {"epoch": epoch, "val_score": score}
+        {name: 0.0 for name in curves.COLUMNS} | {"epoch": epoch, "val_score": score}
         for epoch, score in enumerate([0.3, 0.2, 0.4])
     ]
     for count in (1, 2, 3):
-        callbacks.write_curves(job.folder / callbacks.CURVES, rows[:count])
-        Lines(job, "").epoch(rows[count - 1])  # of a process that has told none before
+        curves.write_curves(job.folder / curves.CURVES, rows[:count])
+        Lines(job, "", SILENT).epoch(rows[count - 1])  # of a process that has told none before
     stars = ["*" in line for line in (job.folder / "train.log").read_text().splitlines()]
     assert stars == [True, False, True]
 
@@ -197,7 +198,7 @@ def test_a_target_without_values_is_refused_and_a_constant_told(
     capsys, store, config, tmp_path
 ) -> None:
     for name, value, code, said in (
-        ("none", float("nan"), 4, "no known value"), ("one", 1.0, 0, "one value only"),
+        ("none", float("nan"), 4, "no known value"), ("one", 1.0, 0, "only one value"),
     ):  # fmt: skip
         found = runs.samples(runs.BINDING)
         for sample in found:
@@ -272,7 +273,7 @@ def test_validation_samples_are_drawn_where_the_data_have_none(
 
 
 def test_the_test_split_is_never_read(capsys, store, data, config, tmp_path, monkeypatch) -> None:
-    from zoo.tasks.store import Store
+    from zoo.data.store import Store
 
     read: set[str] = set()
     get = Store.__getitem__
@@ -309,12 +310,12 @@ def test_a_signal_ends_it_after_the_step_with_a_checkpoint(
     process.send_signal(sent)
     text, _ = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED, text
-    assert "stopped; go on with" in text and "Traceback" not in text
+    assert "stopped; continue with" in text and "Traceback" not in text
     assert (out / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_torchrun_trains_in_two_processes(store, data, config, tmp_path) -> None:
-    """The command of docs/training.md; what is told is told once."""
+    """The command of docs/howto/training.md; what is told is told once."""
     out = tmp_path / "run"
     process = start(
         "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "-m", "zoo.train",

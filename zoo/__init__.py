@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "create_model": "zoo.create",
-    "list_backbones": "zoo.create",
-    "list_models": "zoo.create",
-    "load_model": "zoo.checkpoint",
-    "save_model": "zoo.checkpoint",
+    "create_model": "zoo.models.create",
+    "list_backbones": "zoo.models.create",
+    "list_models": "zoo.models.create",
+    "load_model": "zoo.models.checkpoint",
+    "save_model": "zoo.models.checkpoint",
     "read_proteins": "zoo.proteins.structure",
     "read_structure": "zoo.proteins.structure",
     "set_engine": "zoo.backbones.message_passing",
@@ -30,8 +30,8 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from zoo.backbones.message_passing import set_engine, use_engine
-    from zoo.checkpoint import load_model, save_model
-    from zoo.create import create_model, list_backbones, list_models
+    from zoo.models.checkpoint import load_model, save_model
+    from zoo.models.create import create_model, list_backbones, list_models
     from zoo.proteins.structure import read_proteins, read_structure
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""`zoo VERB`, the same as `python -m zoo.VERB`; a verb's module loads when it is called."""
+"""`zoo VERB`, the same as `python -m zoo.VERB`. Only the module of that verb is imported."""
 
 from __future__ import annotations
 
@@ -8,30 +8,44 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from zoo.cli import fail, guarded, run, together
+from zoo.command.cli import fail, guarded, run, together
 from zoo.errors import unknown
 
 COMPLETION = ("--install-completion", "--show-completion")
-VERBS = {
-    "build": "build a model from its parts and check it on a protein",
-    "inspect": "report what is in structure files",
-    "embed": "write features of proteins to a file",
-    "evaluate": "score a trained model, with intervals, beside trivial baselines",
-    "predict": "apply a trained model to new structures",
-    "explain": "show what a trained model went by, residue by residue",
-    "report": "write a page: scores, curves, worst cases, structures in colour",
-    "baseline": "score trivial baselines on prepared data",
-    "compare": "compare models on the same examples, with intervals",
-    "ablate": "fill a fair table: every fusion with every graph network",
-    "split": "split your own table into train, validation and test",
-    "prepare": "read a benchmark or your own labels once, and check them",
-    "store": "look at, check and shrink the store of hidden states",
-    "train": "train a model, or go on where a run was stopped",
-    "pretrain": "train a small language model on sequences of your own",
-    "list": "list what there is to choose from",
-    "download": "fetch language models ahead of time",
-    "doctor": "look at this machine",
+GROUPS = {
+    "Look": {
+        "list": "list the language models, graph networks, fusions, tasks and configs",
+        "inspect": "show the chains, breaks and missing atoms of structure files",
+        "doctor": "check Python, the libraries, the devices and the disk of this machine",
+    },
+    "Build": {
+        "build": "build a model from its parts and check it on a protein",
+        "download": "download language models ahead of time",
+    },
+    "Data": {
+        "prepare": "read a benchmark or your own labels once, and check the data",
+        "split": "split your own table into train, validation and test",
+        "baseline": "score trivial baselines on prepared data",
+    },
+    "Train": {
+        "train": "train a model, or continue a run that was stopped",
+        "evaluate": "score a trained model, with intervals, next to trivial baselines",
+        "compare": "compare models on the same examples, with intervals",
+        "report": "write an HTML page: scores, curves, worst cases, coloured structures",
+        "pretrain": "train a small language model on your own sequences",
+        "store": "list, check and shrink the store of hidden states",
+    },
+    "Use": {
+        "predict": "apply a trained model to new structures",
+        "embed": "write the features of proteins to an HDF5 file",
+        "explain": "show how residues and branches contribute to a prediction",
+    },
+    "Study": {
+        "search": "search for the best settings, with any number of workers",
+        "ablate": "compare every fusion with every graph network on the same data",
+    },
 }
+VERBS = {verb: about for verbs in GROUPS.values() for verb, about in verbs.items()}
 
 
 def main() -> None:
@@ -53,7 +67,7 @@ def main() -> None:
 
 
 def completing() -> Callable[..., object]:
-    """Return a program of all verbs, for the shell's tab key; it imports every one."""
+    """Return one program of all verbs, for tab completion in the shell; it imports every verb."""
     return partial(together({verb: _function(verb) for verb in VERBS}), prog_name="zoo")
 
 
@@ -64,10 +78,12 @@ def _function(verb: str) -> Callable[..., object]:
 
 
 def _print_verbs() -> None:
-    print("Usage: zoo VERB ... (or python -m zoo.VERB ...)\n")
-    for verb, about in VERBS.items():
-        print(f"  {verb:10} {about}")
-    print("\nzoo VERB --help tells a verb's options. Tab completion: zoo --install-completion")
+    print("Usage: zoo VERB ... (or python -m zoo.VERB ...)")
+    for title, verbs in GROUPS.items():
+        print(f"\n{title}")
+        for verb, about in verbs.items():
+            print(f"  {verb:10} {about}")
+    print("\nzoo VERB --help lists a verb's options. Tab completion: zoo --install-completion")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A fair table: every way to join the branches, with every graph network, on the same data."""
+"""`python -m zoo.ablate`: compare every fusion with every graph network on the same data."""
 
 from __future__ import annotations
 
@@ -9,53 +9,79 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from zoo.cli import console, err_console, run
+from zoo.command.cli import run
+from zoo.command.interrupts import asked_to_stop
+from zoo.command.options import names
+from zoo.command.say import note, say, show, terminal
 from zoo.errors import ConfigError
-from zoo.options import names
 
 
 def ablate(
     config: Annotated[
         str,
         typer.Argument(
-            help="Shipped config or YAML file: the settings.", autocompletion=names("config")
+            help="Settings of all cells: a shipped config or a YAML file.",
+            autocompletion=names("config"),
         ),
     ],
-    data: Annotated[Path, typer.Option(help="Prepared folder, or a benchmark's.")],
-    out: Annotated[Path, typer.Option(help="Folder of the table, to write or to go on with.")],
-    row: Annotated[list[str] | None, typer.Option(help="Only this row; may be repeated.")] = None,
+    data: Annotated[
+        Path, typer.Option(help="Folder of a benchmark, or one that zoo.prepare wrote.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for the models and the table; an unfinished one is continued."),
+    ],
+    row: Annotated[
+        list[str] | None,
+        typer.Option(help="Fusion row to fill, instead of all rows; may be repeated."),
+    ] = None,
     struct: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this graph network; may be repeated.", autocompletion=names("structure")
+            help="Graph network to use, instead of all; may be repeated.",
+            autocompletion=names("structure"),
         ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any config key: train.epochs=4.")
+        list[str] | None,
+        typer.Option("--set", help="Set a config key, e.g. train.epochs=4; may be repeated."),
     ] = None,
     size: Annotated[
-        list[str] | None, typer.Option(help="An argument of a graph network: egnn.hidden=64.")
+        list[str] | None,
+        typer.Option(
+            help="Set an argument of a graph network, e.g. egnn.hidden=64; may be repeated."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Models a cell; predictions are averaged.")] = 3,
-    bootstrap: Annotated[int, typer.Option(min=1, help="Resamples.")] = 1000,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, help="Models to train for each cell; their predictions are averaged."),
+    ] = 3,
+    bootstrap: Annotated[
+        int, typer.Option(min=1, help="Number of bootstrap resamples for the intervals.")
+    ] = 1000,
     store: Annotated[
-        Path | None, typer.Option(help="Folder of stored states and graphs; ZOO_STORE.")
+        Path | None,
+        typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
     ] = None,
     only_table: Annotated[
-        bool, typer.Option("--only-table", help="Train nothing: tell what is there.")
+        bool,
+        typer.Option(
+            "--only-table", help="Train nothing; show the table of the cells that are scored."
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Train and score each cell, and compare it with serial fusion on the same proteins.
+    """Train and score every fusion with every graph network, and compare each with serial fusion.
 
-    Stop it with Ctrl-C: the same command goes on. Several at once share the cells among them.
+    Ctrl-C stops it; the same command continues. Several processes that run the same command at
+    once share the cells of the table among them.
 
-    Example: python -m zoo.ablate ppbs_plm_mini_gvp_local --data PPBS --out ablation/ppbs
+    Example: python -m zoo.ablate ppbs_plm_mini_gearnet_local --data PPBS --out ablation/ppbs
     """
     from zoo.ablation.rows import cells, check_shared, check_sizes
     from zoo.ablation.running import Plan, fill
     from zoo.ablation.table import tabulate
-    from zoo.config import load_config
+    from zoo.settings.config import load_config
 
     check_shared(set_ or [])
     base = load_config(config).with_values(set_ or [])
@@ -65,42 +91,43 @@ def ablate(
     check_sizes(size or [])
     plan = Plan(base, data, out, seeds, size or [], store, bootstrap)
     if not only_table:
-        elsewhere = fill(plan, wanted, lambda cell: err_console.rule(cell.name))
+        with asked_to_stop() as asked:
+            elsewhere = fill(plan, wanted, terminal(asked))
         for cell in elsewhere:
-            err_console.print(f"{cell.name}: another process is at it", highlight=False)
+            note(f"{cell.name}: another process is working on it")
     rows = tabulate(plan, wanted)
     if not rows:
-        raise ConfigError(f"{out} has no scored cell yet; leave --only-table out to train them.")
+        raise ConfigError(f"{out} has no scored cell yet; run without --only-table to train them.")
     if json:
         print(jsonlib.dumps(rows, indent=2))
         return
     _show(rows)
     left = sum(not plan.done(cell) for cell in wanted)
     more = f"; {left} of {len(wanted)} cells are missing" if left else ""
-    console.print(f"wrote {out / 'table'}{more}", highlight=False, markup=False, soft_wrap=True)
+    say(f"wrote {out / 'table'}{more}")
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    """Print one table a target and subset."""
+    """Print one table for each target and subset."""
     from zoo.ablation.table import interval_text
 
-    console.print("95 % intervals over proteins or groups", highlight=False)
+    say("95 % intervals over proteins or groups")
     for target, subset in dict.fromkeys((one["target"], one["subset"]) for one in rows):
         mine = [one for one in rows if (one["target"], one["subset"]) == (target, subset)]
         metric = f"{mine[0]['metric'].replace('_', ' ')}, {mine[0]['better']} is better"
         title = f"\n{target}, {subset}, {mine[0]['n']} samples: {metric}"
-        console.print(title, highlight=False, style="bold")
+        say(title, style="bold")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("fusion", "network", "score", "to serial", "baseline"):
             table.add_column(name, no_wrap=True)
         for one in mine:
             told = (interval_text(one["score"]), interval_text(one["to serial"], "+"))
             table.add_row(one["row"], one["struct"], *told, _against(one))
-        console.print(table)
+        show(table)
 
 
 def _against(row: dict[str, Any]) -> str:
-    """Say whether a score is clear of the best trivial baseline's."""
+    """Return whether a score is better or worse than the best trivial baseline, "" if unknown."""
     floor = row["baseline"]
     if floor is None or None in (floor["low"], floor["high"]):
         return ""

@@ -1,4 +1,4 @@
-"""Score the trivial baselines on prepared data: the floor under every model."""
+"""`python -m zoo.baseline`: score trivial baselines, which every model should beat."""
 
 from __future__ import annotations
 
@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, progress, run
+from zoo.command.cli import run
+from zoo.command.say import progress, say, show
 
 if TYPE_CHECKING:
     from zoo.metrics.suite import Report
 
 
 def baseline(
-    data: Annotated[Path, typer.Argument(help="Folder that zoo.prepare wrote.")],
+    data: Annotated[Path, typer.Argument(help="Folder of prepared data, written by zoo.prepare.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for a run of each, to zoo.compare with.")
+        Path | None,
+        typer.Option(help="Folder for the predictions of each baseline, for use with zoo.compare."),
     ] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamples.", min=1)] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON, every subset too.")] = False,
+    bootstrap: Annotated[
+        int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random numbers that draw the resamples.")
+    ] = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the scores as JSON, those of every subset too.")
+    ] = False,
 ) -> None:
     """Fit every trivial baseline on the training data and score it on the test data.
 
@@ -42,24 +50,25 @@ def baseline(
 
 def _contents(data: Path) -> tuple[str, list[Any]]:
     """Return the task of a prepared folder and its targets."""
-    from zoo.tasks.preparing import read_manifest
-    from zoo.tasks.samples import DataError, Target
+    from zoo.data.preparing import read_manifest
+    from zoo.errors import DataError
+    from zoo.tasks import Target
 
     manifest = read_manifest(data)
     if not manifest.get("complete"):
-        raise DataError(f"{data} holds no prepared data. `python -m zoo.prepare` makes it.")
+        raise DataError(f"{data} holds no prepared data. Run `python -m zoo.prepare` first.")
     return manifest["task"], [*map(Target.from_dict, manifest["targets"])]
 
 
 def _score(
     data: Path, task: str, target: Any, out: Path | None, bootstrap: int, seed: int
 ) -> list[Report]:
+    from zoo.data.preparing import STORE
+    from zoo.data.store import Store
     from zoo.metrics.floor import predict_all
     from zoo.metrics.predictions import NAME, write_predictions
     from zoo.metrics.scannet import LENGTHS
     from zoo.metrics.suite import report
-    from zoo.tasks.preparing import STORE
-    from zoo.tasks.store import Store
 
     with Store(data / STORE) as store:
         predictions = predict_all(store, target)
@@ -77,7 +86,7 @@ def _score(
 
 
 def _named(scored: Report, first: str) -> Report:
-    """Give the first one its name: a report calls what it is about the model."""
+    """Rename the first baseline, which a report calls "model", to its own name."""
     import dataclasses
 
     parts = tuple(
@@ -92,15 +101,15 @@ def _show(reports: list[Report]) -> None:
 
     for scored in reports:
         pooled = [part for part in scored.parts if part.subset == "all"]
-        console.print(f"\n[bold]{scored.target}[/], test, {pooled[0].examples:,} known rows")
+        say(f"\n{scored.target}, test, {pooled[0].examples:,} known rows", style="bold")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("metric", "baseline", "value"):
             table.add_column(column)
         for metric in pooled[0].values:
             for row, part in enumerate(pooled):
                 table.add_row("" if row else metric, part.model, _cell(part.values.get(metric)))
-        console.print(table)
-        console.print("[dim]95 % bootstrap intervals over proteins or groups[/]")
+        show(table)
+        say("95 % bootstrap intervals over proteins or groups", style="dim")
 
 
 def _cell(found: Any) -> str:

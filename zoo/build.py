@@ -1,4 +1,4 @@
-"""Build a model, run it once on a real protein, and say what it is."""
+"""`python -m zoo.build`: build a model, run it once on a protein and print a summary."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import console, err_console, run
+from zoo.command.cli import run
+from zoo.command.options import ConfigName, FusionName, SeqName, StructName, TaskName
+from zoo.command.say import note, show, working
 from zoo.errors import ConfigError
-from zoo.options import ConfigName, FusionName, SeqName, StructName
 
 if TYPE_CHECKING:
-    from zoo.config import Config
+    from zoo.settings.config import Config
 
 
 def build(
@@ -22,28 +23,41 @@ def build(
     seq: SeqName = None,
     struct: StructName = None,
     fusion: FusionName = None,
-    task: Annotated[
-        str | None, typer.Option(help="Add a head: react, mqa, lba, ppbs, bce.")
+    task: TaskName = None,
+    fuse_after: Annotated[
+        str | None,
+        typer.Option(help="Pairs of layers that exchange, language model first: 11:1,22:2,33:3."),
     ] = None,
-    fuse_after: Annotated[str | None, typer.Option(help="Layer pairs: 11:1,22:2,33:3.")] = None,
-    write_back: Annotated[str | None, typer.Option(help="deep or side.")] = None,
-    weights: Annotated[str, typer.Option(help="auto, pretrained or random.")] = "auto",
+    write_back: Annotated[
+        str | None,
+        typer.Option(
+            help="How exchanges use the language model: deep (write into it) or side (only read)."
+        ),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Weights of the language model: auto, pretrained or random.")
+    ] = "auto",
     seed: Annotated[
-        int | None, typer.Option(help="Of all weights that are not pretrained.")
+        int | None, typer.Option(help="Seed of all weights that are not pretrained.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, dgl or torch.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Message-passing engine of the graph network: auto, dgl or torch.")
+    ] = "auto",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Any config key: section.key=value.")
+        list[str] | None,
+        typer.Option("--set", help="Set a config key, e.g. section.key=value; may be repeated."),
     ] = None,
     structure: Annotated[
-        Path | None, typer.Option(help="Protein to run on; a small one is shipped.")
+        Path | None,
+        typer.Option(help="Structure file to run the model on; default: a small shipped protein."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for config, weights and model card.")
+        Path | None,
+        typer.Option(help="Folder to save the model in: config, weights and model card."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Build a model from its parts' names, check it on a protein, print a summary.
+    """Build a model from the names of its parts, run it on a protein and print a summary.
 
     Example: python -m zoo.build --seq esm2_650m --struct gvp --fusion global
     """
@@ -53,26 +67,23 @@ def build(
         "fusion.after": None if fuse_after is None else parse_pairs(fuse_after),
     }  # fmt: skip
     wanted = _config(config, options, set_ or [])
-    with err_console.status("building ..."):
+    with working("building ..."):
         _build(wanted, engine, structure, out, json)
 
 
 def _config(base: str | None, options: Mapping[str, object], values: list[str]) -> Config:
     """Return the base config, then options, then --set values on top."""
-    from zoo.config import Config, load_config
+    from zoo.settings.config import Config, load_config
 
-    given = {key: value for key, value in options.items() if value is not None}
-    if "none" in (given.get("sequence.name"), given.get("structure.name")):
-        given.setdefault("fusion.name", "none")
     config = load_config(base) if base else Config()
-    return config.with_values([*(f"{key}={value}" for key, value in given.items()), *values])
+    return config.with_options(options).with_values(values)
 
 
 def parse_pairs(text: str) -> list[list[int]]:
     """Return the layer pairs of "11:1,22:2"; "" means no exchange.
 
     Raises:
-        ConfigError: if it is written in another way.
+        ConfigError: if the text has another form.
     """
     try:
         return [[int(layer) for layer in pair.split(":")] for pair in text.split(",") if pair]
@@ -86,15 +97,16 @@ def parse_pairs(text: str) -> list[list[int]]:
 def _build(
     config: Config, engine: str, structure: Path | None, out: Path | None, as_json: bool
 ) -> None:
-    from zoo import memory, summary
     from zoo.backbones.message_passing import engine_for, set_engine
-    from zoo.checkpoint import save_model
-    from zoo.create import build_model, check_names
     from zoo.examples import example
+    from zoo.models import memory, summary
+    from zoo.models.blueprint import resolve
+    from zoo.models.checkpoint import save_model
+    from zoo.models.create import build_model
 
-    check_names(config)
+    blueprint = resolve(config)
     set_engine(engine)
-    model = build_model(config)
+    model = build_model(blueprint)
     protein = example(structure)
     batch = model.batch([protein])
     trial = memory.trial(model, batch, len(protein))
@@ -104,10 +116,10 @@ def _build(
     if as_json:
         print(jsonlib.dumps(summary.as_dict(model, check, trial.memory), indent=2))
     else:
-        summary.show(console, model, check, trial.memory)
+        show(summary.panel(model, check, trial.memory))
     if out is not None:
         save_model(model, out)
-        err_console.print(f"wrote {out}")
+        note(f"wrote {out}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Models side by side on the same examples, with paired differences."""
+"""`python -m zoo.compare`: compare runs on the same examples, with paired differences."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from zoo.cli import console, progress, run
+from zoo.command.cli import run
+from zoo.command.say import progress, say, show
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -18,26 +19,38 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders with predictions.csv, or files.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Two or more folders with predictions.csv, or such files.")
+    ],
     metric: Annotated[
-        list[str] | None, typer.Option(help="Only this metric; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Metric to compare, instead of all metrics; may be repeated."),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which split.")] = "test",
-    bootstrap: Annotated[int, typer.Option(help="Resamples.", min=1)] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    split: Annotated[
+        str, typer.Option(help="Split to compare on: test, validation or train.")
+    ] = "test",
+    bootstrap: Annotated[
+        int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random numbers that draw the resamples.")
+    ] = 0,
     intersect: Annotated[
-        bool, typer.Option("--intersect", help="Compare on the examples that all runs have.")
+        bool,
+        typer.Option(
+            "--intersect", help="Compare only the examples that all runs have, instead of refusing."
+        ),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
-    """Compare runs: each metric with its interval, and the paired difference to the first run.
+    """Compare runs by each metric with its interval, and by the paired difference to the first.
 
     Example: python -m zoo.compare runs/gvp runs/egnn --metric average_precision
     """
     from zoo.metrics.comparison import align, compare_target
 
     if len(runs) < 2:
-        raise ConfigError("One run is nothing to compare; name two or more.")
+        raise ConfigError("One run cannot be compared with itself; name two or more.")
     found = []
     targets = align(load(runs), split, intersect)
     _check_metrics(metric, targets)
@@ -47,8 +60,8 @@ def compare(
             done(len(found))
     if not any(comparison.metrics for comparison in found):
         raise ConfigError(
-            "These predictions give no such metric: MCC needs validation predictions of every "
-            "run, means within groups need groups."
+            "These predictions do not allow this metric: MCC needs validation predictions of "
+            "every run, and means within groups need groups."
         )
     if json:
         print(jsonlib.dumps([comparison.to_dict() for comparison in found], indent=2))
@@ -58,7 +71,7 @@ def compare(
 
 
 def load(runs: list[Path]) -> dict[str, Any]:
-    """Return the predictions of every run, by its folder's name where that is unique."""
+    """Return the predictions of every run, named by its folder, or by its path if not unique."""
     from zoo.metrics.predictions import NAME, read_predictions
 
     folders = [path.parent if path.name == NAME else path for path in runs]
@@ -80,22 +93,20 @@ def _check_metrics(asked: list[str] | None, targets: list[dict[str, Any]]) -> No
 
 
 def _show(comparison: Comparison) -> None:
-    title = f"\n[bold]{escape(comparison.target)}[/], {escape(comparison.split)}: "
-    console.print(f"{title}{comparison.examples:,} rows in {comparison.clusters:,} groups")
+    title = f"\n{comparison.target}, {comparison.split}: "
+    say(f"{title}{comparison.examples:,} rows in {comparison.clusters:,} groups", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("run", overflow="fold")
     for column in ("value", "difference"):
         table.add_column(column, no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)
     for name, better, entries in comparison.metrics:
-        table.add_row(f"[bold]{name}[/]", f"[dim]{better} is better[/]", "", "")
+        table.add_row(Text(name, "bold"), Text(f"{better} is better", "dim"), "", "")
         for entry in entries:
             p = "" if entry.difference is None else _number(entry.difference.p)
-            table.add_row(
-                f"  {escape(entry.run)}", _cell(entry.value), _cell(entry.difference, "+"), p
-            )
-    console.print(table)
-    console.print("[dim]95 % intervals; differences to the first run, paired.[/]")
+            table.add_row(f"  {entry.run}", _cell(entry.value), _cell(entry.difference, "+"), p)
+    show(table)
+    say("95 % intervals; paired differences to the first run", style="dim")
 
 
 def _cell(found: Any, sign: str = "") -> str:

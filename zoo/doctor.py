@@ -1,4 +1,4 @@
-"""What this machine can do, and how to mend what it cannot."""
+"""`python -m zoo.doctor`: check this machine, and show how to fix what does not work."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from zoo.cli import console, run
+from zoo.command.cli import run
+from zoo.command.say import show
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: its state, and the fix where it is not well."""
+    """The result of one check: its state, and how to fix it if it is not "ok"."""
 
     what: str
     state: Literal["ok", "note", "broken"]
@@ -27,8 +28,10 @@ class Finding:
     fix: str = ""
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Look at Python, torch, DGL, devices, the hub's cache and the disk; exit 1 if one is broken.
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check Python, torch, DGL, devices, caches and the disk; exit with 1 if something is broken.
 
     Example: python -m zoo.doctor
     """
@@ -46,7 +49,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] 
 def _python() -> Finding:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if sys.version_info >= (3, 12):
-        return Finding("Python", "note", found, "3.11 is the last one with a DGL wheel")
+        return Finding("Python", "note", found, "3.11 is the last version with a DGL wheel")
     return Finding("Python", "ok", found)
 
 
@@ -64,13 +67,13 @@ def _dgl() -> Finding:
     if problem := dgl_problem():
         return Finding(
             "DGL", "note", f"not used: {problem}",
-            "none needed: the PyTorch engine gives the same numbers. For DGL: Python 3.11, "
+            "not needed: the PyTorch engine gives the same numbers. For DGL: Python 3.11, "
             "pip install dgl==1.1.3 packaging",
         )  # fmt: skip
     import dgl
     import torch
 
-    from zoo.devices import available
+    from zoo.system.devices import available
 
     engines = [f"{kind}: {engine_for(torch.zeros(1, device=kind))}" for kind in available()]
     return Finding("DGL", "ok", f"{dgl.__version__}; engine on {', '.join(engines)}")
@@ -79,7 +82,7 @@ def _dgl() -> Finding:
 def _devices() -> Finding:
     import torch
 
-    from zoo.devices import available
+    from zoo.system.devices import available
 
     gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     names = [f"{gpu.name} ({gpu.total_memory / 1e9:.0f} GB)" for gpu in gpus]
@@ -120,14 +123,14 @@ def _cache() -> Finding:
     if here:
         return Finding("hub cache", "ok", f"{HF_HUB_CACHE}: {', '.join(here)}")
     fix = "python -m zoo.download esm2_650m (on a machine with internet: --out DIR, then --seq DIR)"
-    return Finding("hub cache", "note", f"{HF_HUB_CACHE}: no known language model", fix)
+    return Finding("hub cache", "note", f"{HF_HUB_CACHE}: contains no known language model", fix)
 
 
 def _hub() -> Finding:
     from zoo.backbones.weights import hub_problem
 
     if problem := hub_problem():
-        return Finding("hub", "note", problem, "none needed offline; see hub cache")
+        return Finding("hub", "note", problem, "not needed for work offline; see hub cache")
     return Finding("hub", "ok", "reachable")
 
 
@@ -146,14 +149,17 @@ def _disk() -> Finding:
 
 def _show(findings: list[Finding]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     colours = {"ok": "green", "note": "yellow", "broken": "bold red"}
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
-        state = f"[{colours[finding.state]}]{finding.state}[/]"
-        text = finding.found + (f"\n[dim]fix: {finding.fix}[/]" if finding.fix else "")
+        state = Text(finding.state, colours[finding.state])
+        text = Text(finding.found)
+        if finding.fix:
+            text.append(f"\nfix: {finding.fix}", "dim")
         table.add_row(finding.what, state, text)
-    console.print(table)
+    show(table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Features of proteins into an HDF5 file."""
+"""`python -m zoo.embed`: write the features of proteins to an HDF5 file."""
 
 from __future__ import annotations
 
@@ -10,44 +10,60 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
+from zoo.command.cli import INTERRUPTED, run
+from zoo.command.interrupts import Interrupts
+from zoo.command.options import names
+from zoo.command.say import note, progress, say, warn, working
 from zoo.errors import ConfigError
-from zoo.options import names
 
 if TYPE_CHECKING:
-    from zoo.embedding import EmbeddingFile, Settings
-    from zoo.inputs import Outcome
-    from zoo.model import FusedModel
+    from zoo.models.model import FusedModel
+    from zoo.prediction.embedding import EmbeddingFile, Settings
+    from zoo.prediction.inputs import Outcome
     from zoo.proteins.protein import Protein
 
 
 def embed(
     inputs: Annotated[
-        list[str], typer.Argument(help="Structure or FASTA files, folders, globs, @lists.")
+        list[str],
+        typer.Argument(help="Structure or FASTA files, folders, globs, or @FILE: a list of paths."),
     ],
     model: Annotated[
         str,
         typer.Option(
-            help="Folder of a saved model, config, or language model.",
+            help="Saved model (name or folder), config, or language model.",
             autocompletion=names("model", "config", "sequence"),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="HDF5 file to write, or to go on with.")],
+    out: Annotated[Path, typer.Option(help="HDF5 file to write; an unfinished one is continued.")],
     layer: Annotated[
-        list[str] | None, typer.Option(help="fused, or a language model layer; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Features to write: fused, or a language model layer by number; may be repeated."
+        ),
     ] = None,
-    pool: Annotated[bool, typer.Option(help="Mean over residues.")] = False,
-    half: Annotated[bool, typer.Option(help="Store float16.")] = False,
+    pool: Annotated[
+        bool,
+        typer.Option(help="Write the mean over the residues, instead of a row for each residue."),
+    ] = False,
+    half: Annotated[
+        bool, typer.Option(help="Store the features as float16 instead of float32.")
+    ] = False,
     weights: Annotated[
-        str | None, typer.Option(help="pretrained or random, for a config or language model.")
+        str | None,
+        typer.Option(help="For a config or language model: pretrained or random weights."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens a batch, padding included.")] = 4096,
+    device: Annotated[
+        str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
+    tokens: Annotated[
+        int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
+    ] = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Write features of every protein to an HDF5 file, one group a name.
+    """Write the features of every protein to an HDF5 file, one group for each protein.
 
-    Interrupt it with Ctrl-C: the same command goes on where it stopped.
+    Ctrl-C stops it; the same command continues where it stopped.
 
     Example: python -m zoo.embed structures/ --model DIR --out features.h5
     """
@@ -59,12 +75,12 @@ def _embed(
     inputs: list[str], name: str, weights: str | None, out: Path, layers: list[str] | None,
     pool: bool, half: bool, device: str, tokens: int,
 ) -> Outcome:  # fmt: skip
-    with err_console.status("loading the model ..."):
-        from zoo import embedding
-        from zoo.devices import choose_device
-        from zoo.inputs import Outcome, batches, read_all, windows
-        from zoo.paths import find_inputs
-        from zoo.summary import RANDOM_WARNING
+    with working("loading the model ..."):
+        from zoo.models.summary import RANDOM_WARNING
+        from zoo.prediction import embedding
+        from zoo.prediction.inputs import Outcome, batches, read_all, windows
+        from zoo.prediction.paths import find_inputs
+        from zoo.system.devices import choose_device
 
         device = choose_device(device)
         files = find_inputs(inputs)
@@ -94,25 +110,25 @@ def _embed(
 
 
 def _open_model(name: str, weights: str | None) -> FusedModel:
-    from zoo.checkpoint import load_model
-    from zoo.config import config_names
-    from zoo.create import create_model
     from zoo.errors import RandomWeightsWarning
+    from zoo.models.checkpoint import load_model
+    from zoo.models.create import create_model
     from zoo.pretrained import folder_of
+    from zoo.settings.config import is_config
 
     if (folder_of(name) / "config.yaml").exists():
         if weights is not None:
-            raise ConfigError("--weights does not go with a saved model: its config says which.")
+            raise ConfigError("--weights is not for a saved model, which has weights of its own.")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RandomWeightsWarning)  # said in red by the caller
+            warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
             return load_model(name)
-    if name in config_names() or name.endswith((".yaml", ".yml")):
+    if is_config(name):
         return create_model(name, weights=weights)  # type: ignore[arg-type]
     return create_model(name, "none", weights=weights)  # type: ignore[arg-type]
 
 
 def _fresh(window: list[Protein], file: EmbeddingFile, outcome: Outcome) -> list[Protein]:
-    """Leave out what is in the file already."""
+    """Return the proteins that are not in the file yet; count the others as kept."""
     fresh = [protein for protein in window if not file.has(protein)]
     outcome.kept += len(window) - len(fresh)
     return fresh
@@ -121,8 +137,8 @@ def _fresh(window: list[Protein], file: EmbeddingFile, outcome: Outcome) -> list
 def _announce(
     model: FusedModel, settings: Settings, sample: list[Protein], files: int, out: Path
 ) -> None:
-    """Say how large the file will be, from the first window, and stop if the disk is too small."""
-    from zoo.embedding import bytes_a_residue
+    """Print the expected size of the file, and refuse if the disk is too small for it."""
+    from zoo.prediction.embedding import bytes_a_residue
 
     if not sample:
         return
@@ -130,10 +146,8 @@ def _announce(
     rows = 1.0 if settings.pool else mean
     size = max(files, len(sample)) * rows * bytes_a_residue(model, settings)
     free = shutil.disk_usage(out.parent).free
-    err_console.print(
-        f"about {max(files, len(sample)):,} proteins of {mean:.0f} residues: {size / 1e9:.2f} GB "
-        f"in {out} ({free / 1e9:.0f} GB free)", highlight=False,
-    )  # fmt: skip
+    note(f"about {max(files, len(sample)):,} proteins of {mean:.0f} residues: {size / 1e9:.2f} GB "
+        f"in {out} ({free / 1e9:.0f} GB free)")  # fmt: skip
     if size > free:
         raise ConfigError(
             f"{out} would not fit on its disk. Use --pool, --half or fewer layers, or another disk."
@@ -146,16 +160,14 @@ def _report(outcome: Outcome, out: Path, as_json: bool) -> None:
                   "failed": outcome.failed, "interrupted": outcome.interrupted}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
-        console.print(
-            f"{outcome.written} written, {outcome.kept} already there, "
-            f"{len(outcome.failed)} failed: {out}", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        say(f"{outcome.written} written, {outcome.kept} already there, "
+            f"{len(outcome.failed)} failed: {out}")  # fmt: skip
     for reason in list(outcome.failed.values())[:10]:
         warn(f"failed: {reason}", style="")
     if len(outcome.failed) > 10:
-        err_console.print(f"... and {len(outcome.failed) - 10} more (--json lists all)")
+        note(f"... and {len(outcome.failed) - 10} more (--json lists all of them)")
     if outcome.interrupted:
-        err_console.print("interrupted; the same command goes on where this stopped")
+        note("interrupted; the same command continues where this stopped")
         raise SystemExit(INTERRUPTED)
     if outcome.failed:
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""Errors that name the value, the valid values and the fix, each with its exit code."""
+"""The errors that users see: each names the cause and the fix, and has an exit code."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """A mistake in the input, told in one message. Verbs print it without a traceback."""
+    """A mistake in the input, explained in one message that verbs print without a traceback."""
 
     exit_code = 1
 
 
 class ConfigError(ZooError):
-    """A name, key or number in a config or on the command line that cannot be used."""
+    """A name, key or number in a config or on the command line that is not valid."""
 
     exit_code = 2
 
 
 class WeightsError(ZooError):
-    """Pretrained weights that are neither on this machine nor reachable."""
+    """Pretrained weights that are not on this machine and cannot be downloaded."""
 
     exit_code = 3
 
 
 class StructureError(ZooError):
-    """A structure or sequence file that cannot be read; names the file and the cause."""
+    """A structure or sequence file that cannot be read; the message names file and cause."""
+
+    exit_code = 4
+
+
+class DataError(ZooError):
+    """A data set that cannot be read; the message says what is missing and where to get it."""
 
     exit_code = 4
 
@@ -37,11 +43,11 @@ class CheckpointError(ZooError):
 
 
 class RandomWeightsWarning(UserWarning):
-    """A model is used whose language model was never trained."""
+    """Warns that a model is used whose language model has random weights."""
 
 
 def unknown(what: str, value: str, valid: Iterable[str]) -> ConfigError:
-    """Return the error for an unknown name, with the nearest valid one first."""
+    """Return the error for an unknown name; it suggests the most similar valid name."""
     names = sorted(valid)
     return ConfigError(
         f"Unknown {what} {value!r}. {nearest(value, names)}Valid: {', '.join(names)}."
@@ -49,6 +55,6 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> ConfigError:
 
 
 def nearest(value: str, names: Iterable[str]) -> str:
-    """Return "Did you mean ...? " with the name that is most like a value, or ""."""
+    """Return "Did you mean NAME? " with the most similar name, or "" if none is similar."""
     near = difflib.get_close_matches(value, list(names), n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}? " if near else ""

@@ -1,4 +1,4 @@
-"""Score a trained model on data that it did not see, beside trivial baselines."""
+"""`python -m zoo.evaluate`: score a trained model on data that it was not trained on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, progress, run, warn
+from zoo.command.cli import run
+from zoo.command.options import names
+from zoo.command.say import progress, say, show, warn, working
 from zoo.errors import ConfigError, unknown
-from zoo.options import names
+from zoo.system.files import settle
 
 if TYPE_CHECKING:
     from zoo.metrics.predictions import Predictions
@@ -26,44 +28,59 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="RUN",
-            help="Folder that zoo.train wrote, or a shipped model's name.",
+            help="Folder that zoo.train wrote, or the name of a shipped model.",
             autocompletion=names("model"),
         ),
     ],
-    split: Annotated[str, typer.Option(help="test, validation or train.")] = "test",
+    split: Annotated[str, typer.Option(help="Split to score: test, validation or train.")] = "test",
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to, if not the run's own.")
+        Path | None, typer.Option(help="Folder to write to; default: the folder of the run.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Where the run's prepared data lie, if not where it says.")
+        Path | None,
+        typer.Option(help="Folder of the prepared data, if they have moved since the training."),
     ] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamples.", min=1)] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resamples.", min=0)] = 0,
-    format: Annotated[str, typer.Option(help="Of the predictions: csv or parquet.")] = "csv",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens a batch, padding included.")] = 4096,
-    json: Annotated[bool, typer.Option("--json", help="Print metrics.json.")] = False,
+    bootstrap: Annotated[
+        int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
+    ] = 1000,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random numbers that draw the resamples.", min=0)
+    ] = 0,
+    format: Annotated[
+        str, typer.Option(help="File format of the predictions: csv or parquet.")
+    ] = "csv",
+    device: Annotated[
+        str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
+    tokens: Annotated[
+        int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
+    ] = 4096,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the contents of metrics.json instead of tables.")
+    ] = False,
 ) -> None:
-    """Write metrics.json and the predictions into a run, and print the scores with intervals.
+    """Score a trained model: write metrics.json and the predictions, and print a table.
 
-    An ensemble is scored by the mean of its members, a cross-validation by those members that did
-    not see a sample. Another split than test is written as metrics_SPLIT.json.
+    An ensemble is scored by the mean prediction of its members. In a cross-validation, a sample is
+    scored by the members that were not trained on it. For a split other than test, the files are
+    metrics_SPLIT.json and predictions_SPLIT.csv.
 
     Example: python -m zoo.evaluate runs/ppbs
     """
     _check(split, format)
-    with err_console.status("loading ..."):
-        from zoo.devices import choose_device
+    with working("loading ..."):
+        from zoo.models.runs import read_run
+        from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.evaluation import Settings, evaluate_run
-        from zoo.prediction.score_tables import show
         from zoo.pretrained import folder_of
-        from zoo.runs import read_run, write_json
-        from zoo.summary import RANDOM_WARNING
+        from zoo.reporting.score_tables import render
+        from zoo.system.devices import choose_device
+        from zoo.system.files import write_json
 
     found = read_run(folder_of(folder))
     if out is None and found.folder != folder:
         raise ConfigError(
-            f"--out is missing: {folder} is a part of the package, where no scores go."
+            f"--out is missing: {folder} is part of the package, where scores are not written."
         )
     folder = out or folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,18 +94,23 @@ def evaluate(
     if json:
         print(jsonlib.dumps(metrics, indent=2))
         return
-    show(console, metrics)
+    for drawing in render(metrics):
+        show(drawing)
     both = split != "validation" and any((one.split == "validation").any() for one in predictions)
     text = f"\nwritten: {', '.join(map(str, written))}"
-    text += f"\npredictions are of {split} and of validation, by column split" if both else ""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    text += (
+        f"\nthe predictions are of {split} and validation samples; see the column split"
+        if both
+        else ""
+    )
+    say(text)
 
 
 def _check(split: str, format: str) -> None:
-    """Refuse before anything is computed what could not be written after."""
+    """Refuse a split or format that cannot be used, before anything is computed."""
     import importlib.util
 
-    from zoo.tasks.samples import SPLITS
+    from zoo.data.samples import SPLITS
 
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -113,12 +135,12 @@ def _write(folder: Path, split: str, format: str, predictions: list[Predictions]
         written, part = Path(scratch) / "predictions.csv", Path(scratch) / path.name
         write_predictions(written, predictions)
         _to_parquet(written, part)
-        part.replace(path)
+        settle(part, path)
     return path
 
 
 def _to_parquet(table: Path, out: Path) -> None:
-    """Write the same table in columns that know their types."""
+    """Write the table as Parquet, with a type for each column."""
     import pandas as pd
 
     names = pd.read_csv(table, nrows=0).columns

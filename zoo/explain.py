@@ -1,4 +1,4 @@
-"""What a trained model went by, residue by residue."""
+"""`python -m zoo.explain`: how each residue and each branch contribute to a prediction."""
 
 from __future__ import annotations
 
@@ -9,52 +9,64 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, run, warn
+from zoo.command.cli import run
+from zoo.command.options import names
+from zoo.command.say import say, warn, working
 from zoo.errors import ConfigError, unknown
-from zoo.options import names
+from zoo.system.files import whole_file
 
 if TYPE_CHECKING:
     from zoo.explanation.attribution import Attribution
     from zoo.explanation.exchanges import Exchanges
-    from zoo.model import FusedModel
+    from zoo.models.model import FusedModel
     from zoo.proteins.protein import Protein
 
 
 def explain(
-    input: Annotated[Path, typer.Argument(help="One structure file.")],
+    input: Annotated[Path, typer.Argument(help="Structure file of the protein to explain.")],
     model: Annotated[
         Path,
         typer.Option(
-            help="Folder of a run or saved model, or a name.", autocompletion=names("model")
+            help="Folder of a run or saved model, or the name of a shipped model.",
+            autocompletion=names("model"),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the table, picture and structure to.")],
     steps: Annotated[
-        int, typer.Option(min=0, help="Of integrated gradients; 0 leaves them out.")
+        int, typer.Option(min=0, help="Number of steps of integrated gradients; 0 turns them off.")
     ] = 32,
-    output: Annotated[int, typer.Option(min=0, help="Which of the head's outputs.")] = 0,
+    output: Annotated[
+        int, typer.Option(min=0, help="Number of the head's output to explain, from 0.")
+    ] = 0,
     residue: Annotated[
-        int | None, typer.Option(min=1, help="Explain this residue alone, chains end to end.")
+        int | None,
+        typer.Option(
+            min=1, help="Explain the output of one residue, counted from 1 over all chains."
+        ),
     ] = None,
     colour: Annotated[
-        str | None, typer.Option(help="Column to colour the structure by; else the first.")
+        str | None,
+        typer.Option(help="Column of residues.csv that colours the structure; default: the first."),
     ] = None,
     matrices: Annotated[
-        bool, typer.Option("--matrices", help="Also write whole attention matrices, .npz.")
+        bool,
+        typer.Option(
+            "--matrices", help="Also write the whole attention matrices to attention.npz."
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Show how exchanges weighed the branches, and which residues moved the output.
+    """Show how exchanges weigh the branches, and which residues the output depends on.
 
-    Writes residues.csv, residues.png and the structure with one column, from 0 to 100, in place
-    of its B-factors. Of an ensemble the first model is explained.
+    Writes residues.csv, residues.png, and the structure with one column of the table, scaled to 0
+    to 100, in place of its B-factors. For an ensemble, its first model is explained.
 
     Example: python -m zoo.explain protein.cif --model ppbs --out explained
     """
-    with err_console.status("loading the model ..."):
+    with working("loading the model ..."):
+        from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
         from zoo.proteins.structure import read_structure
-        from zoo.summary import RANDOM_WARNING
 
         protein = read_structure(input)
         ensemble = load_ensemble(model, "cpu")
@@ -71,7 +83,7 @@ def explain(
     if json:
         print(jsonlib.dumps(facts, indent=2))
         return
-    _tell(facts, share)
+    _show(facts, share)
 
 
 def _columns(
@@ -89,10 +101,10 @@ def _columns(
     columns: dict[str, Any] = dict(seen.columns) if seen else {}
     if steps == 0:
         if seen is None:
-            raise ConfigError(f"Fusion {model.recipe.config.fusion.name!r} weighs nothing; "
-                              "attributions remain: --steps above 0.")  # fmt: skip
+            raise ConfigError(f"Fusion {model.recipe.config.fusion.name!r} has no gates or "
+                              "attention; for attributions, set --steps above 0.")  # fmt: skip
         return columns, _matrices(seen), None
-    with err_console.status("integrating gradients ..."):
+    with working("integrating gradients ..."):
         try:
             share = attribute(model, protein, batch, steps=steps, column=output,
                               residue=None if residue is None else residue - 1)  # fmt: skip
@@ -117,7 +129,7 @@ def _write(
     table, picture = out / "residues.csv", out / "residues.png"
     _write_table(table, protein, columns)
     stops = np.cumsum([len(chain.sequence) for chain in protein.chains]).tolist()
-    draw(picture, f"{protein.name}: what the model went by", columns, stops)
+    draw(picture, f"{protein.name}: what the prediction is based on", columns, stops)
     values = _percent(columns[colour])
     structure = out / f"{protein.name}_{colour}{scored_suffix(protein, values, 1.0)}"
     write_scored(structure, protein, values, 1.0)
@@ -129,7 +141,7 @@ def _write(
 
 
 def _percent(values: Any) -> Any:
-    """Return a column from 0 to 100: gates are shares, others go from their least to their most."""
+    """Return a column scaled to 0 to 100: shares times 100, others from minimum to maximum."""
     import numpy as np
 
     known = values[~np.isnan(values)]
@@ -145,7 +157,7 @@ def _write_table(path: Path, protein: Protein, columns: dict[str, Any]) -> None:
         for chain in protein.chains
         for at, (number, letter) in enumerate(zip(chain.numbers, chain.sequence, strict=True), 1)
     ]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(["chain", "position", "number", "letter", *columns])
         for row, place in enumerate(places):
@@ -172,18 +184,16 @@ def _facts(
     return facts
 
 
-def _tell(facts: dict[str, Any], share: Attribution | None) -> None:
+def _show(facts: dict[str, Any], share: Attribution | None) -> None:
     for name, value in facts["mean"].items():
-        console.print(f"{name:20} mean {value:+.3f}", highlight=False)
+        say(f"{name:20} mean {value:+.3f}")
     if share is not None:
         found = facts["attribution"]
-        console.print(
-            f"output (logit) {found['output']:+.3f}, of mean residues {found['baseline']:+.3f}: "
+        say(f"output (logit) {found['output']:+.3f}, for mean residues {found['baseline']:+.3f}: "
             f"{found['through sequence']:+.3f} through the sequence, "
-            f"{found['through structure']:+.3f} through the structure, {found['gap']:+.3f} missed "
-            "by the steps", highlight=False, soft_wrap=True,
-        )  # fmt: skip
-    console.print(f"written: {', '.join(facts['written'])}", highlight=False, soft_wrap=True)
+            f"{found['through structure']:+.3f} through the structure, {found['gap']:+.3f} lost to "
+            "the finite number of steps")  # fmt: skip
+    say(f"written: {', '.join(facts['written'])}")
 
 
 if __name__ == "__main__":

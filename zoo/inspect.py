@@ -1,4 +1,4 @@
-"""`python -m zoo.inspect FILE...`: what is in a structure file, chain by chain."""
+"""`python -m zoo.inspect`: show what structure files contain, chain by chain."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli import console, run, warn
+from zoo.command.cli import run
+from zoo.command.say import say, show, warn
 from zoo.errors import StructureError
 
-#: Parts of a chain's report that are lists: counted in the table, printed in full below it.
+#: Lists in a chain's report: the table has their lengths, the lines below it their contents.
 LISTS = (
     "unresolved", "modified", "unknown", "missing_atoms", "without_ca", "ligands", "notes",
 )  # fmt: skip
-#: Columns of the table and their headings, short enough for 80 characters.
+#: Keys of a chain's report and their headings, short enough for a table of 80 characters.
 COLUMNS = {
     "name": "chain", "label": "label", "length": "length", "resolved": "resolved",
     "breaks": "breaks", "modified": "modified", "missing_atoms": "missing", "altlocs": "alt",
@@ -24,8 +25,12 @@ COLUMNS = {
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(help="PDB, mmCIF, BinaryCIF or FASTA; also .gz.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list instead.")] = False,
+    files: Annotated[
+        list[Path], typer.Argument(help="PDB, mmCIF, BinaryCIF or FASTA files, plain or gzipped.")
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list of the proteins instead of tables.")
+    ] = False,
 ) -> None:
     """Show how each file is read: chains, breaks, modified residues, missing atoms, ligands.
 
@@ -48,7 +53,7 @@ def inspect(
 
 
 def describe(file: Path) -> list[dict[str, Any]]:
-    """Return each protein of a file as plain values.
+    """Return each protein of a file as plain values, ready for JSON.
 
     Raises:
         StructureError: if the file cannot be read.
@@ -71,34 +76,29 @@ def describe(file: Path) -> list[dict[str, Any]]:
 
 
 def _show(protein: dict[str, Any]) -> None:
-    """Print a table of counts, and below it every list in full."""
-    from rich.markup import escape
+    """Print a table of counts, followed by the full lists."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="dim")
     for heading in COLUMNS.values():
         table.add_column(heading, justify="left" if heading in ("chain", "label") else "right")
     for chain in protein["chains"]:
-        table.add_row(*(escape(_cell(chain[key])) for key in COLUMNS))
-    _line(f"{protein['name']} ({protein['source']})", style="bold")
-    console.print(table)
+        table.add_row(*(_cell(chain[key]) for key in COLUMNS))
+    say(f"{protein['name']} ({protein['source']})", style="bold")
+    show(table)
     for chain in protein["chains"]:
-        _line(f"{chain['name']}: sequence from {chain['sequence_source']}")
+        say(f"{chain['name']}: sequence from {chain['sequence_source']}")
         if chain["ca_only"]:
-            _line(f"{chain['name']}: CA atoms only")
+            say(f"{chain['name']}: CA atoms only")
         for key in LISTS:
             if chain[key]:
-                _line(f"{chain['name']}: {key.replace('_', ' ')}: {', '.join(chain[key])}")
+                say(f"{chain['name']}: {key.replace('_', ' ')}: {', '.join(chain[key])}")
     for note in protein["notes"]:
-        _line(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _cell(value: object) -> str:
     return str(len(value) if isinstance(value, list | tuple) else value)
-
-
-def _line(text: str, style: str | None = None) -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

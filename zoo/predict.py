@@ -1,4 +1,4 @@
-"""Predictions of a trained model for new proteins."""
+"""`python -m zoo.predict`: apply a trained model to new proteins."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
+from zoo.command.cli import INTERRUPTED, run
+from zoo.command.interrupts import Interrupts
+from zoo.command.options import names
+from zoo.command.say import note, progress, say, warn, working
 from zoo.errors import ConfigError, unknown
-from zoo.options import names
 
 if TYPE_CHECKING:
-    from zoo.inputs import Outcome
-    from zoo.paths import Input
     from zoo.prediction.ensemble import Ensemble
+    from zoo.prediction.inputs import Outcome
     from zoo.prediction.many import Prediction
+    from zoo.prediction.paths import Input
 
 FORMATS = ("csv", "jsonl")
 ALL_FAILED = 4
@@ -24,39 +26,49 @@ ALL_FAILED = 4
 
 def predict(
     inputs: Annotated[
-        list[str], typer.Argument(help="Structure or FASTA files, folders, globs, @lists.")
+        list[str],
+        typer.Argument(help="Structure or FASTA files, folders, globs, or @FILE: a list of paths."),
     ],
     model: Annotated[
         Path,
         typer.Option(
-            help="Folder of a run or saved model, or a shipped model's name.",
+            help="Folder of a run or saved model, or the name of a shipped model.",
             autocompletion=names("model"),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
-    format: Annotated[str, typer.Option(help="csv or jsonl.")] = "csv",
+    out: Annotated[
+        Path, typer.Option(help="Folder for the predictions; an unfinished one is continued.")
+    ],
+    format: Annotated[
+        str, typer.Option(help="File format of the predictions: csv or jsonl.")
+    ] = "csv",
     structures: Annotated[
-        bool, typer.Option("--structures", help="Also write scores as B-factors of structures.")
+        bool,
+        typer.Option("--structures", help="Also write structures whose B-factors are the scores."),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens a batch, padding included.")] = 4096,
+    device: Annotated[
+        str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
+    tokens: Annotated[
+        int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
+    ] = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Predict for every protein with all models of a run: their mean, and how far they differ.
+    """Predict for new proteins: the mean over all models of a run, and their standard deviation.
 
-    An input that ends with .txt or begins with @ is a list of paths, one a line. Residues without
-    coordinates have a row and no score. Inputs that fail are in failed.csv, the others are done.
-    Interrupt it with Ctrl-C: the same command goes on where it stopped.
+    An input that ends with .txt or begins with @ is a list of paths, one per line. Residues without
+    coordinates get a row without a score. Inputs that fail are listed in failed.csv; the others are
+    still predicted. Ctrl-C stops the work; the same command continues where it stopped.
 
     Example: python -m zoo.predict structures/ --model ppbs --out predictions --structures
     """
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    with err_console.status("loading the model ..."):
-        from zoo.devices import choose_device
-        from zoo.paths import find_inputs
+    with working("loading the model ..."):
+        from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
-        from zoo.summary import RANDOM_WARNING
+        from zoo.prediction.paths import find_inputs
+        from zoo.system.devices import choose_device
 
         files = find_inputs(inputs)
         ensemble = load_ensemble(model, choose_device(device))
@@ -79,7 +91,9 @@ def _predict(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"--out {out} is no folder: {error.strerror}. Name another.") from error
+        raise ConfigError(
+            f"--out {out} cannot be a folder: {error.strerror}. Name another one."
+        ) from error
     unfinished = out / many.JOURNAL
     with Journal(unfinished, many.describe(ensemble)) as journal:
         folder = out / many.STRUCTURES if structures else None
@@ -89,12 +103,12 @@ def _predict(
             work.finish(path)
     many.write_failed(out / many.FAILED, work.outcome.failed)
     if not (work.outcome.interrupted or work.outcome.failed):
-        unfinished.unlink()  # else the same command has only the rest to do
+        unfinished.unlink()  # otherwise the same command needs it to do only the rest
     return work.outcome
 
 
 def _run(work: Prediction, files: list[Input], tokens: int) -> None:
-    from zoo.inputs import batches, windows
+    from zoo.prediction.inputs import batches, windows
 
     outcome = work.outcome
     with Interrupts() as interrupts, progress("predicting", len(files)) as advance:
@@ -113,20 +127,16 @@ def _report(outcome: Outcome, path: Path, files: int, as_json: bool) -> None:
                   "failed": outcome.failed, "interrupted": outcome.interrupted}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
-        console.print(
-            f"{outcome.written} predicted, {outcome.kept} already there, "
-            f"{len(outcome.failed)} failed: {path}", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        say(f"{outcome.written} predicted, {outcome.kept} already there, "
+            f"{len(outcome.failed)} failed: {path}")  # fmt: skip
     for reason in list(outcome.failed.values())[:10]:
         warn(f"failed: {reason}", style="")
     if len(outcome.failed) > 10:
-        err_console.print(f"... and {len(outcome.failed) - 10} more in {path.parent}/failed.csv")
+        note(f"... and {len(outcome.failed) - 10} more in {path.parent}/failed.csv")
     done = outcome.written + outcome.kept
     if outcome.interrupted:
-        err_console.print(
-            f"interrupted after {done} proteins of {files} inputs; the same command goes on where "
-            f"this stopped, and then writes {path}", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        note(f"interrupted after {done} proteins of {files} inputs; the same command continues "
+            f"where this stopped, and then writes {path}")  # fmt: skip
         raise SystemExit(INTERRUPTED)
     if outcome.failed:
         raise SystemExit(1 if done else ALL_FAILED)

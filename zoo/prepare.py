@@ -1,116 +1,77 @@
-"""Read a benchmark, or your own labels, once; say what was found; check for leaks."""
+"""`python -m zoo.prepare`: read a benchmark or your own labels once, and check for leaks."""
 
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import INTERRUPTED, Interrupts, console, err_console, progress, run, warn
+from zoo.command.cli import run
+from zoo.command.interrupts import Interrupts
+from zoo.command.say import say, show, terminal, warn
+from zoo.tasks import TASKS
 
 if TYPE_CHECKING:
-    from zoo.tasks.samples import Layout
+    pass
 
 
 def prepare(
-    task: Annotated[str, typer.Argument(help="react, ec, mqa, lba, ppbs, bce or table.")],
-    data: Annotated[Path, typer.Option(help="Folder of the benchmark, or of your labels.csv.")],
-    out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
+    task: Annotated[str, typer.Argument(help=f"Task of the data: {', '.join(TASKS.known())}.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of the benchmark's files, or of your labels.csv.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the prepared data; an unfinished one is continued.")
+    ],
     layout: Annotated[
-        str | None, typer.Option(help="How the data lie; found out if left out.")
+        str | None, typer.Option(help="Layout of the files; detected from the folder if left out.")
     ] = None,
-    identity: Annotated[float, typer.Option(help="Sequences at least this alike leak.")] = 0.9,
-    strict: Annotated[bool, typer.Option(help="A leak between splits is an error.")] = False,
+    identity: Annotated[
+        float,
+        typer.Option(
+            help="Sequence identity from which chains of different splits are a leak, 0 to 1."
+        ),
+    ] = 0.9,
+    strict: Annotated[
+        bool, typer.Option(help="Fail if a chain leaks from one split into another.")
+    ] = False,
     allow_pickle: Annotated[
-        bool, typer.Option(help="Read pickled records, which can run code.")
+        bool,
+        typer.Option(help="Read pickled records. They can run code: only use data that you trust."),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Read every sample into a compact store and report on each chain.
+    """Read every sample into a compact store, report on each chain and check for leaks.
 
-    Interrupt it with Ctrl-C: the same command goes on where it stopped. Nothing is lost silently:
-    report.csv has a row for every chain and every sample left out, with the reason.
+    Ctrl-C stops it; the same command continues where it stopped. Nothing is lost silently:
+    report.csv has a row for every chain, and for every sample left out, with the reason.
 
     Example: python -m zoo.prepare ppbs --data PPBS --out prepared/ppbs
     """
-    from zoo.tasks.samples import DataError, find_layout
+    from zoo.data.layouts.base import find_layout
+    from zoo.data.preparing import prepared, way_of
+    from zoo.errors import DataError
 
     found = find_layout(task, data, layout)
     if hasattr(found, "allow_pickle"):
         found.allow_pickle = allow_pickle
-    manifest = prepared(found, task, out, f"{task}/{layout} {allow_pickle}", identity)
+    way = way_of(task, layout, allow_pickle)
+    with Interrupts() as interrupts:
+        listener = terminal(lambda: interrupts.seen)
+        manifest = prepared(found, task, out, way, identity, listener)
     _print(manifest, out, json)
     if not manifest["samples"]:
-        raise DataError(f"Not one sample could be prepared; {out / 'report.csv'} has each reason.")
+        raise DataError(
+            f"No sample could be prepared; {out / 'report.csv'} gives the reason for each."
+        )
     if strict and manifest["leaks"]:
         raise DataError(
             f"{len(manifest['leaks'])} pairs of chains of different splits are at least "
             f"{identity:.0%} identical; {out / 'manifest.json'} lists them. Use python -m "
-            "zoo.split --by cluster, or leave --strict out."
+            "zoo.split --by cluster, or run without --strict."
         )
-
-
-def prepared(layout: Layout, task: str, out: Path, way: str, identity: float) -> dict[str, Any]:
-    """Return the manifest of prepared data, which are read first where they are not there.
-
-    Args:
-        layout: the data.
-        task: they are for.
-        out: folder to write, or to go on with.
-        way: settings that the data are read with.
-        identity: sequences at least this alike leak.
-    """
-    from zoo.tasks.preparing import contents, fingerprint, read_manifest
-
-    stamp, manifest = fingerprint(layout, way), read_manifest(out)
-    fresh = manifest.get("stamp") == stamp and manifest.get("complete")
-    if not fresh:
-        _fill(layout, out, stamp)
-    if not fresh or manifest["identity"] != identity:
-        prints = {"stamp": stamp, "inputs": contents(layout)}
-        return _finish(layout, task, out, prints, identity)
-    return manifest
-
-
-def _fill(layout: Layout, out: Path, stamp: str) -> None:
-    from zoo.tasks.preparing import fill
-
-    out.mkdir(parents=True, exist_ok=True)
-    with Interrupts() as interrupts, progress("reading", len(layout.keys())) as show:
-
-        def advance(done: int, total: int) -> bool:
-            show(done)
-            return not interrupts.seen
-
-        complete = fill(layout, out, stamp, advance)
-    if not complete:
-        err_console.print("interrupted; the same command goes on where this stopped")
-        raise SystemExit(INTERRUPTED)
-
-
-def _finish(
-    layout: Layout, task: str, out: Path, prints: Mapping[str, str], identity: float
-) -> dict[str, Any]:
-    import dataclasses
-
-    from zoo.tasks import data_report
-    from zoo.tasks.preparing import REPORT, STORE, write_manifest
-    from zoo.tasks.store import Store
-
-    with Store(out / STORE) as store:
-        index = store.index()
-    data_report.write_csv(index, out / REPORT)
-    manifest = {
-        "task": task, "source": layout.source, **prints, "complete": True,
-        "targets": [dataclasses.asdict(target) for target in layout.targets],
-        "identity": identity, **data_report.summarise(index, layout.targets),
-        "leaks": data_report.leaks(index, identity),
-    }  # fmt: skip
-    write_manifest(out, manifest)
-    return manifest
 
 
 def _print(manifest: dict[str, Any], out: Path, as_json: bool) -> None:
@@ -120,17 +81,17 @@ def _print(manifest: dict[str, Any], out: Path, as_json: bool) -> None:
     _tables(manifest)
     residues = {name: count for name, count in manifest["residues"].items() if count}
     if residues:
-        _line("residues: " + ", ".join(f"{count:,} {name}" for name, count in residues.items()))
-    _line(f"{manifest['listed']:,} listed, {manifest['samples']:,} prepared, "
+        say("residues: " + ", ".join(f"{count:,} {name}" for name, count in residues.items()))
+    say(f"{manifest['listed']:,} listed, {manifest['samples']:,} prepared, "
           f"{manifest['dropped']:,} dropped")  # fmt: skip
     for reason, count in sorted(manifest["reasons"].items(), key=lambda item: -item[1])[:5]:
-        _line(f"  {count:,}: {reason}")
+        say(f"  {count:,}: {reason}")
     _print_leaks(manifest["leaks"], manifest["identity"])
-    _line(f"every chain and reason: {out / 'report.csv'}")
+    say(f"every chain and reason: {out / 'report.csv'}")
 
 
 def _tables(manifest: dict[str, Any]) -> None:
-    """Print the parts, and below them how each target's labels lie in each part."""
+    """Print the size of each part, and the distribution of each target's labels in it."""
     from rich.table import Table
 
     parts = Table(box=None, pad_edge=False, header_style="dim")
@@ -144,9 +105,9 @@ def _tables(manifest: dict[str, Any]) -> None:
     for target in manifest["targets"]:
         for part, facts in manifest["labels"][target["name"]].items():
             labels.add_row(f"{target['name']} ({target['kind']})", part, _labels(facts))
-    console.print(parts)
-    console.print()
-    console.print(labels)
+    show(parts)
+    say("")
+    show(labels)
 
 
 def _labels(facts: dict[str, Any]) -> str:
@@ -155,7 +116,7 @@ def _labels(facts: dict[str, Any]) -> str:
 
 def _print_leaks(leaks: list[dict[str, Any]], identity: float) -> None:
     if not leaks:
-        _line(f"no chain of one split is {identity:.0%} identical to one of another")
+        say(f"no chain of one split is {identity:.0%} identical to one of another")
         return
     warn(
         f"{len(leaks)} pairs of chains of different splits are at least {identity:.0%} identical:",
@@ -164,10 +125,6 @@ def _print_leaks(leaks: list[dict[str, Any]], identity: float) -> None:
     for leak in leaks[:5]:
         (a, b), (first, second) = leak["ids"], leak["splits"]
         warn(f"  {a} ({first}) and {b} ({second}): {leak['identity']:.0%}", style="")
-
-
-def _line(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train a small masked language model from a FASTA file."""
+"""`python -m zoo.pretrain`: train a small masked language model on the sequences of a file."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import INTERRUPTED, console, err_console, run
+from zoo.command.cli import run
+from zoo.command.say import note, say
 from zoo.errors import ConfigError
+from zoo.system.files import write_json
+from zoo.system.listener import Stopped
 
 if TYPE_CHECKING:
     from zoo.pretraining.corpus import Corpus
@@ -19,40 +22,62 @@ MODEL, FACTS = "model", "pretraining.json"
 
 
 def pretrain(
-    sequences: Annotated[Path, typer.Argument(help="FASTA file, plain or gzipped.")],
-    out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
+    sequences: Annotated[
+        Path, typer.Argument(help="FASTA file of the training sequences, plain or gzipped.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model; an unfinished training is continued.")
+    ],
     away_from: Annotated[
         list[Path] | None,
-        typer.Option(help="Prepared data whose test chains, and all their kin, are left out."),
+        typer.Option(
+            help="Prepared data; relatives of its test chains are left out. May be repeated."
+        ),
     ] = None,
-    layers: Annotated[int, typer.Option(min=1, help="Of the network.")] = 6,
-    width: Annotated[int, typer.Option(min=8, help="Of the network.")] = 160,
-    heads: Annotated[int, typer.Option(min=1, help="Of the network.")] = 5,
-    tokens: Annotated[float, typer.Option(help="To train on in all.")] = 20e6,
-    budget: Annotated[int, typer.Option(min=64, help="Tokens a step.")] = 4096,
+    layers: Annotated[int, typer.Option(min=1, help="Number of transformer layers.")] = 6,
+    width: Annotated[int, typer.Option(min=8, help="Number of features for each residue.")] = 160,
+    heads: Annotated[int, typer.Option(min=1, help="Number of attention heads in each layer.")] = 5,
+    tokens: Annotated[float, typer.Option(help="Total number of tokens to train on.")] = 20e6,
+    budget: Annotated[
+        int,
+        typer.Option(min=64, help="Maximum number of tokens in a training step, padding included."),
+    ] = 4096,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-2,
-    patience: Annotated[int, typer.Option(min=1, help="Looks without gain until the end.")] = 8,
-    every: Annotated[float, typer.Option(help="Tokens between two looks.")] = 1e6,
-    precision: Annotated[str, typer.Option(help="float32 or bf16.")] = "float32",
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch; all if left out.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything.")] = 0,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Validations without improvement after which training ends.")
+    ] = 8,
+    every: Annotated[
+        float, typer.Option(help="Number of training tokens between two validations.")
+    ] = 1e6,
+    precision: Annotated[
+        str, typer.Option(help="Precision of the matrix products: float32 or bf16.")
+    ] = "float32",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of CPU threads that torch uses; default: all.")
+    ] = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of all random numbers."),
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Train a model of ESM-2's architecture on sequences, away from what you will test on.
+    """Train a small language model of the ESM-2 architecture on your own sequences.
 
-    Stop it with Ctrl-C or kill it: the same command goes on. It needs MMseqs2.
+    With --away-from, sequences related to the test chains of your data are left out. This verb
+    needs MMseqs2. Ctrl-C stops the training; the same command continues it, also after a kill.
 
     Example: python -m zoo.pretrain sequences.fasta --out runs/plm --away-from prepared/ppbs
     """
     if precision not in ("float32", "bf16"):
-        raise ConfigError(f"--precision {precision!r}: float32 or bf16.")
+        raise ConfigError(f"--precision {precision!r} is not valid: float32 or bf16.")
     if not sequences.is_file():
         raise ConfigError(f"{sequences} does not exist; give a FASTA file, plain or gzipped.")
     import torch
 
+    from zoo.command.interrupts import asked_to_stop
     from zoo.pretraining.corpus import make
     from zoo.pretraining.loop import Pretraining, Settings
-    from zoo.train import alone, asked_to_stop
+    from zoo.system.locks import alone
 
     if threads:
         torch.set_num_threads(threads)
@@ -62,42 +87,37 @@ def pretrain(
     )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     with asked_to_stop() as asked, alone(out):
-        err_console.print("looking for kin of the test chains (minutes, once) ...")
+        note("searching for relatives of the test chains (takes minutes, once) ...")
         corpus = make(sequences, away_from or [], out / "corpus", seed)
         _say(corpus)
         training = Pretraining(settings, corpus.train, corpus.validation, out)
-        if not training.run(asked, _tell):
-            err_console.print("stopped; the same command goes on", highlight=False)
-            raise SystemExit(INTERRUPTED)
+        if not training.run(asked, _show_row):
+            raise Stopped("stopped; run the same command again to continue")
     facts = _finish(training, corpus, out)
     if json:
         print(jsonlib.dumps(facts, indent=2))
         return
     for name, value in facts["perplexity"].items():
-        console.print(f"{name:12} perplexity {value:.2f}", highlight=False)
-    console.print(f"wrote {out / MODEL}; use it as --seq {out / MODEL}", highlight=False,
-                  markup=False, soft_wrap=True)  # fmt: skip
+        say(f"{name:12} perplexity {value:.2f}")
+    say(f"wrote {out / MODEL}; use it as --seq {out / MODEL}")  # fmt: skip
 
 
 def _say(corpus: Corpus) -> None:
     for reason, count in corpus.facts["counts"].items():
-        err_console.print(f"  {count:>9,} {reason}", highlight=False)
+        note(f"  {count:>9,} {reason}")
     for part in ("train", "validation"):
         found = corpus.facts[part]
-        err_console.print(f"  {found['sequences']:>9,} for {part}, {found['residues']:,} residues",
-                          highlight=False)  # fmt: skip
+        note(f"  {found['sequences']:>9,} for {part}, {found['residues']:,} residues")  # fmt: skip
 
 
-def _tell(row: dict[str, float]) -> None:
-    err_console.print(
-        f"step {row['step']:,.0f}, {row['tokens'] / 1e6:.1f} M tokens, {row['seconds']:.0f} s: "
+def _show_row(row: dict[str, float]) -> None:
+    note(f"step {row['step']:,.0f}, {row['tokens'] / 1e6:.1f} M tokens, {row['seconds']:.0f} s: "
         f"train loss {row['train_loss']:.4f}, held-out perplexity "
-        f"{row['validation_perplexity']:.3f}", highlight=False,
-    )  # fmt: skip
+        f"{row['validation_perplexity']:.3f}")  # fmt: skip
 
 
 def _finish(training: Pretraining, corpus: Corpus, out: Path) -> dict[str, Any]:
-    """Write the model as it is shipped, and what it reaches beside counting alone."""
+    """Write the model, and its perplexity next to that of n-gram counts."""
     from zoo.pretraining.network import rounded, save
     from zoo.pretraining.ngrams import perplexities
 
@@ -112,7 +132,7 @@ def _finish(training: Pretraining, corpus: Corpus, out: Path) -> dict[str, Any]:
             **perplexities(corpus.train, training.validation, training.tokenizer),
         },
     }
-    (out / FACTS).write_text(jsonlib.dumps(facts, indent=2))
+    write_json(out / FACTS, facts)
     return facts
 
 

@@ -1,4 +1,4 @@
-"""One page about a run: how well it does, on what, and where it looks."""
+"""`python -m zoo.report`: write an HTML page about a run and its scores."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, run
+from zoo.command.cli import run
+from zoo.command.options import names
+from zoo.command.say import say, working
 from zoo.errors import ConfigError, unknown
-from zoo.options import names
+from zoo.system.files import write_whole
 
 if TYPE_CHECKING:
+    from zoo.data.store import Store
     from zoo.metrics.comparison import Comparison
     from zoo.metrics.predictions import Predictions
+    from zoo.models.runs import Run
     from zoo.reporting.proteins import Scores
-    from zoo.runs import Run
-    from zoo.tasks.store import Store
 
 PAGE = "report.html"
 
@@ -28,72 +30,82 @@ def report(
         Path,
         typer.Argument(
             metavar="RUN",
-            help="Folder that zoo.train wrote, or a shipped model's name.",
+            help="Folder that zoo.train wrote, or the name of a shipped model.",
             autocompletion=names("model"),
         ),
     ],
     data: Annotated[
-        Path | None, typer.Option(help="Where the run's prepared data lie, if not where it says.")
+        Path | None,
+        typer.Option(help="Folder of the prepared data, if they have moved since the training."),
     ] = None,
     scores: Annotated[
-        Path | None, typer.Option(help="Folder that zoo.evaluate wrote, if not the run's own.")
+        Path | None,
+        typer.Option(help="Folder that zoo.evaluate wrote; default: the folder of the run."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Page to write; report.html beside the scores.")
+        Path | None,
+        typer.Option(help="HTML file to write; default: report.html in the folder of the scores."),
     ] = None,
     protein: Annotated[
-        list[str] | None, typer.Option(help="Draw this one; may be repeated. Else best to worst.")
+        list[str] | None,
+        typer.Option(
+            help="Id of a protein to draw, instead of some from best to worst; may be repeated."
+        ),
     ] = None,
     beside: Annotated[
         list[Path] | None,
-        typer.Option(help="Another run that was scored on the same samples; may be repeated."),
+        typer.Option(
+            help="Another run, scored on the same samples, to compare with; may be repeated."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the page's place as JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the path of the page as JSON.")
+    ] = False,
 ) -> None:
-    """Write one HTML page about a run that was evaluated; it needs no network to be opened.
+    """Write one HTML page about an evaluated run, which can be opened without a network.
 
-    Scores beside baselines and other runs, curves, calibration, scores by length and by kinship to
-    the training data, best and worst cases, structures in colour. Gates are those of the first
-    model.
+    The page shows scores next to baselines and other runs, curves, calibration, scores by length
+    and by identity to the training data, best and worst cases, and coloured structures. In an
+    ensemble, the gates are those of the first model.
 
     Example: python -m zoo.report runs/ppbs --beside runs/ppbs_serial
     """
-    with err_console.status("writing the page ..."):
+    with working("writing the page ..."):
+        from zoo.models.runs import read_run
         from zoo.pretrained import folder_of
-        from zoo.runs import read_run
 
         found = read_run(folder_of(folder))
         if scores is None and found.folder != folder:
             raise ConfigError(
-                f"--scores is missing: {folder} is a part of the package, which holds no "
-                f"predictions. First: python -m zoo.evaluate {folder} --data PREPARED --out DIR."
+                f"--scores is missing: {folder} is part of the package, without predictions. "
+                f"First run: python -m zoo.evaluate {folder} --data PREPARED --out DIR."
             )
         scores = scores or found.folder
         path = out or scores / PAGE
         text = _page(found, data or found.data, scores, protein or [], beside or [])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
     size = path.stat().st_size / 1e6
     if json:
         print(jsonlib.dumps({"page": str(path)}))
         return
-    console.print(f"written: {path} ({size:.1f} MB)", highlight=False, soft_wrap=True)
+    say(f"written: {path} ({size:.1f} MB)")
 
 
 def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[Path]) -> str:
+    from zoo.data.preparing import STORE
+    from zoo.data.store import Store
     from zoo.metrics.predictions import NAME, read_predictions
-    from zoo.page import page
     from zoo.prediction.evaluation import check_data
     from zoo.reporting import proteins, sections, viewer
-    from zoo.runs import read_json
-    from zoo.tasks.preparing import STORE
-    from zoo.tasks.store import Store
+    from zoo.reporting.page import page
+    from zoo.system.files import read_json
 
     metrics = read_json(scores / "metrics.json")
     if metrics is None or not (scores / NAME).is_file():
         raise ConfigError(
-            f"{scores} holds no metrics.json and {NAME}. First: "
-            f"python -m zoo.evaluate {found.folder}; --scores names another folder that it wrote."
+            f"{scores} does not hold both metrics.json and {NAME}. First run: python -m "
+            f"zoo.evaluate {found.folder}; if it wrote to another folder, name that by --scores."
         )
     split = metrics["split"]
     predictions = read_predictions(scores)
@@ -124,7 +136,7 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
 
 
 def _beside(scores: Path, others: list[Path], split: str) -> list[Comparison]:
-    """Return this run and the others on each target, by the metric that it is told by."""
+    """Compare this run with the others, for each target by its headline metric."""
     from zoo.compare import load
     from zoo.metrics.comparison import align, compare_target
     from zoo.metrics.verdict import HEADLINE
@@ -140,7 +152,7 @@ def _beside(scores: Path, others: list[Path], split: str) -> list[Comparison]:
 def _drawn(
     found: Run, store: Store, held: Mapping[str, Predictions], each: Scores, keys: list[str]
 ) -> dict[str, Any]:
-    """Return the chosen proteins as the viewer takes them, those without coordinates left out."""
+    """Return the chosen proteins in the viewer's form, without those that lack coordinates."""
     from zoo.explanation.exchanges import look, weighs
     from zoo.prediction.ensemble import load_ensemble
     from zoo.reporting.viewer import describe
@@ -165,7 +177,7 @@ def _drawn(
 
 
 def _values(rows: Predictions, length: int, suffix: str) -> dict[str, Any]:
-    """Return prediction and label of each residue; nothing where a protein has one of all."""
+    """Return prediction and label of each residue; nothing for targets of whole proteins."""
     import numpy as np
 
     if rows.target.level != "residue" or rows.y_pred.ndim > 1:

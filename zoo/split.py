@@ -1,4 +1,4 @@
-"""`python -m zoo.split labels.csv`: a split for your own table."""
+"""`python -m zoo.split`: split your own table into train, validation and test."""
 
 from __future__ import annotations
 
@@ -9,39 +9,58 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo.cli import console, run
+from zoo.command.cli import run
+from zoo.command.say import say, show, terminal
 
 
 def split(
-    labels: Annotated[Path, typer.Argument(help="A table with a column id.")],
-    by: Annotated[str, typer.Option(help="random, cluster, structure, time or column.")] = "random",
-    fractions: Annotated[str, typer.Option(help="Train, validation, test.")] = "0.8,0.1,0.1",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same split.")] = 0,
-    column: Annotated[str, typer.Option(help="For --by time and --by column.")] = "",
+    labels: Annotated[Path, typer.Argument(help="CSV file with a column id.")],
+    by: Annotated[
+        str, typer.Option(help="How rows are split: by random, cluster, structure, time or column.")
+    ] = "random",
+    fractions: Annotated[
+        str, typer.Option(help="Fractions of the rows for train, validation and test.")
+    ] = "0.8,0.1,0.1",
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of the random numbers; the same seed gives the same split."),
+    ] = 0,
+    column: Annotated[
+        str, typer.Option(help="Name of the column that --by time or --by column uses.")
+    ] = "",
     identity: Annotated[
-        float, typer.Option(min=0.1, max=1.0, help="Of a cluster's sequences, for --by cluster.")
+        float,
+        typer.Option(
+            min=0.1, max=1.0, help="Sequence identity within a cluster, for --by cluster, 0.1 to 1."
+        ),
     ] = 0.3,
     out: Annotated[
-        Path | None, typer.Option(help="Table to write; by default NAME_split.csv beside it.")
+        Path | None,
+        typer.Option(help="CSV file to write; default: NAME_split.csv next to the table."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Add a column `split` to a table: train, validation or test.
+    """Split a table: write a copy with a column `split` of train, validation or test.
 
-    By cluster, sequences that are alike are in one split. By structure, structures of one fold
-    are: by foldseek where it is installed, else by TM-align for at most 200 of them. By column,
-    rows of one value are, or the column's own train, validation and test are taken.
+    With --by cluster, similar sequences stay in one split. With --by structure, structures of one
+    fold do; foldseek finds the folds if it is installed, otherwise TM-align, for at most 200
+    structures. With --by column, rows with the same value stay in one split, unless the column
+    holds train, validation and test itself. With --by time, the latest rows are the test data.
 
     Example: python -m zoo.split labels.csv --by cluster --identity 0.3 --out labels_split.csv
     """
-    from zoo.splitting import distribution, parse_fractions, split_rows
-    from zoo.tasks import folds, similarity
+    from zoo.data import folds, similarity
+    from zoo.data.splitting import distribution, parse_fractions, split_rows
 
     clustering = {"cluster": similarity.method, "structure": folds.method}
     table = _read(labels)
     shares = parse_fractions(fractions)
-    splits, groups = split_rows(table, labels.parent, by, shares, seed, column, identity)
-    out = out or labels.with_name(f"{labels.stem}_split.csv")  # its paths stay right
+    splits, groups = split_rows(
+        table, labels.parent, by, shares, seed, column, identity, terminal()
+    )
+    out = out or labels.with_name(
+        f"{labels.stem}_split.csv"
+    )  # in the same folder, so that relative paths in it stay valid
     _write(out, table | {"split": splits})
     summary = {
         "out": str(out),
@@ -63,10 +82,10 @@ def _read(path: Path) -> dict[str, list[str]]:
     """Return the cells by column.
 
     Raises:
-        DataError: if the table cannot be read, has no rows or no column id.
+        DataError: if the table cannot be read, or has no rows or no column id.
     """
-    from zoo.tasks.reading.csv_files import read_rows
-    from zoo.tasks.samples import DataError
+    from zoo.data.reading.csv_files import read_rows
+    from zoo.errors import DataError
 
     rows = [row for _, row in read_rows(path)]
     if not rows:
@@ -79,11 +98,11 @@ def _read(path: Path) -> dict[str, list[str]]:
 def _write(path: Path, table: dict[str, list[str]]) -> None:
     import csv
 
-    from zoo.tasks.samples import DataError
+    from zoo.errors import DataError
+    from zoo.system.files import whole_file
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(table)
             writer.writerows(zip(*table.values(), strict=True))
@@ -92,20 +111,19 @@ def _write(path: Path, table: dict[str, list[str]]) -> None:
 
 
 def _show(summary: dict[str, Any]) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     kept = {"cluster": " clusters", "structure": " folds", "column": " values"}.get(summary["by"])
     groups = f", {summary['groups']:,}{kept}" if kept else ""
     sizes = summary["sizes"]
-    console.print(f"{summary['out']}: {sum(sizes.values()):,} rows{groups}", highlight=False)
+    say(f"{summary['out']}: {sum(sizes.values()):,} rows{groups}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", *sizes):
         table.add_column(heading, overflow="fold")
     table.add_row("rows", *(f"{size:,}" for size in sizes.values()))
     for name, splits in summary["labels"].items():
-        table.add_row(escape(name), *(escape(_cell(splits[key])) for key in sizes))
-    console.print(table)
+        table.add_row(name, *(_cell(splits[key]) for key in sizes))
+    show(table)
 
 
 def _cell(found: dict[str, Any]) -> str:

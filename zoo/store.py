@@ -1,4 +1,4 @@
-"""The store of hidden states and graphs: what is in it, whether it is whole, what may go."""
+"""`python -m zoo.store`: list, check and shrink the store of hidden states and graphs."""
 
 from __future__ import annotations
 
@@ -8,38 +8,52 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import console, err_console, progress, run
+from zoo.command.cli import run
+from zoo.command.say import note, progress, say, show
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
-    from zoo.training.upkeep import Holding
+    from zoo.states.upkeep import Holding
 
 ACTIONS = ("ls", "verify", "prune")
 
 
 def store(
-    action: Annotated[str, typer.Argument(help="ls, verify or prune.")],
+    action: Annotated[
+        str,
+        typer.Argument(help="What to do: ls (list), verify (check all files) or prune (remove)."),
+    ],
     root: Annotated[
-        Path | None, typer.Option(help="Its folder; else ZOO_STORE, else one in the user's cache.")
+        Path | None,
+        typer.Option(help="Folder of the store; default: ZOO_STORE, or one in the user's cache."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="prune: wildcard over the names that ls shows.")
+        str | None,
+        typer.Option(
+            help="prune: remove entries whose name, as ls shows it, matches this wildcard."
+        ),
     ] = None,
     older_than: Annotated[
-        float | None, typer.Option(min=0, help="prune: what was not used for so many days.")
+        float | None,
+        typer.Option(min=0, help="prune: remove entries that were not used for so many days."),
     ] = None,
     damaged: Annotated[
-        bool, typer.Option("--damaged", help="prune: only damaged files and leftovers of kills.")
+        bool,
+        typer.Option(
+            "--damaged", help="prune: remove only damaged files and leftovers of killed runs."
+        ),
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="prune: all of it.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="prune: remove everything.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="prune: say what would go, and keep it.")
+        bool,
+        typer.Option("--dry-run", help="prune: show what would be removed, and remove nothing."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """List, check or shrink the store of what is computed once and read many times.
+    """List, check or shrink the store of hidden states and graphs.
 
-    All in it can be computed again; a run that is reading what goes stops with an error.
+    Everything in the store can be computed again. A run that is reading what you remove stops with
+    an error.
 
     Example: python -m zoo.store prune --older-than 30
     """
@@ -48,7 +62,7 @@ def store(
     options = {"--model": model is not None, "--older-than": older_than is not None,
                "--damaged": damaged, "--all": everything, "--dry-run": dry_run}  # fmt: skip
     _check(action, [name for name, given in options.items() if given])
-    from zoo.training.states import default_root
+    from zoo.states.states import default_root
 
     root = (root or default_root()).expanduser()
     if action == "ls":
@@ -65,15 +79,15 @@ def _check(action: str, given: list[str]) -> None:
     which = [name for name in given if name != "--dry-run"]
     if action == "prune" and not which:
         raise ConfigError(
-            "What is to go? --damaged (damaged files), --model 'esm2_8m-*', --older-than DAYS, "
-            "or --all; --dry-run only says what would go."
+            "Say what to remove: --damaged (damaged files), --model 'esm2_8m-*', --older-than "
+            "DAYS, or --all; with --dry-run, nothing is removed."
         )
     if "--all" in which and len(which) > 1:
-        raise ConfigError(f"--all leaves nothing to choose for {', '.join(which[:-1])}.")
+        raise ConfigError(f"--all removes everything: leave out {', '.join(which[:-1])}.")
 
 
 def _list(root: Path, as_json: bool) -> None:
-    from zoo.training.upkeep import holdings
+    from zoo.states.upkeep import holdings
 
     rows = [_row(holding) for holding in holdings(root)]
     total = sum(row["bytes"] for row in rows)
@@ -82,11 +96,9 @@ def _list(root: Path, as_json: bool) -> None:
         return
     if rows:
         _table(rows)
-    _line(f"{_readable(total)} in {root}")
+    say(f"{_readable(total)} in {root}")
     if broken := sum(row["damaged"] for row in rows):
-        err_console.print(
-            f"{broken} damaged files are not used; `python -m zoo.store verify` names them"
-        )
+        note(f"{broken} damaged files are not used; `python -m zoo.store verify` lists them")
 
 
 def _row(holding: Holding) -> dict[str, Any]:
@@ -111,11 +123,11 @@ def _table(rows: list[dict[str, Any]]) -> None:
         used = datetime.fromtimestamp(row["last_used"]).strftime("%Y-%m-%d %H:%M")
         layers = ", ".join(map(str, row["layers"]))
         table.add_row(row["name"], layers, f"{row['entries']:,}", _readable(row["bytes"]), used)
-    console.print(table)
+    show(table)
 
 
 def _verify(root: Path, as_json: bool) -> None:
-    from zoo.training.upkeep import damage, holdings, leftovers
+    from zoo.states.upkeep import damage, holdings, leftovers
 
     shards = [path for holding in holdings(root) for path in holding.shards]
     with progress("checking", len(shards)) as advance:
@@ -127,13 +139,11 @@ def _verify(root: Path, as_json: bool) -> None:
         print(jsonlib.dumps(values, indent=2))
     else:
         for line in problems:
-            _line(line)
-        _line(f"{len(shards)} files checked in {root}, {len(found)} damaged, "
+            say(line)
+        say(f"{len(shards)} files checked in {root}, {len(found)} damaged, "
               f"{len(stale)} leftovers of killed runs")  # fmt: skip
     if found or stale:
-        err_console.print(
-            "`python -m zoo.store prune --damaged` removes them; what is needed is made anew"
-        )
+        note("`python -m zoo.store prune --damaged` removes them; what is needed is computed again")
     if found:
         raise SystemExit(1)
 
@@ -141,7 +151,7 @@ def _verify(root: Path, as_json: bool) -> None:
 def _prune(
     root: Path, model: str | None, days: float | None, damaged: bool, dry_run: bool, as_json: bool
 ) -> None:
-    from zoo.training import upkeep
+    from zoo.states import upkeep
 
     held = upkeep.chosen(upkeep.holdings(root), pattern=model, days=days)
     doomed = [path for holding in held for path in holding.shards]
@@ -156,18 +166,14 @@ def _prune(
         print(jsonlib.dumps(values, indent=2))
         return
     for holding in [] if damaged else held:
-        _line(holding.name)
+        say(holding.name)
     said = "would be freed" if dry_run else "freed"
-    _line(f"{_readable(freed)} {said} in {root}: {len(doomed)} files")
+    say(f"{_readable(freed)} {said} in {root}: {len(doomed)} files")
 
 
 def _readable(size: int) -> str:
     unit, name = next((x for x in ((1e9, "GB"), (1e6, "MB")) if size >= x[0]), (1e3, "kB"))
     return f"{size / unit:,.2f} {name}"
-
-
-def _line(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from torch import Tensor
 from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES, NodeState, StructureBackbone
 from zoo.backbones.message_passing import use_engine
-from zoo.create import arguments
 from zoo.errors import ConfigError
+from zoo.models.arguments import part_of
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
 from zoo.proteins.graph import Graph
 
@@ -236,7 +236,7 @@ def test_everything_but_the_widths_has_a_default_and_is_checked(name: str) -> No
     cls(FeatureWidths.of(shelf.SPECS["residue"]), num_layers=1)
     for wrong in ({"num_layers": 0}, {"dropout": 1.5}, {"num_layer": 3}, {"num_layers": "three"}):
         with pytest.raises(ConfigError, match="num_layers|dropout"):
-            arguments(cls, wrong, "structure.args.")
+            part_of(cls, wrong, "structure.args.")
 
 
 # ------------------------------------------------------------- each layer is its paper's equation

@@ -16,8 +16,8 @@ from tests import shelf
 from zoo.backbones import plm as plms
 from zoo.backbones.hf import HFBackbone, load_plm
 from zoo.backbones.weights import Weights, download, locate
-from zoo.create import create_model
 from zoo.errors import ConfigError, WeightsError
+from zoo.models.create import create_model
 
 for_every_plm = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
 
@@ -145,7 +145,10 @@ def test_random_weights_are_seeded(kind: str, plm_folders: dict[str, str]) -> No
 def test_too_large_a_model_is_refused_before_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = SimpleNamespace(available=40e9)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    with pytest.raises(ConfigError, match=r"esm2_15b needs 60\.4 GB.*40\.0 GB of memory are free"):
+    with pytest.raises(
+        ConfigError,
+        match=r"esm2_15b in float32 needs about 60\.41 GB of memory, and 40\.00 GB are free",
+    ):
         create_model("esm2_15b", "gvp", weights="random")
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["zoo.proteins", "zoo.tasks", "zoo.config"]):
+with atheris.instrument_imports(include=["zoo.proteins", "zoo.tasks", "zoo.settings.config"]):
     from tests.fuzz.readers import readers
+    from zoo.data.samples import DroppedSample
     from zoo.errors import ZooError
-    from zoo.tasks.samples import DroppedSample
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import torch
 
 import zoo
 from tests.conftest import REPOSITORY, data_path
-from tests.tasks.benchmarks import (
+from tests.data.benchmarks import (
     backbone,
     ieconv_fields,
     pdb_text,
@@ -23,21 +23,22 @@ from tests.tasks.benchmarks import (
     write_container,
     write_hdf5,
 )
-from zoo.checkpoint import load_model, save_model
-from zoo.config import Config, load_config
+from zoo.data.layouts.base import find_layout
+from zoo.data.reading.atom3d import Container
+from zoo.data.reading.ieconv import read_ieconv
+from zoo.data.reading.ligands import SUFFIXES, read_ligand
+from zoo.data.samples import DroppedSample, Sample
+from zoo.data.store import pack, unpack
 from zoo.metrics.predictions import read_predictions
+from zoo.models.checkpoint import load_model, save_model
+from zoo.models.runs import read_run
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.files.scores import scored_suffix, write_scored
 from zoo.proteins.files.to_gemmi import all_atoms
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import read_proteins
-from zoo.runs import read_run
-from zoo.tasks.reading.atom3d import Container
-from zoo.tasks.reading.ieconv import read_ieconv
-from zoo.tasks.reading.ligands import SUFFIXES, read_ligand
-from zoo.tasks.samples import DroppedSample, Sample, find_layout
-from zoo.tasks.store import pack, unpack
-from zoo.training.shards import Shards
+from zoo.settings.config import Config, load_config
+from zoo.states.shards import Shards
 
 EXAMPLE = REPOSITORY / "zoo/examples/1a8o.cif.gz"
 Read = Callable[[bytes, Path], None]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tests.fuzz.mutate import mutated
 from tests.fuzz.readers import Reader
+from zoo.data.samples import DroppedSample
 from zoo.errors import ZooError
-from zoo.tasks.samples import DroppedSample
 
 SECONDS = 5
 BYTES = 1_000_000_000

@@ -18,7 +18,7 @@ from hpo.search import Search
 from hpo.space import load_space
 from hpo.study import OUT, open_storage, open_study
 from tests.hpo import tiny
-from zoo.config import load_config
+from zoo.settings.config import load_config
 
 
 def study_of(tmp_path: Path, plm: str, **given: Any) -> tuple[Search, Study]:
@@ -64,7 +64,7 @@ def test_a_study_has_its_pictures_and_its_best_config(
     search, study = study_of(tmp_path, plm_folders["esm"])
     add(search, study, count)
     page = page_of(study, tmp_path / "page")
-    assert "Which layers pay" in page and "History" in page
+    assert "Which layers help" in page and "History" in page
     assert ("What the score depends on" in page) == (count == 12)
     best = load_config(tmp_path / "page" / "best.yaml")
     assert [list(pair) for pair in study.best_trial.user_attrs["after"]] == best.fusion.after

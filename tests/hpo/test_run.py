@@ -17,7 +17,7 @@ from hpo.queue import PLACE, Queue
 from hpo.study import load_study
 from tests.hpo import tiny
 from tests.verbs import call
-from zoo.config import load_config
+from zoo.settings.config import load_config
 
 pytestmark = pytest.mark.slow
 SPACE = {"fusion.after": {"exchanges": [1, 3]}, "fusion.args.gate_width": {"int": [2, 8]}}
@@ -57,7 +57,7 @@ def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
     out = tmp_path / "study"
     page = (out / "report" / "index.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', page) and "<script" not in page
-    assert {"History", "Which layers pay", "Trained again"} <= set(re.findall(r"<h2>(.*?)<", page))
+    assert {"History", "Which layers help", "Trained again"} <= set(re.findall(r"<h2>(.*?)<", page))
     assert list((out / "report").glob("*.png"))
     rows = json.loads((out / "retrained.json").read_text())
     assert [len(row["scores"]) for row in rows] == [2, 2]
@@ -69,6 +69,10 @@ def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
     trained = call(capsys, "train", best, "--data", tmp_path / "data", "--out", tmp_path / "run",
                    "--store", tmp_path / "store")  # fmt: skip
     assert trained.code == 0, trained.err
+
+    again = json.loads(run(command(tmp_path, plm_folders, *options, "--json")).stdout)
+    assert again["retrained"] == rows and again["trials"] == 3
+    assert (again["config"], again["report"]) == (str(best), str(out / "report" / "index.html"))
 
     other = run(command(tmp_path, plm_folders, *options, "--set", "graph.k=5"))
     assert other.returncode == 2
@@ -99,7 +103,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, plm_folders: dict[str, str]) -> No
     process = started(arguments, tmp_path, 2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
-    assert process.returncode == 130 and "the same command goes on" in said
+    assert process.returncode == 130 and "the same command again to continue" in said
     assert not queue(tmp_path).running()
     before = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
     assert run(arguments).returncode == 0

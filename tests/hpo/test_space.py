@@ -11,16 +11,22 @@ from typing import Any
 import optuna
 import pytest
 
-from hpo.checking import check_draws, check_keys, depths, own_numbers, relevant
-from hpo.keywords import keywords
+from hpo.checking import check_draws, check_keys, depths, keywords, own_numbers, relevant
 from hpo.space import load_space, parse_space, space_names
 from tests.hpo import tiny
+from tests.verbs import call
 from zoo import list_models
 from zoo.backbones import STRUCTURE_BACKBONES
-from zoo.config import Config, load_config
-from zoo.create import check_names, exchanges_of
 from zoo.errors import ConfigError
 from zoo.fusion import FUSIONS
+from zoo.models.blueprint import Blueprint, resolve
+from zoo.settings.config import Config, load_config
+
+
+def random(config: Config) -> Blueprint:
+    """Return the blueprint of a config, for a language model whose weights are not here."""
+    return resolve(config.with_options({"sequence.weights": "random"}))
+
 
 FUSED = [name for name in list_models("ppbs_*") if "none" not in name]
 
@@ -35,18 +41,14 @@ def test_every_shipped_space_fits_every_config_with_two_branches(name: str, conf
     if base.fusion.name in ("local", "global"):  # what else there is are baselines
         trial = optuna.trial.FixedTrial(own_numbers(kept, base))
         again = Config.from_dict(kept.draw(trial, base.to_dict(), depths))
-        assert exchanges_of(again, *depths(base.to_dict())) == exchanges_of(
-            base, *depths(base.to_dict())
-        )
+        assert random(again).exchanges == random(base).exchanges
         for section in ("sequence", "graph", "train", "head", "task"):
             assert getattr(again, section) == getattr(base, section)
 
 
 @pytest.mark.parametrize("section, registry", [("structure", STRUCTURE_BACKBONES),
                                                ("fusion", FUSIONS)])  # fmt: skip
-def test_keywords_read_from_the_source_are_those_of_the_classes(
-    section: str, registry: Any
-) -> None:
+def test_keywords_are_those_of_the_classes(section: str, registry: Any) -> None:
     for name in registry:
         parameters = inspect.signature(registry[name]).parameters.values()
         kinds = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
@@ -60,7 +62,7 @@ def test_a_branch_is_drawn_where_its_condition_holds_and_nowhere_else() -> None:
     for _ in range(60):
         trial = study.ask()
         data = space.draw(trial, base.to_dict(), depths)
-        check_names(Config.from_dict(data))
+        random(Config.from_dict(data))
         name = data["fusion"]["name"]
         seen.add(name)
         assert ("local.gate_width" in trial.params) == (name == "local")
@@ -81,11 +83,11 @@ WRONG = [
     ({"train.lr.fuson": {"float": [0.1, 1.0]}}, "Did you mean 'train.lr.fusion'"),
     ({"fusion.args.gate_widht": {"int": [8, 9]}}, "Did you mean 'fusion.args.gate_width'"),
     ({"gate_width": {"int": [8, 9]}}, "Did you mean 'fusion.args.gate_width'"),
-    ({"fusion.args.num_heads": {"int": [1, 2]}}, r"one of .*global.*when: \{fusion.name"),
+    ({"fusion.args.num_heads": {"int": [1, 2]}}, r"argument of .*global.*when: \{fusion.name"),
     ({"fusion.name": {"choices": ["lokal"]}}, "Did you mean 'local'"),
     ({"graph.k": {"int": [0, 9]}}, r"graph\.k=0 is not valid: it must be above 0"),
     ({"graph.k": {"float": [2, 9]}}, "whole number"),
-    ({"graph.k": {"int": [9, 2]}}, "lower number goes first"),
+    ({"graph.k": {"int": [9, 2]}}, "lower number comes first"),
     ({"graph.k": {"int": [1, 2, 3]}}, "two numbers"),
     ({"graph.k": {"int": [1, 9], "logg": True}}, "Did you mean 'log'"),
     ({"graph.k": {"int": [1, 9], "log": True, "step": 2}}, "not both"),
@@ -114,7 +116,7 @@ def test_a_wrong_space_is_told(entries: Any, message: str) -> None:
 
 def test_a_config_outside_its_space_is_told() -> None:
     base = load_config("ppbs_esm2_8m_gvp_local").with_values(["graph.k=60"])
-    with pytest.raises(ConfigError, match=r"has graph\.k at 60, and graph\.k goes over 8 to 48"):
+    with pytest.raises(ConfigError, match=r"has graph\.k=60, but graph\.k ranges over 8 to 48"):
         own_numbers(load_space("structure"), base)
 
 
@@ -135,20 +137,33 @@ def test_a_space_includes_others(tmp_path: Path) -> None:
     assert "graph.k" in names
 
 
-def test_a_typo_is_found_before_anything_large_is_imported(tmp_path: Path) -> None:
-    path = tiny.space_file(tmp_path, {"fusion.args.gate_widht": {"int": [8, 9]}})
+@pytest.mark.parametrize("key, torch, meant", [
+    ("train.lr.fusoin", "False", "train.lr.fusion"),
+    ("fusion.args.gate_widht", "True", "fusion.args.gate_width"),
+])  # fmt: skip
+def test_a_typo_is_found_before_the_data_are_read(
+    tmp_path: Path, key: str, torch: str, meant: str
+) -> None:
+    path = tiny.space_file(tmp_path, {key: {"int": [8, 9]}})
     script = f"""
-import resource, sys
-sys.argv = ["run", "ppbs_esm2_8m_gvp_local", "--data", "x", "--space", {str(path)!r}]
-from hpo.run import search
-from zoo.cli import run
+import sys
+sys.argv = ["search", "ppbs_esm2_8m_gvp_local", "--data", "x", "--space", {str(path)!r}]
+from zoo.search import search
+from zoo.command.cli import run
 try:
     run(search)
 except SystemExit as leave:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(leave.code, "torch" in sys.modules, used.ru_utime + used.ru_stime < 1.0)
+    print(leave.code, "torch" in sys.modules, "lightning" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
                           check=True)  # fmt: skip
-    assert done.stdout.split() == ["2", "False", "True"], done.stdout
-    assert "Did you mean 'fusion.args.gate_width'" in done.stderr.replace("\n", " ")
+    assert done.stdout.split() == ["2", torch, "False"], done.stdout
+    assert f"Did you mean {meant!r}" in done.stderr.replace("\n", " ")
+
+
+def test_a_fusion_of_one_branch_is_refused_before_the_data_are_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    done = call(capsys, "search", "ppbs_esm2_8m_gvp_local", "--data", "nowhere", "--seq", "none",
+                "--fusion", "global", "--space", "smoke")  # fmt: skip
+    assert done.code == 2 and "joins two branches" in done.err

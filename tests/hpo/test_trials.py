@@ -12,15 +12,14 @@ import torch
 from optuna.trial import TrialState
 
 from hpo import trials as under_test
-from hpo.attributes import AFTER, OWN_SECONDS
 from hpo.checking import own_numbers
-from hpo.queue import REASON, Queue, has_ended
+from hpo.queue import AFTER, OWN_SECONDS, REASON, Queue, has_ended
 from hpo.search import Search
 from hpo.study import open_storage, open_study
 from hpo.trials import Runner, Watch
 from hpo.worker import work
 from tests.hpo import tiny
-from zoo.training.callbacks import Stopped
+from zoo.system.listener import Stopped
 from zoo.training.examples import PreparedExamples
 from zoo.training.module import TrainingModule
 

@@ -11,8 +11,8 @@ import yaml
 from hpo.search import Search
 from hpo.space import load_space
 from tests.training import runs
-from zoo.config import Config
-from zoo.tasks.samples import Target
+from zoo.settings.config import Config
+from zoo.tasks import Target
 
 SETTINGS = {**runs.SCHNET, **runs.SMALL, "task": "ppbs", "train.epochs": 2}
 
@@ -26,7 +26,7 @@ def config(plm: str, **values: Any) -> Config:
     """Return the config that a search begins with."""
     given = {"sequence.name": plm, **SETTINGS, **values}
     found = Config().to_dict()
-    from zoo.config import assign
+    from zoo.settings.checking import assign
 
     for key, value in given.items():
         assign(found, key, value)

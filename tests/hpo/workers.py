@@ -21,7 +21,7 @@ from optuna.trial import Trial, TrialState
 from hpo.queue import REASON, Queue
 from hpo.search import Search
 from hpo.study import open_storage
-from zoo.config import Config
+from zoo.settings.config import Config
 
 DEFAULT = {"x": 0.25, "y": 0.75}
 

@@ -11,7 +11,7 @@ import zoo
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.examples import example
 from zoo.fusion import FUSIONS
-from zoo.model import FusedModel
+from zoo.models.model import FusedModel
 
 HOME = Path(__file__).parent
 TINY = {

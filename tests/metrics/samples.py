@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from zoo.data.samples import Sample
 from zoo.metrics.predictions import Predictions
 from zoo.proteins.protein import Atoms, Chain, Ligand, Protein, no_atoms
-from zoo.tasks.samples import Kind, Level, Sample, Target
+from zoo.tasks import Kind, Level, Target
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 

@@ -9,7 +9,7 @@ from tests.metrics.samples import sample
 from zoo.metrics.baselines import BASELINES, baselines_for, heavy_atoms, neighbours
 from zoo.metrics.predictions import from_samples
 from zoo.metrics.suite import evaluate
-from zoo.tasks.samples import Target
+from zoo.tasks import Target
 
 NAN = float("nan")
 LENGTHS = (6, 7, 9, 12, 5)
@@ -61,7 +61,7 @@ def test_every_baseline_serves_something():
 
 def test_test_data_are_refused():
     target = Target("y", "regression", "protein")
-    with pytest.raises(ValueError, match="'test' is no training data"):
+    with pytest.raises(ValueError, match="'test' is not a training sample"):
         BASELINES["mean"](target).fit([sample("a", {"y": 1.0}, split="test")])
 
 

@@ -11,8 +11,8 @@ from zoo.metrics.calibration import (
     fit_temperature,
     negative_log_likelihood,
 )
-from zoo.prediction.outputs import activate
-from zoo.tasks.samples import Target
+from zoo.models.outputs import activate
+from zoo.tasks import Target
 
 KINDS = {
     "binary": Target("y", "binary", "residue"),

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.metrics.samples import predictions, sample
+from zoo.errors import DataError
 from zoo.metrics.predictions import from_samples, read_predictions, write_predictions
-from zoo.tasks.samples import DataError, Target
+from zoo.tasks import Target
 
 NAN = float("nan")
 CASES = {
@@ -81,7 +82,7 @@ def test_what_is_no_table_of_predictions_is_an_error(tmp_path):
     path = tmp_path / "p.csv"
     write_predictions(path, [CASES["regression"]])
     path.write_text(path.read_text().replace("regression,protein,", "regression,protein,x", 1))
-    with pytest.raises(DataError, match="no table"):
+    with pytest.raises(DataError, match="not a table"):
         read_predictions(path)
 
 

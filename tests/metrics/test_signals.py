@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo.data.samples import Sample
 from zoo.metrics.baselines import BASELINES
 from zoo.metrics.predictions import from_samples
 from zoo.metrics.suite import evaluate
 from zoo.proteins.protein import Atoms, Ligand, Protein, from_sequence
 from zoo.proteins.structure import read_structure
-from zoo.tasks.samples import Sample, Target
+from zoo.tasks import Target
 
 pytestmark = pytest.mark.data
 

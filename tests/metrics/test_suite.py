@@ -73,7 +73,7 @@ def test_unknown_targets_are_not_scored():
 def test_a_known_target_without_prediction_is_an_error():
     one = predictions("regression", n=6)
     one.y_pred[2] = NAN
-    with pytest.raises(ZooError, match="1 of 6 predictions of 'y' are no numbers, of s2"):
+    with pytest.raises(ZooError, match="1 of 6 predictions of 'y' are not numbers: those for s2"):
         evaluate(one)
 
 

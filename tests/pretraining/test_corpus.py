@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.training import runs
-from zoo.errors import ConfigError
+from zoo.data.store import Store
+from zoo.errors import ConfigError, DataError
 from zoo.pretraining import corpus
 from zoo.pretraining.homology import families, kin
-from zoo.tasks.samples import DataError
-from zoo.tasks.store import Store
 
 needs_mmseqs = pytest.mark.skipif(not shutil.which("mmseqs"), reason="MMseqs2 is not installed")
 

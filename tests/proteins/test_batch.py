@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import shelf
-from zoo.proteins.batch import Batch, Example, collate, gather_rows, write_rows
+from zoo.proteins.batch import Batch, collate, gather_rows, write_rows
 from zoo.proteins.build_graph import GraphSpec
 from zoo.proteins.features import letter_types
 
@@ -71,19 +71,6 @@ def test_without_a_language_model_there_are_no_tokens() -> None:
     assert torch.equal(linked, batch.graph.nodes["residue"] >= 0)
     types = letter_types("".join(letters[row] for row in batch.node_token[linked]))
     assert torch.equal(types, batch.graph.nodes["node_type"][linked])
-
-
-def test_targets_are_joined_over_proteins() -> None:
-    two = PROTEINS[-2:]
-    scalars = [Example(p, torch.tensor(float(i))) for i, p in enumerate(two)]
-    assert collate(scalars, None).target.tolist() == [0.0, 1.0]
-    rows = [Example(p, torch.zeros(len(p), 3)) for p in two]
-    assert collate(rows, None).target.shape == (sum(map(len, two)), 3)
-
-
-def test_a_batch_with_some_targets_is_an_error() -> None:
-    with pytest.raises(ValueError, match="have a target and others have none"):
-        collate([Example(PROTEINS[0], torch.zeros(1)), PROTEINS[1]], None)
 
 
 def test_a_batch_moves_as_a_whole() -> None:

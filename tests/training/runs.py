@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from tests import shelf
-from zoo.config import Config
-from zoo.metrics.floor import rounds
-from zoo.tasks.preparing import STORE, index_record, write_manifest
-from zoo.tasks.samples import SPLITS, Sample, Target
-from zoo.tasks.store import Store, pack
+from zoo.data.preparing import STORE, index_record, write_manifest
+from zoo.data.rounds import Plan, rounds
+from zoo.data.samples import SPLITS, Sample
+from zoo.data.store import Store, pack
+from zoo.models.blueprint import resolve
+from zoo.settings.config import Config
+from zoo.tasks import Target
 from zoo.training.job import Job
-from zoo.training.splits import Plan
 
 BINDING = Target("binding_site", "binary", "residue")
 #: One target of every kind and level.
@@ -83,10 +84,9 @@ def prepare(folder: Path, targets: list[Target], found: list[Sample], task: str 
 
 def job(data: Path, plm: str, folder: Path, root: Path, **values: Any) -> Job:
     """Return the job of training a small model."""
-    from zoo.tasks.preparing import read_manifest
+    from zoo.data.preparing import read_manifest
 
     manifest = read_manifest(data)
-    targets = tuple(Target(**{**t, "classes": tuple(t["classes"])}) for t in manifest["targets"])
     struct = {} if "structure.name" in values else SCHNET
     given = {**SMALL, **struct, "sequence.name": plm, "task": manifest["task"], **values}
     config = Config().with_values([f"{key}={_text(value)}" for key, value in given.items()])
@@ -94,8 +94,8 @@ def job(data: Path, plm: str, folder: Path, root: Path, **values: Any) -> Job:
     with Store(data / STORE) as store:
         index = store.index()
     return Job(
-        config=config, data=data, manifest=manifest, index=index,
-        plan=Plan(rounds(index)[0], None, False), targets=targets, name="seed 0",
+        blueprint=resolve(config), data=data, manifest=manifest, index=index,
+        plan=Plan(rounds(index)[0], None, False), name="seed 0",
         folder=folder, root=root,
     )  # fmt: skip
 

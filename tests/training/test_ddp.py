@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 from tests import shelf
 from tests.training import runs
-from zoo.train import fit
-from zoo.training.callbacks import CURVES, read_curves
+from zoo.training.curves import CURVES, read_curves
 from zoo.training.fitting import train
 from zoo.training.job import Hardware, Job
 from zoo.training.planning import Wish
+from zoo.training.running import fit
 
 
 def started(processes: int, work: Callable[[], None]) -> list[int]:
@@ -78,8 +78,8 @@ def test_processes_part_before_they_end(tmp_path: Path, plm_folders: dict[str, s
     data = runs.quick_data(tmp_path / "data")
     config = runs.job(data, plm_folders["esm"], tmp_path, tmp_path, **{"train.epochs": 1}).config
     wish = Wish(
-        config=config, data=data, out=tmp_path / "run", seeds=2, fold=None, resume=False,
-        store=tmp_path / "store", limit=None, hardware=Hardware("cpu", "2"), loggers=(),
+        config=config, data=data, out=tmp_path / "run", seeds=2, store=tmp_path / "store",
+        hardware=Hardware("cpu", "2"),
     )  # fmt: skip
 
     def work() -> None:

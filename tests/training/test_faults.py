@@ -16,9 +16,9 @@ from tests.training import runs
 from tests.training.test_ddp import started
 from tests.training.test_resume import same_weights
 from zoo.errors import ConfigError
+from zoo.system.checkpoint_files import Patient
 from zoo.training.fitting import GoneError, SaveError, train
 from zoo.training.job import CHECKPOINTS, LAST, Hardware, Job
-from zoo.training.whole import Patient
 
 Row = dict[str, float]
 
@@ -46,7 +46,7 @@ def test_a_full_disk_keeps_the_last_whole_checkpoint(make: Callable[..., Job], a
     train(whole)
     saved = r"last\.ckpt" if after else "No checkpoint was saved yet"
     with pytest.raises(SaveError, match=rf"No space left.*{saved}.*--resume"):
-        train(job, tell=fill)
+        train(job, epoch=fill)
     assert list((job.folder / CHECKPOINTS).glob("*.part")) == []
     train(job)
     same_weights(job, whole)
@@ -83,8 +83,8 @@ def test_a_worker_that_is_killed_is_told_and_nothing_is_lost(make: Callable[...,
                     child.kill()
 
     train(whole)
-    with pytest.raises(GoneError, match=r"loads data is gone.*train\.workers.*Saved:.*--resume"):
-        train(job, tell=kill)
+    with pytest.raises(GoneError, match=r"loads data died.*train\.workers.*Saved:.*--resume"):
+        train(job, epoch=kill)
     train(job)
     same_weights(job, whole)
 
@@ -105,16 +105,16 @@ def test_a_process_that_leaves_ends_the_others_and_nothing_is_lost(
     def work() -> None:
         (tmp_path / f"{os.environ['LOCAL_RANK']}.pid").write_text(str(os.getpid()))
         try:
-            train(job, tell=leave)
+            train(job, epoch=leave)
         except GoneError as error:
             said.write_text(str(error))
             raise
 
     assert started(2, lambda: train(whole)) == [0, 0]
     assert started(2, work) == [1, -signal.SIGKILL]
-    assert "Another process of this training is gone" in said.read_text()
+    assert "Another process of this training died" in said.read_text()
     assert str(job.checkpoints / LAST) in said.read_text()
-    with pytest.raises(ConfigError, match="2 processes began this training and 1 cannot go on"):
+    with pytest.raises(ConfigError, match="2 processes began this training and 1 cannot continue"):
         train(replace(job, hardware=Hardware("cpu")))
     assert started(2, lambda: train(job)) == [0, 0]
     same_weights(job, whole)

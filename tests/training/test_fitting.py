@@ -16,8 +16,9 @@ from tests.training import runs
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.message_passing import use_engine
 from zoo.errors import ConfigError, RandomWeightsWarning
-from zoo.runs import CALIBRATION, read_json
-from zoo.training.callbacks import CURVES, read_curves
+from zoo.models.runs import CALIBRATION
+from zoo.system.files import read_json
+from zoo.training.curves import CURVES, read_curves
 from zoo.training.fitting import train
 from zoo.training.job import CHECKPOINTS, Job
 from zoo.training.module import NotFiniteError, TrainingModule
@@ -90,7 +91,7 @@ def test_the_language_model_learns_as_much_as_it_may(make: Make, values: dict[st
 
     job = make("regression", **{"fusion.write_back": "deep", "train.lr.plm": 0.01,
                                 "train.epochs": 1, **values})  # fmt: skip
-    train(job, show=show)
+    train(job, begun=show)
     named = dict(modules[0].model.seq.named_parameters())
     changed = {name for name, p in named.items() if not torch.equal(p, before[name])}
     allowed = {name for name, p in named.items() if p.requires_grad}
@@ -128,8 +129,8 @@ def test_data_seed_and_seed_are_apart(make: Make) -> None:
         name = "-".join(map(str, values.values()))
         job = make("regression", name=name, **{"train.epochs": 1, **values})
         seen: list[Any] = []
-        train(job, show=seen.append)
-        model = zoo.create.build_model(job.config)
+        train(job, begun=seen.append)
+        model = zoo.models.create.build_model(job.blueprint)
         return float(next(model.struct.parameters()).detach().sum())  # type: ignore[union-attr]
 
     assert first_loss(seed=0) == first_loss(**{"train.data_seed": 5})
@@ -183,7 +184,7 @@ def layer_calls(job: Job) -> list[int]:
             linear = next(m for m in layer.modules() if isinstance(m, torch.nn.Linear))
             linear.register_forward_hook(lambda *_, at=at: counts.__setitem__(at, counts[at] + 1))
 
-    train(job, show=watch)
+    train(job, begun=watch)
     return counts
 
 
@@ -249,7 +250,7 @@ def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(
 def test_a_batch_too_large_for_memory_is_told_before_training(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.training.step_memory.free_memory", lambda device: 200_000)
+    monkeypatch.setattr("zoo.system.memory.free_memory", lambda device: 200_000)
     with pytest.raises(ConfigError, match="train.checkpoint_activations=true"):
         train(make("regression"))
 

@@ -121,7 +121,7 @@ def test_two_hosts_train_what_one_does_and_go_on_after_one_was_lost(
     second.wait()
     assert first.wait(60) != 0
     said = (tmp_path / "lost0").read_text()
-    assert "Another process of this training is gone" in said and "--resume" in said
+    assert "Another process of this training died" in said and "--resume" in said
     assert [p.wait(120) for p in both("lost", 29502, "--resume")] == [0, 0], said
     same(tmp_path / "whole", tmp_path / "lost", exact=True)
 

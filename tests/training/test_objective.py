@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from tests.training import runs
-from zoo.heads import Units
-from zoo.prediction.outputs import activate
+from zoo.models.heads import Units
+from zoo.models.outputs import activate
 from zoo.proteins.batch import collate
-from zoo.tasks.samples import Target
+from zoo.tasks import Target
 from zoo.training.examples import Examples
 from zoo.training.objective import Objective, balance
 

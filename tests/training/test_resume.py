@@ -17,7 +17,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training import runs
-from zoo.training.callbacks import CURVES, LAST, Stopped, read_curves
+from zoo.system.listener import Listener, Stopped
+from zoo.training.callbacks import LAST
+from zoo.training.curves import CURVES, read_curves
 from zoo.training.fitting import train
 from zoo.training.job import CHECKPOINTS, Job
 
@@ -88,7 +90,7 @@ def test_stopped_after_any_step_it_ends_as_if_it_had_not(
     broken, stops = make("broken", **WAYS[way]), 0
     for steps in [1, 2, 1, 3, 4, 1, 100]:
         try:
-            train(broken, asked=stop_after(steps))
+            train(broken, listener=Listener(asked=stop_after(steps)))
             break
         except Stopped:
             stops += 1

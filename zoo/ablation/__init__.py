@@ -1,1 +1,1 @@
-"""What a fusion is worth: the same data and settings with each way to join the branches."""
+"""Compare fusions: train and score each of them on the same data with the same settings."""

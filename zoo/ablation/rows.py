@@ -1,4 +1,4 @@
-"""The rows and columns of the table: ways to join two branches, and graph networks."""
+"""The rows (fusions) and columns (graph networks) of the table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.backbones import STRUCTURE_BACKBONES
-from zoo.config import Config, assign
-from zoo.create import NONE, check_names
 from zoo.errors import ConfigError, unknown
+from zoo.models.blueprint import resolve
+from zoo.settings.checking import assign
+from zoo.settings.config import NONE, Config
 
 SEQUENCE, SERIAL = "sequence", "serial"
-"""The row without a graph network, and the one that the others are compared with."""
+"""Names of the row without a graph network, and of the row that others are compared with."""
 
 
 def _fused(name: str, write_back: str = "deep") -> dict[str, Any]:
@@ -30,20 +31,20 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "local-deep": _fused("local"),
     "global-deep": _fused("global"),
 }
-"""Config keys of each row; deep ones last, as they run the language model in every step."""
+"""Config keys of each row; deep rows are last, as they run the language model in every step."""
 
 
 SET_BY_CELLS = ("structure.name", "fusion.name", "fusion.write_back", "fusion.after")
-"""Config keys that a cell sets, whatever the base config says."""
+"""Config keys that each cell sets, whatever the base config says."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of the table.
+    """One cell of the table.
 
     Attributes:
-        row: of `ROWS`.
-        struct: graph network, "none" in the row without one.
+        row: name of the row, a key of `ROWS`.
+        struct: name of the graph network; "none" in the row without one.
     """
 
     row: str
@@ -51,17 +52,18 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """The name of the folder of its models."""
         return self.row if self.struct == NONE else f"{self.row}_{self.struct}"
 
     def config(self, base: Config, sizes: Sequence[str] = ()) -> Config:
-        """Return the base config with this cell's branches and fusion, exchanges as by default.
+        """Return the base config with this cell's branches and fusion, and the default exchanges.
 
-        Arguments of the base config's own graph network and fusion stay with these names only.
+        Arguments in the base config are kept only if its graph network or fusion is this cell's.
 
         Args:
-            base: what all cells share.
-            sizes: arguments of graph networks, "egnn.hidden=64"; those of others do not count.
+            base: config that all cells share.
+            sizes: arguments of graph networks, such as "egnn.hidden=64"; those of other graph
+                networks are ignored.
         """
         data = base.to_dict()
         keys = {"structure.name": self.struct, "fusion.after": None, **ROWS[self.row]}
@@ -74,13 +76,13 @@ class Cell:
 
 
 def check_shared(values: Sequence[str]) -> None:
-    """Check that no value that all cells should share is one that each row sets for itself.
+    """Check that the values for all cells set no key that each cell sets itself.
 
     Args:
-        values: as given to --set, "fusion.after=[[6, 0]]".
+        values: values of --set, such as "fusion.after=[[6, 0]]".
 
     Raises:
-        ConfigError: naming the key, which would have no effect.
+        ConfigError: for a key that would have no effect; names it.
     """
     for value in values:
         key = value.partition("=")[0].strip()
@@ -93,7 +95,7 @@ def check_shared(values: Sequence[str]) -> None:
 
 
 def check_sizes(sizes: Sequence[str]) -> None:
-    """Check arguments of graph networks, "egnn.hidden=64", before hours are spent.
+    """Check arguments of graph networks, such as "egnn.hidden=64", before any training.
 
     Raises:
         ConfigError: for an unknown graph network or argument, or a value of the wrong kind.
@@ -101,11 +103,11 @@ def check_sizes(sizes: Sequence[str]) -> None:
     for size in sizes:
         struct = size.partition(".")[0]
         STRUCTURE_BACKBONES[struct]
-        check_names(Cell("structure", struct).config(Config(), [size]))
+        resolve(Cell("structure", struct).config(Config(), [size]))
 
 
 def cells(rows: Sequence[str] | None, structs: Sequence[str] | None) -> list[Cell]:
-    """Return the cells of a table, row by row; all rows, or graph networks, if None.
+    """Return the cells of a table, row by row; None stands for all rows or all graph networks.
 
     Raises:
         ConfigError: for an unknown name.

@@ -1,15 +1,17 @@
-"""Train and score the cells of a table; any number of processes share one folder."""
+"""Train and score the cells of a table; several processes can share the folder of the table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.ablation.rows import Cell
-from zoo.config import Config
-from zoo.locks import claimed
-from zoo.runs import FACTS, read_run, write_json
+from zoo.models.runs import FACTS, read_run
+from zoo.settings.config import Config
+from zoo.system.files import write_json
+from zoo.system.listener import SILENT, Listener
+from zoo.system.locks import claimed
 
 METRICS = "metrics.json"
 
@@ -19,13 +21,13 @@ class Plan:
     """A table to fill.
 
     Attributes:
-        base: the config that cells change.
-        data: prepared folder, or a benchmark's.
-        out: folder of the table, one folder a cell.
-        seeds: models a cell.
-        sizes: arguments of graph networks, "egnn.hidden=64".
-        store: folder of stored states; None for the usual one.
-        bootstrap: resamples.
+        base: config that the cells change.
+        data: folder of prepared data or of a benchmark.
+        out: folder of the table, with one folder for each cell.
+        seeds: number of models to train for each cell.
+        sizes: arguments of graph networks, such as "egnn.hidden=64".
+        store: folder for hidden states and graphs; None for the default folder.
+        bootstrap: number of bootstrap resamples for the intervals.
     """
 
     base: Config
@@ -41,16 +43,16 @@ class Plan:
         return (self.out / cell.name / METRICS).is_file()
 
 
-def fill(plan: Plan, wanted: Sequence[Cell], tell: Callable[[Cell], None]) -> list[Cell]:
-    """Train and score what is missing; return what other processes are at.
+def fill(plan: Plan, wanted: Sequence[Cell], listener: Listener = SILENT) -> list[Cell]:
+    """Train and score the missing cells; return the cells that other processes work on.
 
     Args:
-        plan: the table.
-        wanted: cells, in this order.
-        tell: told each cell before its turn.
+        plan: table to fill.
+        wanted: cells to train, in this order.
+        listener: receives the progress, and may ask to stop.
 
     Raises:
-        SystemExit: if stopped; the same call goes on.
+        Stopped: when asked to stop; the same call continues.
     """
     elsewhere = []
     for cell in wanted:
@@ -59,25 +61,24 @@ def fill(plan: Plan, wanted: Sequence[Cell], tell: Callable[[Cell], None]) -> li
         with claimed(plan.out / f"{cell.name}.lock") as mine:
             if not mine:
                 elsewhere.append(cell)
-            elif not plan.done(cell):  # another process may have ended it meanwhile
-                tell(cell)
-                _train(plan, cell)
+            elif not plan.done(cell):  # another process may have finished it meanwhile
+                listener.say(f"--- {cell.name}")
+                _train(plan, cell, listener)
                 _score(plan, cell)
     return elsewhere
 
 
-def _train(plan: Plan, cell: Cell) -> None:
-    from zoo.train import fit
-    from zoo.training.job import Hardware
+def _train(plan: Plan, cell: Cell, listener: Listener) -> None:
     from zoo.training.planning import Wish
+    from zoo.training.running import fit
 
     folder = plan.out / cell.name
     begun = (folder / FACTS).is_file()
-    fit(Wish(
+    wish = Wish(
         config=cell.config(plan.base, plan.sizes), data=plan.data, out=folder,
-        seeds=1 if begun else plan.seeds, fold=None, resume=begun, store=plan.store, limit=None,
-        hardware=Hardware(devices="1"), loggers=(),
-    ))  # fmt: skip
+        seeds=1 if begun else plan.seeds, resume=begun, store=plan.store,
+    )  # fmt: skip
+    fit(wish, listener)
 
 
 def _score(plan: Plan, cell: Cell) -> None:
@@ -88,4 +89,4 @@ def _score(plan: Plan, cell: Cell) -> None:
     run = read_run(folder)
     metrics, predictions = evaluate_run(run, run.data, Settings(bootstrap=plan.bootstrap))
     write_predictions(folder / NAME, predictions)
-    write_json(folder / METRICS, metrics)  # last: with it the cell is done
+    write_json(folder / METRICS, metrics)  # written last, as it marks the cell as done

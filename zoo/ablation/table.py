@@ -1,4 +1,4 @@
-"""The filled table: each cell's score with its interval, and what it gains over serial fusion."""
+"""The filled table: the score of each cell, and its difference to serial fusion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.metrics.comparison import align, compare_target
 from zoo.metrics.predictions import Predictions, read_predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE
-from zoo.runs import read_json, write_json
+from zoo.system.files import read_json, write_json, write_whole
 
 FOLDER, JSON, MARKDOWN = "table", "table.json", "table.md"
 SPLIT = "test"
@@ -24,8 +24,8 @@ def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
     """Return a row for every finished cell, target and subset, and write them into OUT/table.
 
     A row has the headline metric with its interval, the paired difference to serial fusion with
-    the same graph network (for the row without one, to none), and that to the best trivial
-    baseline over all test samples.
+    the same graph network (no difference for the row without a graph network), and the difference
+    to the best trivial baseline over all test samples.
     """
     done = [cell for cell in wanted if plan.done(cell)]
     found = {cell: read_predictions(plan.out / cell.name) for cell in done}
@@ -46,7 +46,7 @@ def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
 
 
 def _subsets(one: Predictions) -> list[str]:
-    """Return "all", and the subsets where there are several."""
+    """Return "all", followed by the subsets if there are several."""
     names = {name for text in set(one.subset[one.split == SPLIT].tolist())
              for name in text.split(",") if name}  # fmt: skip
     return [POOLED, *sorted(names)] if len(names) > 1 else [POOLED]
@@ -60,7 +60,7 @@ def _of_subset(one: Predictions, subset: str) -> Predictions:
 
 
 def _compared(one: Predictions, serial: Predictions | None, subset: str, n: int) -> dict[str, Any]:
-    """Return metric, score, and the paired difference to serial fusion where there is one."""
+    """Return the metric, the score, and the paired difference to serial fusion, if any."""
     runs = {"cell": {"t": _of_subset(one, subset)}}
     if serial is not None:
         runs = {"serial": {"t": _of_subset(serial, subset)}, **runs}
@@ -76,7 +76,7 @@ def _compared(one: Predictions, serial: Predictions | None, subset: str, n: int)
 
 
 def _floor(metrics: Any, target: str, subset: str, metric: str) -> dict[str, Any] | None:
-    """Return the difference to the best trivial baseline, as zoo.evaluate found it."""
+    """Return the difference to the best trivial baseline, from the metrics of zoo.evaluate."""
     (mine,) = (facts for facts in _targets(metrics) if facts["target"] == target)
     part = mine["differences"] if subset == POOLED else mine["subsets"].get(subset, {})
     floor: dict[str, Any] | None = part.get(metric)
@@ -94,11 +94,11 @@ def _write(plan: Plan, done: Sequence[Cell], rows: list[dict[str, Any]]) -> None
     for cell in done:
         shutil.copyfile(plan.out / cell.name / METRICS, folder / f"{cell.name}.json")
     write_json(folder / JSON, rows)
-    (folder / MARKDOWN).write_text(markdown(rows))
+    write_whole(folder / MARKDOWN, markdown(rows))
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Return one table a target and subset: fusions down, graph networks across."""
+    """Return a Markdown table per target and subset: rows are fusions, columns graph networks."""
     lines: list[str] = []
     for target, subset in dict.fromkeys((row["target"], row["subset"]) for row in rows):
         mine = [row for row in rows if (row["target"], row["subset"]) == (target, subset)]
@@ -125,7 +125,7 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def interval_text(values: dict[str, Any] | None, sign: str = "") -> str:
-    """Return "value (low, high)", "" for a score that is not defined."""
+    """Return "value (low, high)", or "" for a score that is not defined."""
     if values is None or values["value"] is None:
         return ""
     ends = [values["low"], values["high"]]

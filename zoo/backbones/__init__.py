@@ -1,36 +1,33 @@
-"""Backbones by name. Adding a graph network is one file and one line here.
+"""Language models and graph networks. Adding a graph network is one file and one line here.
 
-They load when the first of the names below is used: language models have names that need no torch.
+Importing this package loads no torch: the names below load when they are first used.
 """
 
+from __future__ import annotations
+
+import importlib
 from typing import TYPE_CHECKING, Any
 
+from zoo.settings.registry import Registry
+
 if TYPE_CHECKING:
-    from zoo.backbones.base import (
-        STRUCTURE_BACKBONES,
-        NodeState,
-        SequenceBackbone,
-        StructureBackbone,
-    )
+    from zoo.backbones.base import NodeState, SequenceBackbone, StructureBackbone
 
 __all__ = ["STRUCTURE_BACKBONES", "NodeState", "SequenceBackbone", "StructureBackbone"]
 
+STRUCTURE_BACKBONES: Registry[type[StructureBackbone]] = Registry("graph network")
 
-def _load() -> None:
-    import zoo.backbones.egnn
-    import zoo.backbones.gat
-    import zoo.backbones.gearnet
-    import zoo.backbones.gvp
-    import zoo.backbones.schnet  # noqa: F401
-    from zoo.plugins import load_plugins
-
-    load_plugins()
+for _name, _about in {
+    "egnn": "E(n)-equivariant network; its one vector is how far a node has moved.",
+    "gat": "Graph attention (GATv2) with scalar edge features; invariant.",
+    "gearnet": "Relational convolutions, GearNet-Edge with `edge_messages`; invariant.",
+    "gvp": "Geometric vector perceptrons: the published MQA model up to its readout; equivariant.",
+    "schnet": "Continuous-filter convolutions over distances; invariant.",
+}.items():
+    STRUCTURE_BACKBONES.announce(_name, f"zoo.backbones.{_name}", _about)
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    _load()
-    from zoo.backbones import base
-
-    return getattr(base, name)
+    return getattr(importlib.import_module("zoo.backbones.base"), name)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from zoo.backbones import STRUCTURE_BACKBONES as STRUCTURE_BACKBONES  # plug-ins find it here
 from zoo.proteins.batch import Tokens
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
-from zoo.registry import Registry
 
 OnLayer = Callable[[int, Tensor], Tensor]
 """Gets (k, h) after layer k, h (chains, tokens, width); returns the h to go on with."""
@@ -66,7 +66,7 @@ class NodeState:
     Attributes:
         s: (nodes, width) scalars: the part that fusion reads and writes.
         v: (nodes, channels, 3) vectors that turn with the protein; no channels in most.
-        edge: whatever the backbone carries on edges; its own business.
+        edge: State of the edges; only the backbone itself reads it.
     """
 
     s: Tensor
@@ -85,7 +85,7 @@ class StructureBackbone(nn.Module, ABC):
     width: int
     """Columns of the scalars `s` between layers, and of what `finish` returns."""
     recompute = False
-    """Whether layers run again in the backward pass, instead of keeping what they computed."""
+    """Whether layers are computed again in the backward pass, which saves memory."""
 
     @abstractmethod
     def embed(self, graph: Graph) -> NodeState:
@@ -110,7 +110,7 @@ class StructureBackbone(nn.Module, ABC):
 
 
 class NodeScalars(nn.Module):
-    """What a graph says of a node in scalars: its features beside an embedding of its type."""
+    """The scalar input of a graph network: each node's features beside an embedding of its type."""
 
     def __init__(self, features: FeatureWidths, type_width: int) -> None:
         super().__init__()
@@ -120,6 +120,3 @@ class NodeScalars(nn.Module):
     def forward(self, graph: Graph) -> Tensor:
         """Return (nodes, width)."""
         return torch.cat([graph.nodes["node_s"], self.types(graph.nodes["node_type"])], dim=-1)
-
-
-STRUCTURE_BACKBONES: Registry[type[StructureBackbone]] = Registry("structure backbone")

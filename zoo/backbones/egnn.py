@@ -9,10 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.message_passing import edge_mean, edge_sum, to_edges
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
+from zoo.settings.ranges import Count, Layers, Rate
 
 NANOMETRE = 10.0
 """Positions enter in nanometres: squared distances in angstrom would saturate the first layer."""
@@ -65,9 +67,9 @@ class EGNN(StructureBackbone):
         self,
         features: FeatureWidths,
         *,
-        hidden: int = 128,
-        num_layers: int = 4,
-        dropout: float = 0.1,
+        hidden: Count = 128,
+        num_layers: Layers = 4,
+        dropout: Rate = 0.1,
     ) -> None:
         super().__init__()
         self.num_layers, self.width = num_layers, hidden

@@ -11,10 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.message_passing import edge_softmax, edge_sum, u_add_v, u_mul_e_sum
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Block, Graph
+from zoo.settings.ranges import Count, Layers, Rate
 
 BLOCK = 8192
 """Edges at a time: what is joined on them stays in the processor's cache."""
@@ -88,10 +90,10 @@ class GAT(StructureBackbone):
         self,
         features: FeatureWidths,
         *,
-        num_heads: int = 4,
-        head_dim: int = 32,
-        num_layers: int = 4,
-        dropout: float = 0.1,
+        num_heads: Count = 4,
+        head_dim: Count = 32,
+        num_layers: Layers = 4,
+        dropout: Rate = 0.1,
         edge_values: bool = True,
     ) -> None:
         super().__init__()

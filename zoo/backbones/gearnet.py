@@ -13,11 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.message_passing import edge_sum
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.features import RELATIONS
 from zoo.proteins.graph import Graph
+from zoo.settings.ranges import Count, Layers, Rate
 
 NUM_ANGLES = 8
 """Kinds of edge-to-edge message, by the angle between the edges in eighths of 180 degrees."""
@@ -107,11 +109,11 @@ class GearNet(StructureBackbone):
         self,
         features: FeatureWidths,
         *,
-        hidden: int = 128,
-        num_layers: int = 4,
+        hidden: Count = 128,
+        num_layers: Layers = 4,
         edge_messages: bool = False,
-        edge_hidden: int = 32,
-        dropout: float = 0.1,
+        edge_hidden: Count = 32,
+        dropout: Rate = 0.1,
     ) -> None:
         super().__init__()
         self.num_layers, self.width, self.edge_messages = num_layers, hidden, edge_messages

@@ -12,10 +12,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.gvp_message import mean_message
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
+from zoo.settings.ranges import Count, Layers, Rate
 
 Dims = tuple[int, int]
 Pair = tuple[Tensor, Tensor]
@@ -155,14 +157,14 @@ class GVPNet(StructureBackbone):
         self,
         features: FeatureWidths,
         *,
-        scalars: int = 100,
-        vectors: int = 16,
-        edge_scalars: int = 32,
-        edge_vectors: int = 1,
-        num_layers: int = 3,
+        scalars: Count = 100,
+        vectors: Count = 16,
+        edge_scalars: Count = 32,
+        edge_vectors: Count = 1,
+        num_layers: Layers = 3,
         vector_gate: bool = False,
-        type_width: int = 20,
-        dropout: float = 0.1,
+        type_width: Count = 20,
+        dropout: Rate = 0.1,
     ) -> None:
         super().__init__()
         self.num_layers, self.width = num_layers, scalars

@@ -21,6 +21,7 @@ from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.backbones.weights import Weights
 from zoo.errors import ConfigError, WeightsError
 from zoo.proteins.batch import Tokens
+from zoo.system.memory import check_fits
 
 UNUSED = ("pooler", "contact_head")
 """Parts of some encoders that their hidden states do not pass through."""
@@ -242,6 +243,18 @@ def load_plm(plm: plms.PLM, weights: Weights, *, dtype: str, seed: int) -> HFBac
     return HFBackbone(model, tokenizer, frozen=True)
 
 
+def shape_of(plm: plms.PLM, weights: Weights) -> tuple[int, int]:
+    """Return how many layers a language model has, and how wide they are, without loading it.
+
+    Raises:
+        WeightsError: if its architecture is not known here.
+    """
+    if plm.preset is not None:
+        return plm.preset.num_layers, plm.preset.width
+    config = _config(plm, str(weights.folder) if weights.folder else None)
+    return config.num_hidden_layers, config.hidden_size
+
+
 def _config(plm: plms.PLM, folder: str | None) -> Any:
     from transformers import AutoConfig
 
@@ -306,13 +319,8 @@ def _pretrained(auto: Any, folder: str, dtype: str) -> nn.Module:
 
 def _check_memory(preset: plms.Preset, dtype: str) -> None:
     """A machine that swaps or kills says nothing; a sum done before it does."""
-    import psutil
-
-    needed = preset.parameters * DTYPES[dtype].itemsize
-    free = psutil.virtual_memory().available
-    if needed > 0.95 * free:
-        raise ConfigError(
-            f"{preset.short} needs {needed / 1e9:.1f} GB for its weights in {dtype}, and "
-            f"{free / 1e9:.1f} GB of memory are free. Use a smaller one, or --set "
-            "sequence.dtype=bfloat16 for half as much."
-        )
+    check_fits(
+        f"{preset.short} in {dtype}",
+        preset.parameters * DTYPES[dtype].itemsize,
+        "Use a smaller language model, or --set sequence.dtype=bfloat16 for half as much.",
+    )

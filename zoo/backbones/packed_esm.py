@@ -1,4 +1,4 @@
-"""ESM-2 on a CPU: chains end to end, a few at a time, where padding would be computed for nothing.
+"""Runs ESM-2 on a CPU without padding: chains lie end to end, a few at a time.
 
 Each layer goes over blocks of whole chains, so that what it makes stays in cache. The modules are
 those of `transformers`, so adapters take part; the arithmetic between them differs in rounding
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from zoo.backbones.base import OnLayer, Start
 
 BLOCK = 512
-"""Tokens of a block, unless one chain has more. 256 to 1,024 ran alike on 512 KB of L2 a core."""
+"""Tokens of a block, unless one chain has more. 256 to 1,024 were equally fast on 512 KB of L2."""
 
 
 def can_pack(model: nn.Module) -> bool:

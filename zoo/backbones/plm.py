@@ -95,10 +95,10 @@ def resolve(name: str) -> PLM:
         return _local(name)
     looks_like_path = name.startswith((".", "/", "~")) or name.count("/") > 1
     if looks_like_path:
-        raise ConfigError(f"Sequence backbone folder {name!r} does not exist.")
+        raise ConfigError(f"The language model's folder {name!r} does not exist.")
     if name.count("/") == 1 and all(name.split("/")):
         return PLM(name, hub_id=name)
-    raise unknown("sequence backbone", name, names())
+    raise unknown("language model", name, names())
 
 
 def names() -> list[str]:

@@ -13,10 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.backbones.base import STRUCTURE_BACKBONES, NodeScalars, NodeState, StructureBackbone
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.message_passing import u_mul_e_sum
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
+from zoo.settings.ranges import Count, Layers, Positive, Rate
 
 LN2 = math.log(2.0)
 BLOCK = 8192
@@ -93,12 +95,12 @@ class SchNet(StructureBackbone):
         self,
         features: FeatureWidths,
         *,
-        hidden: int = 128,
-        num_filters: int = 128,
-        num_gaussians: int = 50,
-        cutoff: float = 20.0,
-        num_layers: int = 6,
-        dropout: float = 0.1,
+        hidden: Count = 128,
+        num_filters: Count = 128,
+        num_gaussians: Count = 50,
+        cutoff: Positive = 20.0,
+        num_layers: Layers = 6,
+        dropout: Rate = 0.1,
     ) -> None:
         super().__init__()
         self.num_layers, self.width, self.cutoff = num_layers, hidden, cutoff

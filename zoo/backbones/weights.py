@@ -1,4 +1,4 @@
-"""Where a language model's weights come from, decided within seconds and said aloud."""
+"""Finds a language model's weights within seconds: a folder, the hub's cache, the hub, or none."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a trained model went by: how exchanges weighed the branches, and what moved the output."""
+"""Explain predictions: how exchanges weigh the branches, and how residues contribute."""

@@ -1,4 +1,4 @@
-"""Integrated gradients: how much of an output each residue brought, through either branch."""
+"""Integrated gradients: how much each residue contributes to an output through each branch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.heads import ResidueHead
-from zoo.model import FusedModel
-from zoo.prediction.inference import residue_rows
+from zoo.models.heads import ResidueHead
+from zoo.models.inference import residue_rows
+from zoo.models.model import FusedModel
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
 
@@ -23,16 +23,16 @@ TOKENS, STANDARD = "tokens", "ACDEFGHIKLMNPQRSTVWY"
 
 @dataclass(frozen=True)
 class Attribution:
-    """Shares of one output, in its logits.
+    """Contributions of the residues to one output, in logits.
 
     Attributes:
-        sequence: (residues,) through the language model's token embeddings, against their mean
-            over the standard residues.
-        structure: (residues,) through the features of the graph's nodes, against their means
-            over the protein.
-        output: what is explained.
-        baseline: the same of mean residues and nodes.
-        gap: output - baseline - all shares: what the sum over steps missed.
+        sequence: (residues,) contributions through the language model's token embeddings,
+            relative to their mean over the standard residues.
+        structure: (residues,) contributions through the features of the graph's nodes, relative
+            to their means over the protein.
+        output: output that is explained.
+        baseline: the output for mean residues and mean nodes.
+        gap: output - baseline - sum of all contributions: error of the finite number of steps.
     """
 
     sequence: Array
@@ -48,20 +48,20 @@ def attribute(
 ) -> Attribution:  # fmt: skip
     """Return integrated gradients (Sundararajan et al., arXiv:1703.01365), by Captum.
 
-    The path goes from the mean residue and the mean node to the protein as it is; edges stay. With
-    a residue head the output is that of one residue, or the mean over all. Several nodes of one
-    residue, as in atom graphs, show one of them.
+    The path goes from the mean residue and the mean node to the actual protein; edges stay as they
+    are. For a residue head, the output is that of one residue or the mean over all residues. If a
+    residue has several nodes, as in atom graphs, it has the output of one of them.
 
     Args:
-        model: with a head; its language model may be frozen.
-        protein: one.
-        batch: of it alone.
-        steps: of the path.
-        column: of the head's output.
-        residue: position along the chains end to end; None for the mean.
+        model: model with a head; its language model may be frozen.
+        protein: protein to explain.
+        batch: batch of only this protein.
+        steps: number of steps of the path.
+        column: column of the head's output.
+        residue: position of the residue over all chains, from 0; None for the mean.
 
     Raises:
-        IndexError: if the residue is no node.
+        IndexError: if the residue has no node.
     """
     from captum.attr import IntegratedGradients
 
@@ -71,7 +71,7 @@ def attribute(
         steps = (dict(zip(parts, step, strict=True)) for step in zip(*given, strict=True))
         return torch.stack([wanted(_run(model, batch, step)) for step in steps])
 
-    # A leading axis of one: Captum takes the first axis for that of steps.
+    # A leading axis of length 1, because Captum uses the first axis for the steps.
     ends = [tuple(x[None] for x in side) for side in zip(*parts.values(), strict=True)]
     shares = IntegratedGradients(forward).attribute(*ends, n_steps=steps, internal_batch_size=1)
     with torch.no_grad():
@@ -100,10 +100,10 @@ def _output_of(
 
 
 def _inputs(model: FusedModel, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return each input as it is and as of no protein in particular, one row a token or a node.
+    """Return each input, and its baseline of means, with one row for each token or node.
 
-    Means and not zeros: a norm makes as much of a row near zero as of any other, so that a path
-    from zeros would do all its work in its first step.
+    The baseline is not zero, because layer norms scale a row near zero up to that of any other row,
+    so that a path from zeros would change the output only in its first step.
     """
     parts = {}
     if model.seq is not None and batch.tokens is not None:
@@ -124,7 +124,7 @@ def _embedding(model: FusedModel) -> Any:
 
 
 def _mean_residue(model: FusedModel) -> Tensor:
-    """Return (width,) the mean embedding of the twenty standard residues; special tokens stay."""
+    """Return the mean embedding (width,) of the twenty standard residues."""
     assert model.seq is not None
     table = _embedding(model).weight.detach()
     tokens = model.seq.tokenize([STANDARD])
@@ -133,10 +133,10 @@ def _mean_residue(model: FusedModel) -> Tensor:
 
 
 def _run(model: FusedModel, batch: Batch, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Return the head's output with other token and node features in the protein's place."""
+    """Return the head's output with these token and node features instead of the protein's."""
     nodes = {**batch.graph.nodes, **{k: x for k, x in inputs.items() if k != TOKENS}}
     changed = replace(batch, graph=replace(batch.graph, nodes=nodes))
-    # Captum wants a gradient of each input, and not every graph network reads them all.
+    # Captum needs a gradient for each input, but some graph networks do not read all of them.
     unread = 0.0 * sum(x.sum() for x in inputs.values())
     if TOKENS not in inputs:
         return model(changed) + unread
@@ -151,6 +151,6 @@ def _run(model: FusedModel, batch: Batch, inputs: Mapping[str, Tensor]) -> Tenso
 
 
 def _at_nodes(tokens: Tensor, batch: Batch) -> Tensor:
-    """Return (nodes,) from one value a token; ligand atoms have none."""
+    """Return the value of each node (nodes,) from values of tokens; 0 for ligand atoms."""
     at = batch.node_token.cpu()
     return torch.where(at >= 0, tokens[at.clamp(min=0)], 0.0)

@@ -1,4 +1,4 @@
-"""A picture of what was seen: one strip a column, along the sequence."""
+"""Draw the columns of an explanation as coloured strips along the sequence."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 ABOUT = {
-    "gate": ("trusts sequence", "trusts structure"), "heard": ("little heard", "much heard"),
+    "gate": ("trusts sequence", "trusts structure"),
+    "heard": ("little attention", "much attention"),
     "crossed": ("to its own branch", "to the other"), "by": ("lowers", "raises"),
 }  # fmt: skip
-"""What the two ends of a column's colours mean, by the first word of its name."""
+"""Labels of the two ends of a column's colours, by the first word of its name."""
 
 
 def draw(path: Path, title: str, columns: Mapping[str, Array], stops: Sequence[int]) -> None:
-    """Draw strips, one a column; lines mark where chains end.
+    """Draw one strip for each column, with lines where chains end.
 
     Args:
-        path: PNG to write.
-        title: of the picture.
-        columns: (residues,) by name.
-        stops: residues of the chains end to end, cumulative.
+        path: PNG file to write.
+        title: title of the picture.
+        columns: values (residues,) by column name.
+        stops: number of residues up to the end of each chain.
     """
     from matplotlib.figure import Figure
 
@@ -48,7 +49,7 @@ def draw(path: Path, title: str, columns: Mapping[str, Array], stops: Sequence[i
 
 
 def _scale(name: str, values: Array) -> tuple[float, float, str]:
-    """Return the ends of the colours, and which: a gate's are 0 and 1, shares' are symmetric."""
+    """Return the limits of the colours, and the colour map: gates have 0 and 1."""
     if name.startswith("gate"):
         return 0.0, 1.0, "PuOr"
     known = values[~np.isnan(values)]

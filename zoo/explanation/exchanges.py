@@ -1,4 +1,4 @@
-"""How each exchange weighed its rows, brought to one number a residue."""
+"""How each exchange weighs the branches, reduced to one number per residue."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ConfigError
-from zoo.model import FusedModel
-from zoo.prediction.inference import residue_rows
+from zoo.models.inference import residue_rows
+from zoo.models.model import FusedModel
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
 
@@ -19,15 +19,16 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Exchanges:
-    """What was seen in one protein.
+    """The weights of the exchanges for one protein.
 
     Attributes:
-        columns: (residues,) by name, NaN for a residue that is no node. With gates
-            `gate_K_J`, the weight of the structure row after layers K and J: 0 trusts the
-            sequence, 1 the structure. With attention `heard_K_J`, the share of all attention
-            that a residue's two rows receive, times the number of residues, so that 1 is an even
-            share; and `crossed_K_J`, the share that its rows pay to the other branch.
-        attention: (heads, 2n, 2n) by name, sequence rows first; empty with gates.
+        columns: values (residues,) by column name, NaN for a residue without a node. For fusions
+            with gates: `gate_K_J`, the weight of the structure row after layers K and J; 0 trusts
+            the sequence, 1 the structure. For fusions with attention: `heard_K_J`, the share of
+            all attention that a residue's two rows receive, times the number of residues, so that
+            1 is an even share; and `crossed_K_J`, the share of its rows' attention that goes to
+            the other branch.
+        attention: matrices (heads, 2n, 2n) by name, sequence rows first; empty with gates.
     """
 
     columns: Mapping[str, Array]
@@ -35,17 +36,17 @@ class Exchanges:
 
 
 def weighs(model: FusedModel) -> bool:
-    """Return whether the model has exchanges with weights to look at."""
+    """Return whether the model has exchanges with gates or attention."""
     return bool(model.fuse_after) and model.recipe.config.fusion.name != "serial"
 
 
 def look(model: FusedModel, protein: Protein, batch: Batch) -> Exchanges:
-    """Return how a model's exchanges weighed one protein.
+    """Return the weights of a model's exchanges for one protein.
 
     Args:
-        model: in which branches exchange.
-        protein: one.
-        batch: of it alone, on the model's device.
+        model: model whose branches exchange.
+        protein: protein to look at.
+        batch: batch of only this protein, on the model's device.
 
     Raises:
         ConfigError: if no exchange of the model has weights.
@@ -64,15 +65,14 @@ def look(model: FusedModel, protein: Protein, batch: Batch) -> Exchanges:
         columns[f"crossed_{place}"] = _placed(crossed, protein, batch)
     if not columns:
         raise ConfigError(
-            f"Fusion {model.recipe.config.fusion.name!r} weighs nothing, so there are no gates and "
-            "no attention to show; local, global and cross do. Attributions remain: "
-            "--steps above 0."
+            f"Fusion {model.recipe.config.fusion.name!r} has no gates or attention to show; local, "
+            "global and cross have. For attributions, set --steps above 0."
         )
     return Exchanges(columns, attention)
 
 
 def reduced(weights: NDArray[np.float32]) -> tuple[Array, Array]:
-    """Return (n,) attention received and (n,) paid across branches, of (heads, 2n, 2n)."""
+    """Return the attention received (n,) and that paid across branches (n,), of (heads, 2n, 2n)."""
     mean = weights.mean(0, dtype=np.float64)
     n = len(mean) // 2
     received = mean.sum(0)
@@ -82,7 +82,7 @@ def reduced(weights: NDArray[np.float32]) -> tuple[Array, Array]:
 
 
 def _placed(values: NDArray[np.floating], protein: Protein, batch: Batch) -> Array:
-    """Return (residues,) from one value a linked node."""
+    """Return values (residues,) from one value for each node with a residue."""
     nodes = np.full((len(batch.node_token), 1), np.nan)
     nodes[(batch.node_token >= 0).cpu().numpy(), 0] = values
     return residue_rows(nodes, batch, [len(protein)])[0][:, 0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from zoo.registry import Registry
+from zoo.fusion import FUSIONS as FUSIONS  # plug-ins find it here
 
 Pairs = tuple[tuple[int, int], ...]
 """(layer of the language model, layer of the graph network), one for each exchange."""
@@ -57,9 +57,6 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def placement(seq_layers: int, struct_layers: int) -> Pairs:
         """Return where exchanges are made unless a config says otherwise."""
-
-
-FUSIONS: Registry[type[Fusion]] = Registry("fusion")
 
 
 class WriteBack(nn.Module):

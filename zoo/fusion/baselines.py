@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from zoo.fusion.base import FUSIONS, Fused, Fusion, Pairs, WriteBack
+from zoo.fusion import FUSIONS
+from zoo.fusion.base import Fused, Fusion, Pairs, WriteBack
+from zoo.settings.ranges import Rate
 
 
 @FUSIONS.register("serial")
@@ -26,7 +28,7 @@ class Serial(Fusion):
         d_seq: int,
         d_struct: int,
         *,
-        dropout: float = 0.1,
+        dropout: Rate = 0.1,
         residual: bool = True,
         identity_start: bool = False,
     ) -> None:

@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zoo.fusion.base import FUSIONS, CommonWidth, Fused, Fusion, Pairs, rows_per_protein, spread
+from zoo.fusion import FUSIONS
+from zoo.fusion.base import CommonWidth, Fused, Fusion, Pairs, rows_per_protein, spread
+from zoo.settings.ranges import Count, Rate
 
 
 @FUSIONS.register("global")
@@ -34,9 +36,9 @@ class GlobalAttention(Fusion):
         d_seq: int,
         d_struct: int,
         *,
-        num_heads: int = 4,
-        head_dim: int = 32,
-        dropout: float = 0.1,
+        num_heads: Count = 4,
+        head_dim: Count = 32,
+        dropout: Rate = 0.1,
         residual: bool = True,
         identity_start: bool = True,
     ) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.fusion.base import FUSIONS, CommonWidth, Fused, Fusion, Pairs, rows_per_protein, spread
+from zoo.fusion import FUSIONS
+from zoo.fusion.base import CommonWidth, Fused, Fusion, Pairs, rows_per_protein, spread
+from zoo.settings.ranges import Count, Rate
 
 
 @FUSIONS.register("local")
@@ -35,9 +37,9 @@ class LocalGate(Fusion):
         d_seq: int,
         d_struct: int,
         *,
-        width: int = 128,
-        gate_width: int = 64,
-        dropout: float = 0.1,
+        width: Count = 128,
+        gate_width: Count = 64,
+        dropout: Rate = 0.1,
         residual: bool = True,
         identity_start: bool = True,
     ) -> None:

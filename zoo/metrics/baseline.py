@@ -1,7 +1,7 @@
-"""What a trivial predictor is: fitted on training data only, it stands beside every model.
+"""The base class of baselines: trivial predictors, whose scores are reported beside the model's.
 
-Each is a dataclass of a target: `BASELINES["mean"](target).fit(train).predict(test)`. A prediction
-has the shape of the target: () or (outputs,) for a protein, (residues,) or (residues, outputs).
+They are fitted on training data only: `BASELINES["mean"](target).fit(train).predict(test)`. A
+prediction is () or (outputs,) for a protein, and (residues,) or (residues, outputs) for residues.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from zoo.data.samples import Sample
 from zoo.metrics.rows import Array
-from zoo.registry import Registry
-from zoo.tasks.samples import Kind, Level, Sample, Target
+from zoo.settings.registry import Registry
+from zoo.tasks import Kind, Level, Target
 
 
 @dataclass
 class Baseline(ABC):
-    """A predictor that has not looked at more than one thing."""
+    """A trivial predictor, which uses only one or two simple features."""
 
     target: Target
     kinds: ClassVar[tuple[Kind, ...]]
@@ -28,20 +29,20 @@ class Baseline(ABC):
 
     @classmethod
     def serves(cls, target: Target) -> bool:
-        """Return whether it can predict such a target."""
+        """Return whether it can predict a target of this kind and level."""
         return target.kind in cls.kinds and target.level in cls.levels
 
     def fit(self, samples: Iterable[Sample]) -> Self:
-        """Look at the training samples once, and return itself.
+        """Fit the baseline in one pass over the training samples, and return it.
 
         Raises:
-            ValueError: at a sample of another split.
+            ValueError: If a sample is from another split.
         """
         self._fit(_training(samples))
         return self
 
     def predict(self, samples: Iterable[Sample]) -> list[Array]:
-        """Return a prediction for every sample."""
+        """Return the prediction for each sample."""
         return [self._shaped(self._predict(sample)) for sample in samples]
 
     @abstractmethod
@@ -49,14 +50,14 @@ class Baseline(ABC):
 
     @abstractmethod
     def _predict(self, sample: Sample) -> Array:
-        """Return (m, outputs), m the residues or 1."""
+        """Return (m, outputs) predictions; m is the number of residues, or 1 for a protein."""
 
     def _shaped(self, values: Array) -> Array:
         values = values if self.target.outputs > 1 else values[:, 0]
         return values if self.target.level == "residue" else values[0]
 
     def _columns(self, sample: Sample) -> Array:
-        """Return (m, outputs) targets, classes as 0 and 1 each, NaN where unknown."""
+        """Return (m, outputs) targets, NaN where unknown; a class is a row of zeros with a 1."""
         y = np.asarray(sample.targets[self.target.name], np.float64)
         y = y if self.target.level == "residue" else y[None]
         if self.target.kind != "multiclass":
@@ -75,7 +76,7 @@ class Baseline(ABC):
 def _training(samples: Iterable[Sample]) -> Iterable[Sample]:
     for sample in samples:
         if sample.split not in ("", "train"):
-            raise ValueError(f"{sample.id} of split {sample.split!r} is no training data")
+            raise ValueError(f"{sample.id} of split {sample.split!r} is not a training sample")
         yield sample
 
 
@@ -83,5 +84,5 @@ BASELINES: Registry[type[Baseline]] = Registry("baseline")
 
 
 def baselines_for(target: Target) -> dict[str, type[Baseline]]:
-    """Return the baselines that serve a target, by name."""
+    """Return the baselines that can predict a target, by name."""
     return {name: BASELINES[name] for name in BASELINES if BASELINES[name].serves(target)}

@@ -1,4 +1,4 @@
-"""The trivial predictors by name: `BASELINES["mean"](target).fit(train).predict(test)`."""
+"""The baselines (trivial predictors), registered by name in `BASELINES`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.samples import Sample
 from zoo.metrics.baseline import BASELINES, Baseline, baselines_for
 from zoo.metrics.rows import Array
 from zoo.proteins.protein import Protein
-from zoo.tasks.samples import Kind, Sample, Target
+from zoo.tasks import Kind, Target
 
 __all__ = ["BASELINES", "Baseline", "baselines_for", "heavy_atoms", "neighbours"]
 
@@ -99,7 +100,7 @@ def _letters(protein: Protein) -> NDArray[np.uint8]:
 class Burial(Baseline):
     """How many CA lie within 10 angstrom of the residue's; training says if many or few are more.
 
-    A score without a scale, for ranking residues. A residue without coordinates gets the mean.
+    The score has no scale and serves to rank residues. A residue without coordinates gets the mean.
     """
 
     kinds = ("binary", "regression")
@@ -109,7 +110,7 @@ class Burial(Baseline):
 
     @classmethod
     def serves(cls, target: Target) -> bool:
-        """Return whether it can predict such a target: of one output."""
+        """Return whether it can predict a target: of residues, with one output."""
         return super().serves(target) and target.outputs == 1
 
     def _fit(self, samples: Iterable[Sample]) -> None:
@@ -126,7 +127,10 @@ class Burial(Baseline):
 
 
 def neighbours(protein: Protein, radius: float = BURIAL_RADIUS) -> Array:
-    """Return (residues,) how many other CA lie within the radius, NaN without coordinates."""
+    """Return (residues,) the number of other CA atoms within a radius in angstrom.
+
+    It is NaN for residues without coordinates.
+    """
     from scipy.spatial import cKDTree
 
     ca = np.concatenate([chain.coords[:, 1] for chain in protein.chains])
@@ -140,7 +144,7 @@ def neighbours(protein: Protein, radius: float = BURIAL_RADIUS) -> Array:
 
 @dataclass
 class _Line(Baseline):
-    """A straight line in one number of the protein."""
+    """A straight line, fitted to one number that describes the protein."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("regression", "binary")
     levels = ("protein",)
@@ -163,7 +167,7 @@ class _Line(Baseline):
 
 
 def _line(x: Array, y: Array) -> Sequence[float]:
-    """Return slope and intercept of least squares over the known; a constant x has slope 0."""
+    """Return slope and intercept by least squares over known values; a constant x has slope 0."""
     known = ~np.isnan(y)
     x, y = x[known], y[known]
     if not len(x):
@@ -194,5 +198,5 @@ class ChainLength(_Line):
 
 
 def heavy_atoms(protein: Protein) -> int:
-    """Return how many atoms of the ligands are not hydrogen."""
+    """Return the number of ligand atoms that are not hydrogen."""
     return sum(int((ligand.atoms.element != HYDROGEN).sum()) for ligand in protein.ligands)

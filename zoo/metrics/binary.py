@@ -1,7 +1,7 @@
-"""Yes or no, mostly a residue each: areas under curves and MCC.
+"""Metrics of binary targets: areas under curves and MCC.
 
-Everywhere: y (n,) is 0, 1 or NaN (unlabelled: left out), score (n,) is higher for yes. What is
-not defined, as an area where only one class occurs, is NaN.
+In all functions y (n,) is 0 or 1, or NaN for unlabelled rows, which are left out. score (n,) is
+higher for positives. A metric that is not defined, such as an area with only one class, is NaN.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Area = Callable[[Array, Array], float]
 def weighted_aucpr(y: Array, score: Array, weight: Array) -> float:
     """Return the area under the precision-recall curve as ScanNet publishes it.
 
-    Every residue weighs as much as its chain's `Sample weight`; scikit-learn's curve, then the
-    trapezoid rule, which is not average precision (Tubiana et al. 2022).
+    Every residue has the `Sample weight` of its chain. The curve is scikit-learn's, and the area is
+    by the trapezoid rule, so it is not average precision (Tubiana et al. 2022).
 
     Args:
         y: (n,) labels.
         score: (n,) scores.
-        weight: (n,) of the residue's chain.
+        weight: (n,) weight of each residue's chain.
     """
     from sklearn.metrics import auc, precision_recall_curve
 
@@ -39,7 +39,7 @@ def weighted_aucpr(y: Array, score: Array, weight: Array) -> float:
 
 
 def average_precision(y: Array, score: Array) -> float:
-    """Return scikit-learn's average precision: a sum of steps, not interpolated."""
+    """Return scikit-learn's average precision, a sum of steps without interpolation."""
     from sklearn.metrics import average_precision_score
 
     mask = known(y)
@@ -47,7 +47,7 @@ def average_precision(y: Array, score: Array) -> float:
 
 
 def roc_auc(y: Array, score: Array) -> float:
-    """Return the probability that a positive scores above a negative, ties one half."""
+    """Return the probability that a positive scores above a negative; ties count one half."""
     from sklearn.metrics import roc_auc_score
 
     mask = known(y)
@@ -57,16 +57,16 @@ def roc_auc(y: Array, score: Array) -> float:
 
 
 def mcc(y: Array, score: Array, threshold: float) -> float:
-    """Return Matthews' correlation of y and "score is at least the threshold"; 0 if constant."""
+    """Return Matthews' correlation of y and score >= threshold; 0 if either is constant."""
     mask = known(y)
     data = {"y_true": y[mask], "positive": score[mask] >= threshold}
     return _bind_mcc(data)(np.ones(int(mask.sum())))
 
 
 def best_threshold(y: Array, score: Array) -> float:
-    """Return the score with the highest MCC, the highest of equals; for validation data.
+    """Return the threshold with the highest MCC, to be chosen on validation data.
 
-    NaN where y has not both classes: then there is nothing to choose by.
+    Of several such thresholds, the highest is returned. NaN if y does not have both classes.
     """
     mask = known(y)
     y, score = y[mask], score[mask]
@@ -104,7 +104,8 @@ def _under_pr(true: Array, false: Array) -> float:
     if not len(true) or true[-1] <= 0:
         return float("nan")
     said = true + false
-    # Before anything is predicted the curve is at recall 0, precision 1, as in scikit-learn.
+    # The curve starts at recall 0 and precision 1, before any positive prediction, as in
+    # scikit-learn.
     precision = np.divide(true, said, where=said > 0, out=np.ones_like(true))
     return float(np.trapezoid(np.append(1, precision), np.append(0, true / true[-1])))
 
@@ -128,7 +129,10 @@ def _bind_area(
 ) -> Callable[[Rows], Bound]:
     """Return a `bind` that sorts by score once; a resample then costs two running sums.
 
-    `hits_only` is for an area that changes only where a positive is found.
+    Args:
+        area: Area from running sums of true and false positives.
+        weighted: Whether rows have weights.
+        hits_only: Whether the area changes only at a positive, so that other rows can be skipped.
     """
 
     def bind(data: Rows) -> Bound:
@@ -149,7 +153,7 @@ def _bind_area(
 
 
 def fast_roc_auc(y: Array, score: Array) -> float:
-    """Return the same as `roc_auc`, without scikit-learn's checks: for thousands of chains."""
+    """Return the value of `roc_auc` without scikit-learn's checks, fast enough for many chains."""
     mask = known(y)
     bound = _bind_area(_under_roc)({"y_true": y[mask], "y_pred": score[mask]})
     return bound(np.ones(int(mask.sum())))

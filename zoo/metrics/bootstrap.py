@@ -1,4 +1,4 @@
-"""Percentile bootstrap over groups of rows: proteins or clusters, never residues."""
+"""The percentile bootstrap over groups of rows, which are proteins or clusters, never residues."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ Score = Metric | Callable[[Rows], float]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its interval.
+    """The value of a metric with its interval.
 
     Attributes:
-        value: on the data as they are.
-        low: lower end; NaN with fewer than two groups.
-        high: upper end.
-        n_groups: how many groups were resampled.
-        degenerate: resamples without a value (as those with one class), left out.
-        excluded: groups or chains without a value of their own, where the metric is a mean.
+        value: Value on the original data.
+        low: Lower end of the interval; NaN with fewer than two groups.
+        high: Upper end of the interval; NaN with fewer than two groups.
+        n_groups: Number of groups that were resampled.
+        degenerate: Number of resamples that are left out because the metric is not defined, such
+            as those with only one class.
+        excluded: Number of groups or chains that a metric averaged over them leaves out because it
+            is not defined there.
     """
 
     value: float
@@ -36,14 +38,14 @@ class Interval:
     excluded: int = 0
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """Return plain values for JSON, None for what is not defined."""
+        """Return plain values for JSON, with None for a value that is not defined."""
         fields = dataclasses.asdict(self)
         return {name: None if value != value else value for name, value in fields.items()}
 
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """A paired difference with its interval and the two-sided p-value of no difference."""
+    """A paired difference with its interval, and the two-sided p-value for no difference."""
 
     p: float = float("nan")
 
@@ -55,12 +57,13 @@ def interval(
     """Return a metric with its percentile bootstrap interval.
 
     Args:
-        metric: a `Metric`, or any function of rows.
-        data: columns of R rows.
-        groups: (R,) what each row belongs to; groups are drawn, with replacement.
-        n: resamples.
-        seed: equal seeds draw equal resamples, whatever the order of the rows.
-        level: probability of the interval.
+        metric: A `Metric`, or any function of rows.
+        data: Columns of R rows.
+        groups: (R,) group of each row; groups are drawn with replacement.
+        n: Number of resamples.
+        seed: Seed of the random numbers that draw the resamples; they do not depend on the order of
+            the rows.
+        level: Probability of the interval.
     """
     value = metric(data)
     low, high, lost = percentiles(resampled(metric, data, groups, n, seed), level)
@@ -72,16 +75,16 @@ def paired(
     metric: Score, data_a: Rows, data_b: Rows, groups: NDArray[Any], n: int = 1000,
     seed: int = 0, level: float = 0.95,
 ) -> Difference:  # fmt: skip
-    """Return metric(b) - metric(a), both on the same resamples.
+    """Return metric(b) - metric(a) with its interval, from the same resamples of both.
 
     Args:
-        metric: a `Metric`, or any function of rows.
-        data_a: columns of R rows.
-        data_b: columns of the same R examples in the same order.
-        groups: (R,) what each row belongs to.
-        n: resamples.
-        seed: of the resamples.
-        level: probability of the interval.
+        metric: A `Metric`, or any function of rows.
+        data_a: Columns of R rows.
+        data_b: Columns of the same R examples in the same order.
+        groups: (R,) group of each row; groups are drawn with replacement.
+        n: Number of resamples.
+        seed: Seed of the random numbers that draw the resamples.
+        level: Probability of the interval.
     """
     value = metric(data_b) - metric(data_a)
     draws_a = resampled(metric, data_a, groups, n, seed)
@@ -92,7 +95,15 @@ def paired(
 def difference(
     value: float, draws_a: Array, draws_b: Array, n_groups: int, level: float = 0.95
 ) -> Difference:
-    """Return a paired difference b - a from the values on the same resamples."""
+    """Return the paired difference b - a with its interval, from values on the same resamples.
+
+    Args:
+        value: Difference on the original data.
+        draws_a: (n,) values of a on the resamples.
+        draws_b: (n,) values of b on the same resamples.
+        n_groups: Number of groups that were resampled.
+        level: Probability of the interval.
+    """
     draws = draws_b - draws_a
     low, high, lost = percentiles(draws, level)
     return Difference(value, low, high, n_groups, lost, 0, _p_value(draws[~np.isnan(draws)]))
@@ -101,14 +112,14 @@ def difference(
 def resampled(
     metric: Score, data: Rows, groups: NDArray[Any], n: int = 1000, seed: int = 0
 ) -> Array:
-    """Return (n,) the metric on each resample, NaN where it is not defined."""
+    """Return (n,) the metric on each resample; NaN where it is not defined."""
     bind = metric.bind if isinstance(metric, Metric) else by_repeating(metric)
     at = bind(data)
     return np.array([at(count) for count in counts(groups, n, seed)], np.float64)
 
 
 def counts(groups: NDArray[Any], n: int, seed: int) -> Iterator[Array]:
-    """Yield n times (R,) how often each row is drawn; none if there is nothing to resample."""
+    """Yield for each of n resamples (R,) how often each row is drawn; nothing for one group."""
     names, index = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng(seed)
     for _ in range(n if len(names) > 1 else 0):
@@ -117,7 +128,7 @@ def counts(groups: NDArray[Any], n: int, seed: int) -> Iterator[Array]:
 
 
 def percentiles(draws: Array, level: float) -> tuple[float, float, int]:
-    """Return the ends of the interval, and how many draws have no value."""
+    """Return both ends of the interval, and the number of draws without a value."""
     kept = draws[~np.isnan(draws)]
     if not len(kept):
         return float("nan"), float("nan"), len(draws)
@@ -126,7 +137,7 @@ def percentiles(draws: Array, level: float) -> tuple[float, float, int]:
 
 
 def _p_value(draws: Array) -> float:
-    """Return twice the smaller tail beyond zero; never 0, as n resamples cannot show that."""
+    """Return twice the smaller tail beyond zero; never 0, which n resamples could not show."""
     if not len(draws):
         return float("nan")
     tail = min((draws <= 0).sum(), (draws >= 0).sum())

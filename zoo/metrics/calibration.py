@@ -1,6 +1,6 @@
-"""Whether a probability is one: temperature scaling, and how far off it is.
+"""Calibration of probabilities: temperature scaling, and the expected calibration error.
 
-Shapes: n examples, C classes or labels. Rows with a NaN are left out; of multilabel data each
+Shapes: n examples, C classes or labels. Rows with a NaN are left out; in multilabel data, each
 (example, label) pair is a row of its own.
 """
 
@@ -12,25 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.metrics.rows import Array, known
-from zoo.tasks.samples import Target
+from zoo.tasks import Target
 
 RANGE = (0.05, 20.0)
-"""Of temperatures: data that a model separates without error would have it at 0."""
+"""Range of temperatures; without it, data that a model separates without error would yield 0."""
 
 
 def fit_temperature(target: Target, logits: Array, y_true: Array) -> float:
     """Return the temperature that makes validation data most likely (Guo et al. 2017).
 
-    Dividing logits by it changes no ranking and no predicted class, only how sure they are;
+    Dividing logits by it changes neither their order nor the predicted class, only the confidence;
     arXiv:1706.04599.
 
     Args:
-        target: what is predicted.
-        logits: (n, outputs).
-        y_true: (n,), or (n, C) of a multilabel target.
+        target: Target that is predicted.
+        logits: (n, outputs) logits of the validation data.
+        y_true: (n,) true values, or (n, C) for a multilabel target.
 
     Returns:
-        A number above 0; 1.0 for a regression, and where there are not two classes to tell apart.
+        A number above 0; 1.0 for a regression target, and if fewer than two classes occur.
     """
     from scipy.optimize import minimize_scalar
 
@@ -52,8 +52,8 @@ def negative_log_likelihood(logits: Array, y: NDArray[np.int64]) -> float:
     """Return the mean over examples of -log p(y).
 
     Args:
-        logits: (n, C) of a class each, or (n,) of yes.
-        y: (n,) index of the class, or 0 and 1.
+        logits: (n, C) logits of the classes, or (n,) logits of the positive class.
+        y: (n,) index of the true class; 0 or 1 for (n,) logits.
     """
     if logits.ndim == 1:
         return float(np.mean(np.logaddexp(0.0, np.where(y == 1, -logits, logits))))
@@ -62,19 +62,20 @@ def negative_log_likelihood(logits: Array, y: NDArray[np.int64]) -> float:
 
 
 def calibration_error(target: Target, probabilities: Array, y_true: Array, bins: int = 15) -> float:
-    """Return the expected calibration error: the mean gap of confidence and frequency in a bin.
+    """Return the expected calibration error: the mean gap between confidence and frequency.
 
-    Bins hold equally many rows, so that none is empty; equal confidences share one, whatever the
-    order of rows. A row's confidence is the probability of yes, or that of the top class.
+    Rows are sorted by confidence into bins of equal size, and rows of equal confidence share a bin.
+    The confidence of a row is the probability of the positive class, or that of the most likely
+    class.
 
     Args:
-        target: what is predicted.
-        probabilities: (n,) of yes, (n, C) otherwise.
-        y_true: (n,), or (n, C) of a multilabel target.
-        bins: how many; rows that are fewer make a bin each.
+        target: Target that is predicted.
+        probabilities: (n,) probabilities of the positive class, or (n, C) of the classes or labels.
+        y_true: (n,) true values, or (n, C) for a multilabel target.
+        bins: Number of bins; if there are fewer rows, each has a bin of its own.
 
     Returns:
-        From 0 to 1; NaN for a regression, and without rows.
+        A number from 0 to 1; NaN for a regression target, and without rows.
     """
     if target.kind == "regression":
         return float("nan")
@@ -85,13 +86,16 @@ def calibration_error(target: Target, probabilities: Array, y_true: Array, bins:
 def reliability(
     target: Target, probabilities: Array, y_true: Array, bins: int = 15
 ) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Return mean confidence, frequency and number of rows in each bin that has any.
+    """Return the mean confidence, the frequency and the number of rows of each bin with rows.
+
+    The frequency is the share of rows that are positive, or whose most likely class is right. See
+    `calibration_error` for how bins are made.
 
     Args:
-        target: of classes; as the other arguments, see `calibration_error`.
-        probabilities: (n,) of yes, (n, C) otherwise.
-        y_true: (n,), or (n, C) of a multilabel target.
-        bins: how many.
+        target: Target that is predicted; not a regression.
+        probabilities: (n,) probabilities of the positive class, or (n, C) of the classes or labels.
+        y_true: (n,) true values, or (n, C) for a multilabel target.
+        bins: Number of bins.
     """
     confidence, right = _rows(target, probabilities, y_true)
     if confidence.ndim == 2:
@@ -108,7 +112,7 @@ def reliability(
 
 
 def _rows(target: Target, scores: Array, y_true: Array) -> tuple[Array, NDArray[np.int64]]:
-    """Return scores (n,) or (n, C) and classes (n,) of the rows that are known."""
+    """Return scores (n,) or (n, C) and classes (n,) of the rows without NaN."""
     if target.kind != "multiclass":
         scores, y_true = scores.reshape(-1), y_true.reshape(-1)
     mask = known(scores, y_true)

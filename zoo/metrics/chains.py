@@ -1,4 +1,4 @@
-"""Metrics of residues within chains, and their mean over chains, each chain alike."""
+"""Metrics of residues within chains, averaged over chains with equal weights."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from zoo.metrics.rows import Array, Bound, Metric, Rows, ratio
 def per_chain(
     metric: Callable[[Array, Array], float], y: Array, score: Array, chain: NDArray[Any]
 ) -> Array:
-    """Return (chains,) the metric within every chain, in the order of their sorted names.
+    """Return (chains,) the metric within each chain, in the order of their sorted names.
 
-    NaN where it is not defined; the number of those is what a mean over chains leaves out.
+    It is NaN for chains where it is not defined, which a mean over chains leaves out.
 
     Args:
-        metric: of labels and scores.
+        metric: Function of labels and scores.
         y: (n,) labels.
         score: (n,) scores.
-        chain: (n,) name or number of the chain.
+        chain: (n,) name or number of each residue's chain.
     """
     order = np.argsort(chain, kind="stable")
     starts = np.unique(chain[order], return_index=True)[1][1:]
@@ -37,7 +37,7 @@ def fast_average_precision(y: Array, score: Array) -> float:
 
 
 def _bind_chains(metric: Callable[[Array, Array], float]) -> Callable[[Rows], Bound]:
-    """Return the `bind` of a mean over chains: a chain counts as often as its residues do."""
+    """Return the `bind` of a mean over chains; a chain counts as often as its residues do."""
 
     def bind(data: Rows) -> Bound:
         values = per_chain(metric, data["y_true"], data["y_pred"], data["id"])

@@ -1,4 +1,4 @@
-"""Of one class in many: accuracy. Of many labels: Fmax and micro-averaged precision.
+"""Metrics of multiclass targets (accuracy) and multilabel targets (Fmax, average precision).
 
 Shapes: n examples, C classes or labels.
 """
@@ -13,11 +13,11 @@ from zoo.metrics.rows import Array, Bound, Metric, Rows, ends_with, known, ratio
 
 
 def accuracy(y_true: Array, y_pred: Array) -> float:
-    """Return the share of examples whose highest score is at their class.
+    """Return the share of examples whose highest score is that of their class.
 
     Args:
-        y_true: (n,) index of the class, NaN where unknown: left out.
-        y_pred: (n, C) scores; of equal scores the first counts.
+        y_true: (n,) index of the class; rows with NaN are left out.
+        y_pred: (n, C) scores; of equal highest scores, the first counts.
     """
     from sklearn.metrics import accuracy_score
 
@@ -28,10 +28,10 @@ def accuracy(y_true: Array, y_pred: Array) -> float:
 
 
 def macro_accuracy(y_true: Array, y_pred: Array) -> float:
-    """Return the mean over the classes that occur of the accuracy within the class.
+    """Return the accuracy within each class, averaged over the classes that occur.
 
     Args:
-        y_true: (n,) index of the class, NaN where unknown: left out.
+        y_true: (n,) index of the class; rows with NaN are left out.
         y_pred: (n, C) scores.
     """
     mask = known(y_true)
@@ -42,13 +42,13 @@ def macro_accuracy(y_true: Array, y_pred: Array) -> float:
 def fmax(y_true: Array, y_pred: Array) -> float:
     """Return the protein-centric maximum F1 over all thresholds (CAFA, DeepFRI, GearNet).
 
-    At a threshold, all labels with a score equal or above are predicted. Precision is averaged
+    At a threshold, all labels with an equal or higher score are predicted. Precision is averaged
     over the proteins with at least one predicted label, recall over the proteins with at least
-    one true label. Thresholds are the scores that occur; equal scores enter together, whatever
-    their order in the table.
+    one true label. The thresholds are the scores that occur, so labels of equal scores are
+    predicted together.
 
     Args:
-        y_true: (n, C) 0 or 1, NaN where unknown: neither predicted nor missed.
+        y_true: (n, C) 0 or 1; entries with NaN count neither as predicted nor as missed.
         y_pred: (n, C) scores.
     """
     return _bind_fmax({"y_true": y_true, "y_pred": y_pred})(np.ones(len(y_true)))
@@ -58,7 +58,7 @@ def micro_average_precision(y_true: Array, y_pred: Array) -> float:
     """Return the average precision over all (protein, label) pairs, torchdrug's `auprc@micro`.
 
     Args:
-        y_true: (n, C) 0 or 1, NaN where unknown: left out.
+        y_true: (n, C) 0 or 1; entries with NaN are left out.
         y_pred: (n, C) scores.
     """
     return average_precision(y_true.reshape(-1), y_pred.reshape(-1))
@@ -83,7 +83,10 @@ def _bind_macro(data: Rows) -> Bound:
 
 
 def _bind_fmax(data: Rows) -> Bound:
-    """Sort once: as the threshold falls, each label moves its protein's precision and recall."""
+    """Sort all labels by score, and return the function that computes Fmax from counts of rows.
+
+    As the threshold falls, each label changes the precision and recall of its protein.
+    """
     missing = np.isnan(data["y_true"])
     score = np.where(missing, -np.inf, data["y_pred"])
     label = np.where(missing, 0.0, data["y_true"])
@@ -93,7 +96,7 @@ def _bind_fmax(data: Rows) -> Bound:
     order = order[score.reshape(-1)[order] > -np.inf]
     owner = order // max(score.shape[1], 1)
     steps = steps.reshape(3, -1)[:, order]
-    # Without a new hit recall stays and precision cannot rise: no maximum there.
+    # Without a new hit, recall stays and precision cannot rise, so F1 has no maximum there.
     ends = ends_with(steps[1] > 0, tie_ends(score.reshape(-1)[order]))
     starts = np.append(0, ends[:-1] + 1) if len(ends) else ends
     used = int(ends[-1]) + 1 if len(ends) else 0
@@ -111,7 +114,8 @@ def _bind_fmax(data: Rows) -> Bound:
 def _steps(label: Array, score: Array, total: Array) -> tuple[Array, Array]:
     """Return (3, n, C) changes by each label in order of score, and (n, C) ordered scores.
 
-    Changes of the protein's precision, of its recall, and of whether it has a prediction.
+    The three changes are those of the protein's precision, of its recall, and of whether it has a
+    predicted label.
     """
     order = np.argsort(-score, axis=1, kind="stable")
     score = np.take_along_axis(score, order, axis=1)
@@ -131,7 +135,7 @@ def _best_f1(precision: NDArray[np.float64], recall: NDArray[np.float64], labell
 
 
 def _bind_micro(data: Rows) -> Bound:
-    """Bind average precision over pairs; a protein's count is that of all its pairs."""
+    """Bind average precision over pairs; each pair counts as often as its protein."""
     mask = ~np.isnan(data["y_true"])
     owner = np.nonzero(mask)[0]
     pairs = {"y_true": data["y_true"][mask], "y_pred": data["y_pred"][mask]}

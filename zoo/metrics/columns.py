@@ -1,4 +1,4 @@
-"""From predictions to the columns that metrics read."""
+"""Converts predictions to the columns that metrics read."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ from zoo.metrics.scannet import position_in_chain
 
 
 def known_rows(predictions: Predictions) -> NDArray[np.bool_]:
-    """Return (n,) which rows have a target; a multi-label row needs one label."""
+    """Return (n,) whether each row has a known target; a multilabel row needs one known label."""
     if predictions.y_true.ndim == 1:
         return known(predictions.y_true)
     return np.asarray(np.isfinite(predictions.y_true).any(axis=1), np.bool_)
 
 
 def rows_of(predictions: Predictions, threshold: float | None = None) -> Rows:
-    """Return the columns that metrics read, of the rows with a known target."""
+    """Return the columns that metrics read, for the rows with a known target.
+
+    Args:
+        predictions: Predictions of one target.
+        threshold: Lowest score of a positive prediction; None leaves out the column `positive`.
+
+    Raises:
+        ZooError: If a prediction is NaN.
+    """
     known_only = predictions.take(known_rows(predictions))
     lost = ~known(known_only.y_pred)
     if lost.any():
         names = ", ".join(dict.fromkeys(known_only.id[lost].tolist()))
         raise ZooError(
-            f"{int(lost.sum())} of {len(lost)} predictions of {predictions.target.name!r} are no "
-            f"numbers, of {names[:200]}."
+            f"{int(lost.sum())} of {len(lost)} predictions of {predictions.target.name!r} are not "
+            f"numbers: those for {names[:200]}."
         )
     data = _columns(known_only)
     if predictions.target.kind in ("regression", "binary"):
@@ -46,21 +54,21 @@ def _columns(predictions: Predictions) -> Rows:
     if predictions.target.level == "residue":
         data["id"] = _numbers(predictions.id)
     elif predictions.target.kind == "binary":
-        del data["weight"]  # published for chains of residues only
+        del data["weight"]  # weighted metrics are published only for residues
     if predictions.target.level == "protein" and (predictions.group != "").any():
         data["group"] = data["cluster"]
     return data
 
 
 def _numbers(names: NDArray[Any]) -> NDArray[np.int64]:
-    """Return names as numbers in their order: a million strings sort slowly, once is enough."""
+    """Return names as numbers in sorted order, so that later steps need not sort strings again."""
     import pandas as pd
 
     return np.asarray(pd.factorize(names.astype(object), sort=True)[0], np.int64)
 
 
 def _one_column(data: Rows) -> Rows:
-    """Return several columns of a regression or binary target as rows of one, known ones only."""
+    """Return the known values of a target with several columns as rows with one column."""
     outputs = data["y_true"].shape[1] if data["y_true"].ndim > 1 else 1
     long = {
         name: values.reshape(-1) if values.ndim > 1 else np.repeat(values, outputs)
@@ -70,7 +78,7 @@ def _one_column(data: Rows) -> Rows:
 
 
 def scannet_rows(predictions: Predictions, length: int) -> Rows:
-    """Return rows as ScanNet's script has them, see `scannet_protocol`."""
+    """Return the rows as ScanNet's script scores them, see `scannet_protocol`."""
     cut = predictions.take(position_in_chain(predictions.id) < length)
     score = np.where(np.isnan(cut.y_pred), np.nanmedian(predictions.y_pred), cut.y_pred)
     y_true = np.nan_to_num(cut.y_true)

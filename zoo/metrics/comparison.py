@@ -1,4 +1,4 @@
-"""Runs on the same examples: aligned row by row, scored on the same resamples."""
+"""Compares runs on the same examples, aligned row by row and scored on the same resamples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Runs = Mapping[str, Mapping[str, Predictions]]
 
 @dataclass(frozen=True)
 class Entry:
-    """One run's score; the first run has no difference."""
+    """The score of one run, and its difference to the first run, which itself has none."""
 
     run: str
     value: Interval
@@ -29,14 +29,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All runs on one target."""
+    """The scores of all runs for one target."""
 
     target: str
     split: str
     examples: int
     clusters: int
     metrics: tuple[tuple[str, str, tuple[Entry, ...]], ...]
-    """Name, which direction is better, and an entry a run."""
+    """Name of each metric, whether higher or lower is better, and an entry for each run."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -53,13 +53,20 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 
 def align(runs: Runs, split: str, intersect: bool) -> list[dict[str, Predictions]]:
-    """Return for every target the runs' predictions on one split, row by row the same examples.
+    """Return for each target the predictions of all runs, with the rows of one split aligned.
 
-    Rows of other splits stay, as thresholds come from validation.
+    Equal rows are the same example in all runs. Rows of other splits are kept, because thresholds
+    are chosen on validation.
+
+    Args:
+        runs: Predictions of each target, by run.
+        split: Split to align.
+        intersect: Whether to use only the examples that all runs have; otherwise runs with
+            different examples are an error.
 
     Raises:
-        ConfigError: if the runs share no target, or have no such split.
-        ZooError: if the examples or their true values differ.
+        ConfigError: If the runs share no target, or have no such split.
+        ZooError: If the examples or their true values differ.
     """
     first, *others = runs.values()
     targets = [name for name in first if all(name in other for other in others)]
@@ -91,7 +98,7 @@ def _aligned(
 
 
 def _keys(run: str, predictions: Predictions, split: str) -> dict[tuple[str, int], int]:
-    """Return the row of every example of the split."""
+    """Return the row of each example of the split."""
     rows = np.flatnonzero(predictions.split == split)
     if not len(rows):
         valid = ", ".join(repr(str(name)) for name in np.unique(predictions.split))
@@ -114,9 +121,9 @@ def _same_examples(first: str, run: str, ours: set[Any], theirs: set[Any]) -> No
 
 
 def _same_truth(first: str, run: str, ours: Predictions, theirs: Predictions) -> None:
-    """Refuse runs with different targets: a score of each would be of another question."""
+    """Raise an error if two runs have different true values, because scores would not compare."""
     if (ours.target.kind, ours.y_true.shape) != (theirs.target.kind, theirs.y_true.shape):
-        raise ZooError(f"{ours.target.name!r} is another kind of target in {first} and {run}.")
+        raise ZooError(f"{ours.target.name!r} is a different target in {first} and {run}.")
     close = np.isclose(ours.y_true, theirs.y_true, rtol=1e-6, atol=1e-6, equal_nan=True)
     differs = ~close.reshape(len(ours), -1).all(axis=1) | (ours.censored != theirs.censored)
     if differs.any():
@@ -132,7 +139,7 @@ def _named(key: tuple[str, int]) -> str:
 
 
 def _joined(chosen: Predictions, one: Predictions, split: str) -> Predictions:
-    """Return the chosen rows, then those of the other splits."""
+    """Return the chosen rows, followed by those of the other splits."""
     rest = one.take(one.split != split)
     columns = {
         name: np.concatenate([values, getattr(rest, name)])
@@ -149,20 +156,20 @@ def compare_target(
     n: int = 1000,
     seed: int = 0,
 ) -> Comparison:
-    """Return the scores of aligned runs and their paired differences to the first.
+    """Return the scores of aligned runs, and their paired differences to the first run.
 
     Args:
-        runs: aligned predictions by run.
-        split: which to compare on.
-        wanted: names of metrics; all of the target's kind if None.
-        n: resamples.
-        seed: of the resamples, equal for all runs.
+        runs: Aligned predictions by run.
+        split: Split to compare on.
+        wanted: Names of the metrics; None takes all of the target's kind.
+        n: Number of resamples.
+        seed: Seed of the random numbers that draw the resamples, which are the same for all runs.
     """
     thresholds = [validation_threshold(one) for one in runs.values()]
-    # Without a threshold of its own for every run, MCC would compare thresholds, not models.
+    # If a run lacks a threshold of its own, MCC is left out: it would compare thresholds.
     thresholds = thresholds if None not in thresholds else [None] * len(thresholds)
     chosen = [one.take(one.split == split) for one in runs.values()]
-    # Groups, weights and subsets are those of the first run: the resamples must be the same.
+    # All runs use the groups and weights of the first, so that the resamples are the same.
     rows = [rows_of(one, at) for one, at in zip(chosen, thresholds, strict=True)]
     shared = {
         name: rows[0][name] for name in ("weight", "group", "cluster", "id") if name in rows[0]

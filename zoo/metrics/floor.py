@@ -1,59 +1,26 @@
-"""What no model should score below: every trivial baseline on a prepared data set."""
+"""Predicts a prepared data set with all baselines, which every model should beat."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 import zoo.metrics.baselines  # noqa: F401
 import zoo.metrics.weibull  # noqa: F401
+from zoo.data.rounds import Round, rounds
+from zoo.data.samples import Sample
+from zoo.data.store import Store
 from zoo.metrics.baseline import Baseline, baselines_for
 from zoo.metrics.predictions import Predictions, from_samples
-from zoo.tasks.bce import FOLDS, folds
-from zoo.tasks.samples import DataError, Sample, Target
-from zoo.tasks.store import Store
-
-
-class Round(NamedTuple):
-    """Keys of the samples to fit on and of those to predict; one for a plain split."""
-
-    train: list[str]
-    validation: list[str]
-    test: list[str]
-
-
-def rounds(index: Mapping[str, Mapping[str, Any]]) -> list[Round]:
-    """Return how to fit and predict: once for given splits, once a fold for folds.
-
-    Raises:
-        DataError: if there are neither splits nor folds.
-    """
-    kept = {key: fact for key, fact in index.items() if "dropped" not in fact}
-
-    def of(field: str, *names: str) -> list[str]:
-        return [key for key, fact in kept.items() if fact[field] in names]
-
-    if of("split", "train") and of("split", "test"):
-        return [Round(of("split", "train"), of("split", "validation"), of("split", "test"))]
-    present = {fact["subset"] for fact in kept.values()} & set(FOLDS)
-    if len(present) < 3:
-        raise DataError(
-            "The data have no train and test split, nor folds. Give labels.csv a split column: "
-            "`python -m zoo.split` writes one."
-        )
-    return [
-        Round(of("subset", *fold.train), of("subset", fold.validation), of("subset", fold.test))
-        for fold in folds(present)
-    ]
+from zoo.tasks import Target
 
 
 def predict_all(store: Store, target: Target) -> dict[str, Predictions]:
-    """Return the predictions of every baseline that serves a target, fitted on training data only.
+    """Return the predictions of each baseline for a target, by name, fitted on training data only.
 
-    Over folds each sample is predicted by the round that holds it out, and counts as test.
+    In data with folds, each sample is predicted in the round that tests it, and counts as test.
     """
     plan = rounds(store.index())
     return {name: _predict(store, target, cls, plan) for name, cls in baselines_for(target).items()}

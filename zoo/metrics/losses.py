@@ -1,4 +1,4 @@
-"""Losses that leave unknown targets out, and one for values of which only a bound is known."""
+"""Losses that leave out unknown targets, and one for targets of which only a bound is known."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def masked_mse(pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Te
     """Return the mean squared error over the known entries.
 
     Args:
-        pred: (n, ...).
-        target: (n, ...), NaN where unknown.
-        weight: (n,) of the samples.
+        pred: (n, ...) predictions.
+        target: (n, ...) targets, NaN where unknown.
+        weight: (n,) weights of the samples; None weighs them equally.
     """
     mask, filled = _filled(target)
     return _mean((pred - filled) ** 2, mask, weight)
@@ -26,8 +26,8 @@ def masked_bce(pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Te
 
     Args:
         pred: (n, ...) logits.
-        target: (n, ...) 0, 1 or between, NaN where unknown.
-        weight: (n,) of the samples.
+        target: (n, ...) targets from 0 to 1, NaN where unknown.
+        weight: (n,) weights of the samples; None weighs them equally.
     """
     mask, filled = _filled(target)
     return _mean(F.binary_cross_entropy_with_logits(pred, filled, reduction="none"), mask, weight)
@@ -39,7 +39,7 @@ def masked_cross_entropy(pred: Tensor, target: Tensor, weight: Tensor | None = N
     Args:
         pred: (n, classes) logits.
         target: (n,) index of the class as a float, NaN where unknown.
-        weight: (n,) of the samples.
+        weight: (n,) weights of the samples; None weighs them equally.
     """
     mask, filled = _filled(target)
     return _mean(F.cross_entropy(pred, filled.long(), reduction="none"), mask, weight)
@@ -52,46 +52,48 @@ def tobit(
     log_sigma: Tensor | float = 0.0,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Return the negative log-likelihood of a normal distribution seen through bounds.
+    """Return the negative log-likelihood of a normal distribution for values and bounds.
 
-    The density for a measured value; for a bound, the probability of what lies beyond it (Tobin
-    1958). With all values measured and `log_sigma` 0, half the squared error plus a constant.
+    The likelihood of a measured value is its density; that of a bound is the probability of the
+    values beyond it (Tobin 1958). If all values are measured and `log_sigma` is 0, the loss is half
+    the squared error plus a constant.
 
     Args:
-        pred: (n, ...) means.
-        target: (n, ...) values or bounds, NaN where unknown.
-        censored: like target, or (n,): 0 exact, +1 the true value is above, -1 below.
-        log_sigma: logarithm of the standard deviation; a parameter, where it is learnt.
-        weight: (n,) of the samples.
+        pred: (n, ...) means of the distribution.
+        target: (n, ...) measured values or bounds, NaN where unknown.
+        censored: (n, ...) or (n,) 0 for a measured value, +1 if the true value is above the target,
+            -1 if it is below.
+        log_sigma: Logarithm of the standard deviation; pass a parameter to learn it.
+        weight: (n,) weights of the samples; None weighs them equally.
     """
     mask, filled = _filled(target)
     censored = _like(censored, pred)
     log_sigma = torch.as_tensor(log_sigma, dtype=pred.dtype, device=pred.device)
     z = (pred - filled) * torch.exp(-log_sigma)
     exact = -0.5 * z**2 - log_sigma - 0.5 * math.log(2 * math.pi)
-    # Each branch gets only its own entries: a gradient of infinity in the other would be NaN here.
+    # Each branch only gets its own entries: an infinite gradient in the other would become NaN.
     side = torch.where(censored == 0, torch.zeros_like(z), z * censored)
     likelihood = torch.where(censored == 0, exact, torch.special.log_ndtr(side))
     return _mean(-likelihood, mask, weight)
 
 
 def _filled(target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where the target is known, and the target with zeros elsewhere."""
+    """Return a mask of the known targets, and the targets with zeros where they are unknown."""
     mask = ~torch.isnan(target)
     return mask, torch.where(mask, target, torch.zeros_like(target))
 
 
 def _like(column: Tensor, other: Tensor) -> Tensor:
-    """Return (n,) or (n, ...) as broadcasting over (n, ...), in the other's type."""
+    """Return (n,) or (n, ...) in the type of `other`, with axes added to broadcast against it."""
     return column.to(other.dtype).reshape(column.shape + (1,) * (other.dim() - column.dim()))
 
 
 def _mean(loss: Tensor, mask: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the weighted mean over the known entries; 0, with a gradient, if there are none."""
+    """Return the weighted mean over the known entries; 0 (with a gradient) if there are none."""
     share = mask.to(loss.dtype)
     if weight is not None:
         share = share * _like(weight, loss)
     total = share.sum()
-    # `where` and not a product alone: an overflow in an unknown entry times 0 would be NaN.
+    # A product is not enough: infinity in an unknown entry times 0 would be NaN.
     summed = torch.where(mask, loss * share, torch.zeros_like(loss)).sum()
     return summed / torch.where(total > 0, total, torch.ones_like(total))

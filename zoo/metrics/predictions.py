@@ -1,9 +1,10 @@
-"""`predictions.csv`: a row for every prediction with what it is compared to, whatever the task.
+"""Reads and writes `predictions.csv`, which has one row for each prediction and its true value.
 
-Columns: id, group, subset, split, weight, residue (position in the sample from 0; empty for a
-protein), target, kind, level, censored, y_true and y_pred. A target of several outputs has
-y_pred_0, y_pred_1, ... instead, and a multi-label one y_true_0, ... too. Empty cells are unknown.
-Numbers have nine digits, all that float32 holds.
+The format is the same for all tasks. Its columns are id, group, subset, split, weight, residue
+(position in the sample from 0; empty for a protein), target, kind, level, censored, y_true and
+y_pred. A target with several outputs has y_pred_0, y_pred_1 and so on instead of y_pred; if it is
+multilabel, it also has y_true_0, y_true_1 and so on. Empty cells are unknown values. Numbers have
+nine digits, the precision of float32.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.data.samples import Sample
+from zoo.errors import DataError
 from zoo.metrics.rows import Array
-from zoo.tasks.samples import DataError, Sample, Target
+from zoo.system.files import whole_file
+from zoo.tasks import Target
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,52 +34,56 @@ _CHUNK = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The predictions of one target: n rows, one a protein or one a residue."""
+    """The predictions of one target: n rows, one for each protein or one for each residue."""
 
     target: Target
     id: NDArray[Any]
-    """(n,) of the sample."""
+    """(n,) id of the sample."""
     group: NDArray[Any]
-    """(n,) what belongs together, "" where each sample stands alone."""
+    """(n,) name shared by samples that the bootstrap draws together, "" for a sample alone."""
     subset: NDArray[Any]
     split: NDArray[Any]
     weight: Array
     residue: NDArray[np.int64]
-    """(n,) position in the sample, -1 for a protein."""
+    """(n,) position of the residue in the sample, -1 for a protein."""
     censored: NDArray[np.int64]
+    """(n,) 0 if the true value is exact, 1 if it is above `y_true`, -1 if it is below."""
     y_true: Array
-    """(n,), or (n, outputs) for multi-label; NaN where unknown."""
+    """(n,), or (n, outputs) for a multilabel target; NaN where unknown."""
     y_pred: Array
-    """(n,), or (n, outputs) if there are several."""
+    """(n,), or (n, outputs) if there are several outputs."""
 
     def __len__(self) -> int:
         return len(self.id)
 
     def take(self, rows: NDArray[Any]) -> Predictions:
-        """Return the named rows (indices or a mask)."""
+        """Return the given rows, which may be indices or a mask."""
         columns = {name: value for name, value in vars(self).items() if name != "target"}
         return Predictions(self.target, **{name: value[rows] for name, value in columns.items()})
 
     @property
     def cluster(self) -> NDArray[Any]:
-        """(n,) what a bootstrap draws: the group, or the sample where it has none."""
+        """(n,) the unit that a bootstrap draws: the group, or the sample if it has none."""
         return np.where(self.group == "", self.id, self.group)
 
 
 def from_samples(
     target: Target, samples: Iterable[Sample], outputs: Iterable[ArrayLike]
 ) -> Predictions:
-    """Return predictions beside the targets of their samples.
+    """Return the predictions for some samples together with their true values.
 
     Args:
-        target: which of the samples' targets.
-        samples: s samples.
-        outputs: of each sample, () or (outputs,) for a protein, (residues,) or (residues,
-            outputs) for residues.
+        target: Target that is predicted.
+        samples: Samples that have the target.
+        outputs: Prediction for each sample: () or (outputs,) for a protein, (residues,) or
+            (residues, outputs) for residues.
+
+    Raises:
+        DataError: If there are no samples.
     """
     parts = [_of_sample(target, *pair) for pair in zip(samples, outputs, strict=True)]
     if not parts:
-        raise DataError(f"There is no sample to predict {target.name!r} of.")
+        raise DataError(f"There are no samples to predict {target.name!r} for.")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Predictions(target, **columns)
 
@@ -103,11 +111,9 @@ def _true_columns(target: Target) -> tuple[int, ...]:
 
 
 def write_predictions(path: Path, predictions: Sequence[Predictions]) -> None:
-    """Write the predictions of all targets into one file, whole or not at all."""
+    """Write the predictions of all targets into one file, completely or not at all."""
     columns = [*_TEXT, *_NUMBERS, *_value_columns(predictions)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as file:
         file.write(",".join(columns) + "\n")
         for one in predictions:
             for start in range(0, len(one), _CHUNK):
@@ -116,11 +122,10 @@ def write_predictions(path: Path, predictions: Sequence[Predictions]) -> None:
                 table.to_csv(
                     file, header=False, index=False, float_format="%.9g", lineterminator="\n"
                 )
-    part.replace(path)
 
 
 def _value_columns(predictions: Sequence[Predictions]) -> list[str]:
-    """Return the value columns that any target has, the widest deciding."""
+    """Return the names of the value columns; the target with the most outputs decides."""
     found: list[str] = []
     for name in ("y_true", "y_pred"):
         shapes = [getattr(one, name).shape[1:] for one in predictions]
@@ -149,10 +154,10 @@ def _table(rows: Predictions) -> DataFrame:
 
 
 def read_predictions(path: Path) -> dict[str, Predictions]:
-    """Return the predictions of every target by its name, from a file or a run's folder.
+    """Return the predictions of each target by its name, from a file or the folder of a run.
 
     Raises:
-        DataError: if there is no such file, or it is not a table of predictions.
+        DataError: If there is no such file, or it is not a table of predictions.
     """
     path = path / NAME if path.is_dir() else path
     if not path.is_file():
@@ -173,7 +178,7 @@ def _read(path: Path) -> DataFrame:
         missing = [name for name in (*_TEXT, "weight", "residue") if name not in header]
         if missing:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}.")
-        # Only an empty cell is unknown: "NA" and "nan" are names that a chain may have.
+        # Only an empty cell is unknown, because a chain may be called "NA" or "nan".
         types: Mapping[Any, Any] = {
             name: "category" if name in _TEXT else np.float64 for name in header
         }
@@ -182,7 +187,7 @@ def _read(path: Path) -> DataFrame:
             na_values={name: [""] for name in header if name not in _TEXT},
         )  # fmt: skip
     except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is no table of predictions: {error}") from None
+        raise DataError(f"{path} is not a table of predictions: {error}") from None
 
 
 def _of_table(table: DataFrame) -> Predictions:
@@ -202,7 +207,7 @@ def _of_table(table: DataFrame) -> Predictions:
 
 
 def _values(table: DataFrame, name: str) -> Array:
-    """Return (n,) or (n, outputs): numbered columns count up to the last that this target fills."""
+    """Return (n,) or (n, outputs) values, up to the last numbered column that the target fills."""
     numbered = [column for column in table.columns if column.startswith(f"{name}_")]
     filled = [at for at, column in enumerate(numbered) if table[column].notna().any()]
     if filled:

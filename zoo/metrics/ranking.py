@@ -1,4 +1,4 @@
-"""Ranking within groups, as decoys of one target: a value each, then the plain mean."""
+"""Metrics of ranking within groups, such as the decoys of one target, averaged over groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.metrics.rows import Array, Bound, Metric, Rows, known, ratio
 
 @dataclass(frozen=True)
 class GroupMean:
-    """A mean over groups, and how many had no value of their own and are not in it."""
+    """A mean over groups, with the number of groups in it and of those without a value."""
 
     value: float
     groups: int
@@ -23,16 +23,16 @@ class GroupMean:
 
 
 def group_mean(score: Score, y_true: Array, y_pred: Array, group: NDArray[Any]) -> GroupMean:
-    """Return the mean over groups of a score within each.
+    """Return the mean over groups of a score within each group.
 
-    A correlation has no value in a group of one member, nor where target or prediction is
-    constant; such groups are left out and counted (as they would turn the mean into NaN).
+    A correlation is not defined in a group with one member, or where target or prediction is
+    constant. Such groups would make the mean NaN, so they are left out and counted.
 
     Args:
-        score: of (m,) true and (m,) predicted values.
-        y_true: (n,), NaN where unknown: left out.
-        y_pred: (n,).
-        group: (n,) name or number of the group.
+        score: Function of (m,) true and (m,) predicted values.
+        y_true: (n,) true values; rows with NaN are left out.
+        y_pred: (n,) predictions.
+        group: (n,) name or number of each row's group.
     """
     values = _values(score, y_true, y_pred, group)
     defined = values[~np.isnan(values)]
@@ -40,10 +40,10 @@ def group_mean(score: Score, y_true: Array, y_pred: Array, group: NDArray[Any]) 
 
 
 def top1_loss(y_true: Array, y_pred: Array) -> float:
-    """Return the best true value minus that of the highest prediction, in one group.
+    """Return the best true value in a group minus the true value of the highest prediction.
 
-    Where several share the highest prediction, the mean of their true values counts. NaN for a
-    group of one: there is nothing to choose.
+    If several share the highest prediction, the mean of their true values counts. NaN for a group
+    with one member, which leaves no choice.
     """
     mask = known(y_true)
     y_true, y_pred = y_true[mask], y_pred[mask]
@@ -53,7 +53,7 @@ def top1_loss(y_true: Array, y_pred: Array) -> float:
 
 
 def _values(score: Score, y_true: Array, y_pred: Array, group: NDArray[Any]) -> Array:
-    """Return (groups,) the score within each, in the order of their sorted names."""
+    """Return (groups,) the score within each group, in the order of their sorted names."""
     order = np.argsort(group, kind="stable")
     starts = np.unique(group[order], return_index=True)[1]
     parts = np.split(order, starts[1:]) if len(order) else []
@@ -61,7 +61,7 @@ def _values(score: Score, y_true: Array, y_pred: Array, group: NDArray[Any]) -> 
 
 
 def _bind(score: Score) -> Callable[[Rows], Bound]:
-    """Bind: a group drawn twice is two groups, so its value is computed once and counted."""
+    """Return the `bind` of the mean over groups, each of which counts as often as it is drawn."""
 
     def bind(data: Rows) -> Bound:
         rows = _numbered(data)

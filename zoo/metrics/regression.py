@@ -1,6 +1,6 @@
-"""Errors and correlations over all examples.
+"""Metrics of regression targets: errors and correlations over all examples.
 
-Measurements that are only bounds (censored) are left out here; the concordance index uses them.
+Values that are only bounds (censored) are left out here; the concordance index uses them.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def mae(y_true: Array, y_pred: Array) -> float:
 
 
 def pearson(y_true: Array, y_pred: Array) -> float:
-    """Return Pearson's r; NaN if either is constant or there are fewer than two."""
+    """Return Pearson's r; NaN if either is constant or there are fewer than two examples."""
     from scipy.stats import pearsonr
 
     return _correlation(pearsonr, y_true, y_pred)
 
 
 def spearman(y_true: Array, y_pred: Array) -> float:
-    """Return Spearman's rho, ties at their mean rank; NaN as in `pearson`."""
+    """Return Spearman's rho, with mean ranks for ties; NaN as in `pearson`."""
     from scipy.stats import spearmanr
 
     return _correlation(spearmanr, y_true, y_pred)
@@ -62,7 +62,7 @@ def _correlation(function: Callable[..., Any], y_true: Array, y_pred: Array) -> 
 
 
 def exact(data: Rows) -> Rows:
-    """Return the rows whose value is measured, not only bounded."""
+    """Return the rows whose true value is measured and not a bound."""
     return take(data, data["censored"] == 0) if "censored" in data else data
 
 

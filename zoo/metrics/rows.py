@@ -1,7 +1,7 @@
-"""What a metric is: a number of rows of arrays, in which every row counts so many times.
+"""The `Metric` record: a metric is computed from rows, each of which has a count.
 
-A resample of a bootstrap is a count for every row. So what does not change from one resample to
-the next (an order by score, a value for every group) is computed once, when a metric is bound.
+A resample of a bootstrap is a count for each row. Everything that does not change between resamples
+(the order by score, the value of each group) is computed once, when a metric is bound to rows.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-#: Columns of equal length: y_true, y_pred, and as needed weight, id, group, censored, positive.
+#: Columns of equal length: y_true, y_pred, and if needed weight, id, group, censored, positive.
 Rows = Mapping[str, NDArray[Any]]
-#: From how often each row counts to the metric; NaN where it is not defined.
+#: A function from the count of each row to the metric; NaN where it is not defined.
 Bound = Callable[[Array], float]
 
 
@@ -26,14 +26,14 @@ def _none(_: Rows) -> int:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score by name; calling it gives its value on rows that count once each.
+    """A named metric; calling it returns its value on rows that count once each.
 
     Attributes:
-        name: column in reports.
-        bind: prepares rows, and returns the function of their counts.
-        better: which direction is good.
-        excluded: how many groups or chains a mean over them leaves out.
-        needs: a column that the rows must have.
+        name: Name of the metric in reports.
+        bind: Prepares rows, and returns the function from their counts to the metric.
+        better: Whether higher or lower values are better.
+        excluded: Returns how many groups or chains a metric averaged over them leaves out.
+        needs: Column that the rows must have.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Metric:
 
 
 def by_repeating(function: Callable[[Rows], float]) -> Callable[[Rows], Bound]:
-    """Return the `bind` of a plain function: rows are repeated as often as they count."""
+    """Return the `bind` of a plain function of rows; each row is repeated as often as it counts."""
 
     def bind(data: Rows) -> Bound:
         rows = np.arange(len(data["y_true"]))
@@ -62,30 +62,30 @@ def by_repeating(function: Callable[[Rows], float]) -> Callable[[Rows], Bound]:
 
 
 def take(data: Rows, rows: NDArray[Any]) -> Rows:
-    """Return the named rows (indices or a mask) of every column."""
+    """Return the given rows of every column; `rows` may be indices or a mask."""
     return {name: column[rows] for name, column in data.items()}
 
 
 def ratio(part: Any, whole: Any) -> float:
-    """Return part / whole, NaN where there is no whole."""
+    """Return part / whole, or NaN if the whole is 0."""
     return float(part) / float(whole) if whole > 0 else float("nan")
 
 
 def tie_ends(ordered: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the last index of every run of equal values in an ordered array."""
+    """Return the last index of each run of equal values in an ordered array."""
     if not len(ordered):
         return np.zeros(0, np.int64)
     return np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
 
 
 def ends_with(hit: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return those ends of runs whose run has a hit."""
+    """Return the ends of those runs that have a hit."""
     hits = np.cumsum(hit)[ends]
     return ends[np.diff(hits, prepend=0) > 0]
 
 
 def known(*columns: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return for every row whether all columns have a number."""
+    """Return (n,) whether a row has a number, not NaN, in all columns."""
     mask = np.ones(len(columns[0]), np.bool_)
     for column in columns:
         missing = np.isnan(np.asarray(column, np.float64))

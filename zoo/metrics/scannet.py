@@ -1,4 +1,4 @@
-"""ScanNet's evaluation script, with the peculiarities that its published numbers have."""
+"""The metric of ScanNet's evaluation script, with the peculiarities of its published numbers."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from numpy.typing import NDArray
 from zoo.metrics.binary import weighted_aucpr
 from zoo.metrics.rows import Array
 
-#: Residues of a chain that the script looks at.
+#: Number of residues at which the script cuts a chain.
 PPBS_LENGTH = 1024
 BCE_LENGTH = 2120
 LENGTHS = {"ppbs": PPBS_LENGTH, "bce": BCE_LENGTH}
-"""By task; others were never scored by that script."""
+"""Lengths by task; the script was not used for other tasks."""
 
 
 def scannet_protocol(
     y: Array, score: Array, weight: Array, chain: NDArray[Any], length: int = PPBS_LENGTH
 ) -> float:
-    """Return the weighted AUCPR of ScanNet's script; `weighted_aucpr` is the clean one.
+    """Return the weighted AUCPR of ScanNet's script.
 
-    It differs in three ways: chains are cut and what is cut is not scored; residues of the
-    structure without a label are scored as negatives; predictions that are no numbers become the
-    median prediction. Chains that failed were absent from its input.
+    It differs from `weighted_aucpr` in three ways. Residues after the first `length` of a chain are
+    not scored, residues of the structure without a label are scored as negatives, and predictions
+    that are NaN are replaced by the median prediction. Chains that could not be predicted were
+    absent from its input.
 
     Args:
         y: (n,) labels in chain order, NaN for unlabelled residues of the structure.
         score: (n,) scores.
-        weight: (n,) of the residue's chain.
-        chain: (n,) name or number of the chain.
-        length: residues of a chain that are kept.
+        weight: (n,) weight of each residue's chain.
+        chain: (n,) name or number of each residue's chain.
+        length: Number of residues of a chain that are scored.
     """
     keep = position_in_chain(chain) < length
     score = np.where(np.isnan(score), np.nanmedian(score) if len(score) else 0.0, score)
@@ -39,7 +40,7 @@ def scannet_protocol(
 
 
 def position_in_chain(chain: NDArray[Any]) -> NDArray[np.int64]:
-    """Return (n,) how many rows of the same chain come before."""
+    """Return (n,) the number of earlier rows of the same chain."""
     order = np.argsort(chain, kind="stable")
     _, start, size = np.unique(chain[order], return_index=True, return_counts=True)
     place = np.empty(len(chain), np.int64)

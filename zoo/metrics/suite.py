@@ -1,4 +1,4 @@
-"""Which metrics belong to which kind of target, and a report of them with intervals."""
+"""The metrics of each kind of target, and the report of their values with intervals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.metrics.bootstrap import Interval, interval
 from zoo.metrics.columns import known_rows, rows_of, scannet_rows
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.rows import Metric, Rows
-from zoo.tasks.samples import Kind
+from zoo.tasks import Kind
 
 _CURVES = (binary.AVERAGE_PRECISION, binary.ROC_AUC, binary.MCC)
 _CHAINS = (chains.CHAIN_ROC_AUC, chains.CHAIN_AVERAGE_PRECISION)
@@ -23,7 +23,7 @@ _CORRELATIONS = (regression.PEARSON, regression.SPEARMAN, regression.KENDALL)
 _GROUPS = (
     ranking.GROUP_PEARSON, ranking.GROUP_SPEARMAN, ranking.GROUP_KENDALL, ranking.TOP1_LOSS,
 )  # fmt: skip
-#: Every metric of a kind of target; `metrics_for` leaves out what the rows cannot give.
+#: All metrics of each kind of target; `metrics_for` leaves out those that the rows cannot give.
 SUITES: Mapping[Kind, tuple[Metric, ...]] = {
     "regression": (*_ERRORS, *_CORRELATIONS, survival.CONCORDANCE, *_GROUPS),
     "binary": (binary.WEIGHTED_AUCPR, *_CURVES, *_CHAINS),
@@ -40,9 +40,9 @@ class Part:
     model: str
     """"model", or the name of a baseline."""
     subset: str
-    """`POOLED` for all subsets together."""
+    """Name of the subset; `POOLED` for all subsets together."""
     examples: int
-    """Rows with a known target."""
+    """Number of rows with a known target."""
     values: Mapping[str, Interval]
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """The scores of one target on one split, baselines beside the model."""
+    """The scores of a model and its baselines for one target on one split."""
 
     target: str
     split: str
@@ -75,16 +75,18 @@ def report(
     level: float = 0.95,
     scannet_length: int | None = None,
 ) -> Report:
-    """Return the metrics of a model and its baselines, pooled and for every subset.
+    """Return the metrics of a model and its baselines, pooled and for each subset.
 
     Args:
-        predictions: of all splits; the MCC's threshold is chosen on the validation split.
-        baselines: their predictions, by name.
-        split: which to report.
-        n: resamples of the bootstrap.
-        seed: of the bootstrap.
-        level: probability of the intervals.
-        scannet_length: where to cut chains for ScanNet's own number; None leaves it out.
+        predictions: Predictions of the model on all splits; the threshold of the MCC is chosen on
+            the validation split.
+        baselines: Predictions of each baseline, by its name.
+        split: Split to report on.
+        n: Number of resamples of the bootstrap.
+        seed: Seed of the random numbers that draw the resamples.
+        level: Probability of the intervals, such as 0.95.
+        scannet_length: Number of residues at which ScanNet's own metric cuts a chain; None leaves
+            out that metric.
     """
     parts = []
     for model, all_of in {"model": predictions, **(baselines or {})}.items():
@@ -107,7 +109,10 @@ def _subsets(predictions: Predictions) -> list[str]:
 
 
 def _in_subset(predictions: Predictions, name: str) -> NDArray[np.bool_]:
-    """Return (n,) whether a row is in a subset; "30,40" is in both, as EC's identity cut-offs."""
+    """Return (n,) whether each row is in a subset.
+
+    A row may be in several: EC's "30,40" is in the subsets "30" and "40", its identity cut-offs.
+    """
     labels = {label: name in str(label).split(",") for label in set(predictions.subset)}
     return np.array([labels[label] for label in predictions.subset], np.bool_)
 
@@ -124,15 +129,16 @@ def evaluate(
     """Return every metric of the target's kind on these rows, with intervals.
 
     Args:
-        predictions: of one split.
-        threshold: from which score on a binary prediction is positive; None leaves out MCC.
-        n: resamples of the bootstrap, of groups or, where samples have none, of samples.
-        seed: of the bootstrap.
-        level: probability of the intervals.
-        scannet_length: where to cut chains for ScanNet's own number; None leaves it out.
+        predictions: Predictions on one split.
+        threshold: Lowest score of a positive binary prediction; None leaves out the MCC.
+        n: Number of resamples of the bootstrap, which draws groups, or samples without a group.
+        seed: Seed of the random numbers that draw the resamples.
+        level: Probability of the intervals, such as 0.95.
+        scannet_length: Number of residues at which ScanNet's own metric cuts a chain; None leaves
+            out that metric.
 
     Raises:
-        ZooError: if a row with a known target has no prediction.
+        ZooError: If a row with a known target has no prediction.
     """
     data = rows_of(predictions, threshold)
     found = {
@@ -148,7 +154,7 @@ def evaluate(
 
 
 def metrics_for(predictions: Predictions, data: Rows) -> list[Metric]:
-    """Return the metrics that these rows can give."""
+    """Return the metrics of the target's kind that can be computed from these rows."""
     return [
         metric for metric in SUITES[predictions.target.kind]
         if metric.needs in data and not (metric is survival.CONCORDANCE and _too_many(data))
@@ -156,12 +162,15 @@ def metrics_for(predictions: Predictions, data: Rows) -> list[Metric]:
 
 
 def _too_many(data: Rows) -> bool:
-    """Return whether pairs would be too many, and without bounds Kendall's tau says the same."""
+    """Return whether to skip the concordance index, which would take too many pairs.
+
+    It is only skipped if no value is a bound: then Kendall's tau measures the same.
+    """
     return len(data["y_true"]) > survival.MAX_KEPT and not data["censored"].any()
 
 
 def validation_threshold(predictions: Predictions) -> float | None:
-    """Return the threshold of highest MCC on the validation split; None if there is none."""
+    """Return the threshold with the highest MCC on the validation split; None if undefined."""
     if predictions.target.kind != "binary":
         return None
     data = rows_of(predictions.take(predictions.split == "validation"))

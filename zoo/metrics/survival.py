@@ -1,6 +1,6 @@
-"""Values of which only a bound may be known: a concordance index and a baseline.
+"""The concordance index and a model for values of which some are only known to be bounds.
 
-Censored: 0 measured, -1 the true value is below the number, +1 above it.
+In `censored`, 0 marks a measured value, -1 a true value below the number, and +1 one above it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 
 from zoo.metrics.rows import Array, Bound, Metric, Rows, known, ratio
 
-#: Up to so many rows the order of all pairs is kept from one resample to the next.
+#: Largest number of rows for which the order of all pairs is kept from one resample to the next.
 MAX_KEPT = 4096
 _BLOCK = 512
 
 
 def concordance_index(y_true: Array, y_pred: Array, censored: NDArray[Any]) -> float:
-    """Return the share of pairs in the right order, of those whose order is known.
+    """Return the share of pairs that are predicted in the right order.
 
-    A pair's order is known if all that the lower value may be lies below all that the higher may
-    be; ">5" is above an exact 5 and above "<5". Equal predictions count one half, pairs of equal
-    measured values do not count. With bounds on one side this is lifelines' `concordance_index`
-    (for lower bounds; for upper bounds with all signs turned). NaN if no order is known.
+    Only pairs whose order is known count: every possible value of one lies below every possible
+    value of the other. For example, ">5" is above an exact 5 and above "<5". Equal predictions
+    count one half, and pairs of equal measured values do not count. If all bounds are lower bounds,
+    this is lifelines' `concordance_index`; if all are upper bounds, it is the same with all signs
+    reversed. NaN if no order is known.
 
     Args:
-        y_true: (n,) measured values or bounds, NaN where unknown: left out.
-        y_pred: (n,).
-        censored: (n,).
+        y_true: (n,) measured values or bounds; rows with NaN are left out.
+        y_pred: (n,) predictions.
+        censored: (n,) 0 for a measured value, -1 for an upper bound, +1 for a lower bound.
     """
     mask = known(y_true)
     data = {"y_true": y_true[mask], "y_pred": y_pred[mask], "censored": censored[mask]}
@@ -51,7 +52,7 @@ def _bind(data: Rows) -> Bound:
 
 
 def _blocks(data: Rows) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
-    """Yield rows, (rows, n) whether they are known to be lower, and the points for that."""
+    """Yield a block of rows, (rows, n) whether each is known to be lower, and (rows, n) points."""
     y, censored, score = data["y_true"], data["censored"], data["y_pred"]
     upper = np.where(censored > 0, np.inf, y)
     lower = np.where(censored < 0, -np.inf, y)
@@ -75,19 +76,19 @@ def weibull_aft(
 
     A Weibull model takes positive times and is linear in their logarithm. So a value y becomes the
     time exp((y - mean) / deviation), with mean and standard deviation of the training values, and
-    a predicted median turns back by its logarithm. A bound becomes an interval: (time, infinity)
-    for +1, (0, time) for -1. Features are standardised on the training data, and those that are
-    constant there are left out.
+    a predicted median is converted back by its logarithm. A bound becomes an interval: (time,
+    infinity) for +1, (0, time) for -1. Features are standardised on the training data, and those
+    that are constant there are left out.
 
     Args:
-        features_train: (n, F).
-        y_train: (n,) values or bounds, on a scale on which differences make sense, as pK.
-        censored_train: (n,).
-        features_test: (m, F).
-        penalizer: weight of the squared coefficients.
+        features_train: (n, F) features of the training samples.
+        y_train: (n,) values or bounds, on a scale on which differences make sense, such as pK.
+        censored_train: (n,) 0 for a measured value, -1 for an upper bound, +1 for a lower bound.
+        features_test: (m, F) features of the samples to predict.
+        penalizer: Weight of the penalty on squared coefficients.
 
     Returns:
-        (m,) on the scale of `y_train`.
+        (m,) predictions on the scale of `y_train`.
     """
     import pandas as pd
     from lifelines import WeibullAFTFitter
@@ -109,7 +110,7 @@ def weibull_aft(
 
 def _standardised(train: Array, test: Array) -> tuple[Array, Array]:
     mean, deviation = train.mean(axis=0), train.std(axis=0)
-    # Of a constant column rounding leaves a deviation of about 1e-16 of its size.
+    # Rounding gives a constant column a deviation of about 1e-16 of its size.
     varies = deviation > 1e-9 * np.maximum(np.abs(mean), 1e-9)
     scale = deviation[varies]
     return (train - mean)[:, varies] / scale, (test - mean)[:, varies] / scale

@@ -1,4 +1,4 @@
-"""A model's scores beside those of trivial baselines, and the paired differences to the best."""
+"""Compares the scores of a model with those of baselines, by paired differences to the best."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from zoo.metrics.calibration import calibration_error
 from zoo.metrics.comparison import compare_target
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED, SUITES, Report, report, validation_threshold
-from zoo.tasks.samples import Kind
+from zoo.tasks import Kind
 
 MODEL = "model"
 HEADLINE: Mapping[Kind, str] = {
     "binary": "average_precision", "multiclass": "accuracy", "multilabel": "fmax",
     "regression": "rmse",
 }  # fmt: skip
-"""The metric that subsets are told by."""
+"""The metric that is reported for each subset."""
 
 
 def verdict(
@@ -32,16 +32,17 @@ def verdict(
     seed: int,
     scannet_length: int | None = None,
 ) -> dict[str, Any]:
-    """Return the report of one target as plain values, with what stands beside it.
+    """Return the report of one target as plain values, with calibration and paired differences.
 
     Args:
-        predictions: of the model, of the split and of validation.
-        raw: the same before any temperature.
-        baselines: their predictions of the same rows in the same order, by name.
-        split: to score.
-        n: resamples.
-        seed: of the resamples.
-        scannet_length: see `suite.report`.
+        predictions: Predictions of the model on the split and on validation.
+        raw: The same predictions before temperature scaling.
+        baselines: Predictions of each baseline for the same rows in the same order, by name.
+        split: Split to score.
+        n: Number of resamples.
+        seed: Seed of the random numbers that draw the resamples.
+        scannet_length: Number of residues at which ScanNet's own metric cuts a chain; None leaves
+            out that metric.
     """
     there = {name: one for name, one in baselines.items() if (one.split == split).any()}
     scored = report(predictions, there, split=split, n=n, seed=seed, scannet_length=scannet_length)
@@ -57,7 +58,7 @@ def verdict(
 
 
 def _calibration(one: Predictions, raw: Predictions, split: str) -> dict[str, float] | None:
-    """Return the error without and with temperatures; None where there is none to speak of."""
+    """Return the calibration error before and after temperature scaling; None if undefined."""
     rows = one.split == split
     before, after = (
         calibration_error(one.target, each.y_pred[rows], each.y_true[rows]) for each in (raw, one)
@@ -69,7 +70,7 @@ def _differences(
     one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str], split: str,
     n: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return for each metric the baseline that is best by it, and the model's difference to it."""
+    """Return for each metric its best baseline, and the model's difference to that baseline."""
     found = {}
     for name in dict.fromkeys(best.values()):
         wanted = [metric for metric, chosen in best.items() if chosen == name]
@@ -84,7 +85,10 @@ def _by_subset(
     one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str],
     scored: Report, n: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the difference in the headline metric on each subset, to the best baseline of all."""
+    """Return for each subset the model's difference in the headline metric to the best baseline.
+
+    The baseline that is best on all subsets together is used for each of them.
+    """
     names = [part.subset for part in scored.parts if part.model == MODEL][1:]
     metric = HEADLINE[one.target.kind]
     if metric not in best:
@@ -99,7 +103,7 @@ def _by_subset(
 
 
 def _best(one: Predictions, baselines: Mapping[str, Predictions], scored: Report) -> dict[str, str]:
-    """Return the best baseline by each metric, of those that have a value."""
+    """Return the best baseline by each metric, among those for which it is defined."""
     sign = {x.name: 1.0 if x.better == "higher" else -1.0 for x in SUITES[one.target.kind]}
     pooled = [part for part in scored.parts if part.subset == POOLED and part.model in baselines]
     found: dict[str, str] = {}
@@ -116,11 +120,11 @@ def _best(one: Predictions, baselines: Mapping[str, Predictions], scored: Report
 
 
 def _ranks(baseline: Predictions, split: str) -> bool:
-    """Return whether a baseline tells any two residues of a chain apart.
+    """Return whether a baseline gives any two residues of a chain different scores.
 
-    One that does not has the area (1 + share of positives) / 2 under ScanNet's curve, which is a
-    straight line from precision 1: more than many a model that ranks well. Over folds such a
-    baseline has several values, but one a chain.
+    For a constant score, ScanNet's curve is a straight line from precision 1, with the area (1 +
+    share of positives) / 2, which is more than many a model that ranks well reaches. In data with
+    folds, such a baseline has several values, but only one in each chain.
     """
     one = baseline.take(baseline.split == split)
     return bool(((np.diff(one.y_pred) != 0) & (one.id[1:] == one.id[:-1])).any())

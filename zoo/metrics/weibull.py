@@ -1,4 +1,4 @@
-"""The survival baseline: lifelines' Weibull model on what can be counted of protein and ligand."""
+"""The survival baseline: lifelines' Weibull model on the sizes of protein and ligand."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from zoo.data.samples import Sample
 from zoo.metrics.baseline import BASELINES, Baseline
 from zoo.metrics.baselines import heavy_atoms
 from zoo.metrics.rows import Array
 from zoo.metrics.survival import weibull_aft
 from zoo.proteins.protein import Protein
-from zoo.tasks.samples import Sample, Target
+from zoo.tasks import Target
 
 
 @BASELINES.register("weibull_aft")
@@ -28,7 +29,7 @@ class WeibullAFT(Baseline):
 
     @classmethod
     def serves(cls, target: Target) -> bool:
-        """Return whether it can predict such a target: of one output."""
+        """Return whether it can predict a target: a regression of proteins with one output."""
         return super().serves(target) and target.outputs == 1
 
     def _fit(self, samples: Iterable[Sample]) -> None:
@@ -38,7 +39,7 @@ class WeibullAFT(Baseline):
         self.censored = np.array([row[2] for row in rows])
 
     def predict(self, samples: Iterable[Sample]) -> list[Array]:
-        """Return the predicted median of every sample."""
+        """Return the predicted median for each sample."""
         features = np.array([pooled(sample.protein) for sample in samples])
         found = weibull_aft(self.features, self.values, self.censored, features)
         return [np.asarray(value) for value in found]
@@ -48,8 +49,8 @@ class WeibullAFT(Baseline):
 
 
 def pooled(protein: Protein) -> Array:
-    """Return (2,) log of residues, log of ligand atoms plus one.
+    """Return (2,) the logarithms of the number of residues and of the ligand atoms plus one.
 
-    Two numbers and not a composition as well: benchmarks of affinity have few different proteins.
+    The amino acid composition is left out, because affinity benchmarks have few different proteins.
     """
     return np.array([np.log(len(protein)), np.log1p(heavy_atoms(protein))])

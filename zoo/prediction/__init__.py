@@ -1,1 +1,1 @@
-"""Trained models at work: over new proteins, and over those that they are scored on."""
+"""Apply trained models: to new proteins, and to the samples that they are scored on."""

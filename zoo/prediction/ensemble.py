@@ -1,4 +1,4 @@
-"""A trained model, or several of one run, as one predictor: their mean, and how far they differ."""
+"""Predict with all models of a run: the mean of their predictions and its standard deviation."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from zoo.checkpoint import CONFIG, load_model
-from zoo.create import targets_of, task_of
 from zoo.errors import CheckpointError, RandomWeightsWarning
-from zoo.model import FusedModel
-from zoo.prediction.inference import Hidden, predict_logits
-from zoo.prediction.outputs import Array, activate, columns
+from zoo.models.blueprint import written_targets
+from zoo.models.checkpoint import CONFIG, load_model
+from zoo.models.inference import Hidden, predict_logits
+from zoo.models.model import FusedModel
+from zoo.models.outputs import Array, activate, columns
+from zoo.models.runs import FACTS, Member, read_run
 from zoo.pretrained import folder_of, hint
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
-from zoo.runs import FACTS, Member, read_run
-from zoo.tasks.samples import Target
+from zoo.tasks import Target
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is predicted for one target of one protein; NaN for a residue that is no node.
+    """The prediction of one target for one protein; NaN for residues without a node.
 
     Attributes:
-        mean: value or probability: () of the protein or (residues,), with a last axis of classes
-            or labels where there are several.
-        std: of the members around it, of the same shape; None from one model alone.
+        mean: value or probability, () for a protein or (residues,); if there are several classes
+            or labels, they are one more axis at the end.
+        std: standard deviation over the members, of the same shape; None for a single model.
     """
 
     mean: Array
@@ -42,11 +42,11 @@ class Ensemble:
     """The models of a run, each with the temperatures of its targets.
 
     Attributes:
-        targets: what they predict, in the order of their heads' columns.
-        members: where each is from.
-        models: one a member.
-        temperatures: of each member, by target; 1 where there is none.
-        device: that they are on.
+        targets: targets that the models predict, in the order of their heads' columns.
+        members: members of the run: folder, name, fold and seed of each model.
+        models: model of each member.
+        temperatures: temperatures of each member by target; 1 for targets without one.
+        device: device that the models are on.
     """
 
     targets: tuple[Target, ...]
@@ -57,14 +57,15 @@ class Ensemble:
 
     @property
     def random_plm(self) -> bool:
-        """Whether a language model was never trained: predictions mean nothing."""
+        """Whether a language model has random weights, so that the predictions mean nothing."""
         return any(model.recipe.random_plm for model in self.models)
 
     def predict(self, proteins: Sequence[Protein]) -> list[dict[str, Estimate]]:
         """Return the estimates of each protein by target, run as one batch.
 
         The mean is over values or probabilities, after each member's temperature; the standard
-        deviation is that of the members as they are (Lakshminarayanan et al., arXiv:1612.01474).
+        deviation is that of the members, without a correction (Lakshminarayanan et al.,
+        arXiv:1612.01474).
         """
         taps = _Taps(self.device)
         logits = [
@@ -86,7 +87,7 @@ class Ensemble:
 
 
 class _Taps:
-    """What is constant of a language model that members share: run once for all of them."""
+    """Runs a frozen language model that members share once per batch for all of them."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -106,24 +107,24 @@ class _Taps:
 
 
 def load_ensemble(folder: Path, device: str) -> Ensemble:
-    """Return the members of a run's folder, or the one model of a saved model's.
+    """Return all models of a run's folder, or the one model of a saved model's folder.
 
-    Members with one frozen language model share it in memory.
+    Members with the same frozen language model share it in memory.
 
     Raises:
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
-        WeightsError: if the pretrained language model cannot be had here.
+        WeightsError: if the weights of the pretrained language model cannot be found.
     """
     targets, members = _what_is_in(folder_of(folder))
     models: list[FusedModel] = []
     for member in members:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RandomWeightsWarning)  # said in red by the caller
+            warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
             model = load_model(member.folder)
         _check_head(model, member, targets)
         _share(model, models)
         models.append(model.to(device))
-    targets = targets or targets_of(models[0].recipe.config)
+    targets = targets or written_targets(models[0].recipe.config)
     temperatures = tuple(member.temperatures() for member in members)
     return Ensemble(targets, members, tuple(models), temperatures, device)
 
@@ -135,35 +136,35 @@ def _what_is_in(folder: Path) -> tuple[tuple[Target, ...], tuple[Member, ...]]:
     if (folder / CONFIG).is_file():
         return (), (Member(folder, folder.name, None, 0),)
     raise CheckpointError(
-        f"{folder} is no trained model: it has neither {FACTS}, which `python -m zoo.train CONFIG "
-        f"--data DIR --out {folder}` writes, nor the {CONFIG} of a saved model.{hint(folder)}"
+        f"{folder} is not a trained model: it has neither {FACTS}, which `python -m zoo.train "
+        f"CONFIG --data DIR --out {folder}` writes, nor the {CONFIG} of a saved "
+        f"model.{hint(folder)}"
     )
 
 
 def _check_head(model: FusedModel, member: Member, targets: tuple[Target, ...]) -> None:
-    task = task_of(model.recipe.config)
-    if task is None:
+    if model.recipe.config.task is None:
         raise CheckpointError(
-            f"{member.folder} has no head, so it predicts nothing; it gives features, which "
-            "`python -m zoo.embed` writes. `python -m zoo.train` trains a model with a head."
+            f"{member.folder} has no head, so it predicts nothing. `python -m zoo.embed` writes "
+            "its features; `python -m zoo.train` trains a model with a head."
         )
-    own = targets_of(model.recipe.config)
+    own = written_targets(model.recipe.config)
     if not own:
         raise CheckpointError(
             f"{member.folder} has a head for {model.recipe.config.task!r} whose weights are "
-            f"random: it was built and never trained, its {CONFIG} names no targets. Train it "
-            "with `python -m zoo.train`."
+            f"random: it was built but never trained, as its {CONFIG} names no targets. Train "
+            "it with `python -m zoo.train`."
         )
     if targets and own != targets:
         raise CheckpointError(
             f"{member.folder} predicts {', '.join(t.name for t in own)}, and {FACTS} says "
             f"{', '.join(t.name for t in targets)}, or other classes: they are of different runs. "
-            "Give --model the member's own folder, or train the run anew."
+            "Give --model the member's own folder, or train the run again."
         )
 
 
 def _share(model: FusedModel, others: Sequence[FusedModel]) -> None:
-    """Let a model use the language model of another that has the very same one, untrained."""
+    """Let a model use the language model object of another one that has the same frozen one."""
     mine = model.recipe
     for other in others:
         same = (

@@ -1,10 +1,9 @@
-"""A run's scores on data that it did not see: with intervals, beside trivial baselines."""
+"""Score a run on held-out data, with intervals and next to trivial baselines."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,22 @@ from typing import Any
 import numpy as np
 
 import zoo
-from zoo.checkpoint import CONFIG
-from zoo.metrics.floor import Round, predict_all, rounds
+from zoo.data.preparing import STORE, read_manifest
+from zoo.data.report import hash_of
+from zoo.data.rounds import Round, rounds
+from zoo.data.store import Store
+from zoo.errors import DataError
+from zoo.metrics.floor import predict_all
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.scannet import LENGTHS
 from zoo.metrics.verdict import verdict
+from zoo.models.checkpoint import CONFIG
+from zoo.models.inference import Hidden
+from zoo.models.runs import Run
 from zoo.prediction.held_out import Averages, labelled, predict
-from zoo.prediction.inference import Hidden
-from zoo.runs import Run
-from zoo.safe_yaml import read_yaml
-from zoo.tasks.data_report import hash_of
-from zoo.tasks.preparing import STORE, read_manifest
-from zoo.tasks.samples import DataError
-from zoo.tasks.store import Store
+from zoo.settings.safe_yaml import read_yaml
+from zoo.system.listener import SILENT, Progress
 from zoo.training.record import versions
-
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,11 @@ class Settings:
     """What to score, and how.
 
     Attributes:
-        split: "train", "validation" or "test".
-        bootstrap: resamples.
-        seed: of the resamples.
-        device: to predict on.
-        tokens: a batch, padding included.
+        split: split to score: "train", "validation" or "test".
+        bootstrap: number of bootstrap resamples for the intervals.
+        seed: seed of the random numbers that draw the resamples.
+        device: device to predict on.
+        tokens: maximum number of tokens in a batch, padding included.
     """
 
     split: str = "test"
@@ -49,30 +48,25 @@ class Settings:
     tokens: int = 4096
 
 
-@contextmanager
-def silent(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that is told how much is done, as `zoo.cli.progress`; it shows nothing."""
-    yield lambda done: None
-
-
 def evaluate_run(
     run: Run, data: Path, settings: Settings, *, hidden: Hidden | None = None,
-    progress: Progress = silent,
+    progress: Progress = SILENT.progress,
 ) -> tuple[dict[str, Any], list[Predictions]]:  # fmt: skip
-    """Return what metrics.json holds, and the predictions of each target.
+    """Return the contents of metrics.json, and the predictions of each target.
 
-    Predictions are of the split that was asked for and of validation, which thresholds are chosen
-    on. Over folds they are of every sample by those members that did not see it, as test.
+    Predictions are of the requested split and of validation, on which thresholds are chosen. For
+    data with folds, each sample is predicted by the members that were not trained on it, and counts
+    as test.
 
     Args:
-        run: to score.
-        data: folder of the prepared data that it was trained on.
+        run: run to score.
+        data: folder of the prepared data that the run was trained on.
         settings: what to score, and how.
-        hidden: stored states of the language model; without it it runs.
-        progress: shows how far it is.
+        hidden: reads stored states of the language model; None to run the language model.
+        progress: shows the progress.
 
     Raises:
-        DataError: if the data are not those of the run.
+        DataError: if the data are not those that the run was trained on.
         ConfigError: if there is nothing to predict in the split.
     """
     check_data(run, data)
@@ -91,7 +85,7 @@ def evaluate_run(
 
 
 def _drawn(plan: list[Round], run: Run) -> list[Round]:
-    """Return the rounds with the validation samples that training drew where the data have none."""
+    """Return the rounds; if the data have no validation split, with the one that training drew."""
     if len(plan) > 1 or plan[0].validation:
         return plan
     known = run.members[0].splits() or {}
@@ -101,22 +95,22 @@ def _drawn(plan: list[Round], run: Run) -> list[Round]:
 
 
 def check_data(run: Run, data: Path) -> None:
-    """Check that a prepared folder is whole and holds what the run was trained on.
+    """Check that a prepared folder is complete and holds the data that the run was trained on.
 
     Raises:
-        DataError: naming both.
+        DataError: if it does not; names the folder and the data of the run.
     """
     manifest = read_manifest(data)
     if not manifest.get("complete"):
         raise DataError(
-            f"{data} holds no prepared data, or not all. `python -m zoo.prepare` makes them; "
-            "--data DIR names another place of those that the run was trained on."
+            f"{data} holds no prepared data, or only a part. `python -m zoo.prepare` makes them; "
+            "--data DIR names the folder if the data of the run have moved."
         )
     if manifest["inputs"] != run.facts["inputs"]:
         raise DataError(
             f"{data} was prepared from other files (inputs {manifest['inputs']}) than those that "
             f"{run.folder} was trained on (inputs {run.facts['inputs']}, in {run.data}). Name the "
-            "same data with --data DIR, or train anew."
+            "same data with --data DIR, or train again."
         )
 
 
@@ -127,7 +121,7 @@ def _score(
     predictions, scores = [], {}
     for target in run.targets:
         one = averages.predictions(target)
-        # Of what they are fitted on baselines are no floor.
+        # Baselines are fitted to the training data, so their scores on it say nothing.
         found = {} if settings.split == "train" else predict_all(store, target)
         scores[target.name] = verdict(
             one, averages.predictions(target, calibrated=False),
@@ -141,14 +135,14 @@ def _score(
 
 
 def _same_rows(baseline: Predictions, one: Predictions) -> Predictions:
-    """Leave out what no member predicts: folds that were not trained, or a split not asked for."""
+    """Return the baseline without samples that no member predicts."""
     if len(baseline) == len(one):
         return baseline
     return baseline.take(np.isin(baseline.id, np.unique(one.id)))
 
 
 def _facts(run: Run, data: Path, settings: Settings, averages: Averages) -> dict[str, Any]:
-    """Return what a number needs beside it to be made again."""
+    """Return the facts that are needed to reproduce the scores."""
     keys = averages.keys(settings.split)
     return {
         "task": run.facts["task"],

@@ -1,4 +1,4 @@
-"""Samples of a prepared data set, predicted by those models of a run that did not train on them."""
+"""Predict the samples of prepared data with the models of a run that were not trained on them."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ConfigError
-from zoo.inputs import WINDOW, batches
-from zoo.metrics.floor import Round
+from zoo.data.rounds import Round
+from zoo.data.samples import Sample
+from zoo.data.store import Store
+from zoo.errors import ConfigError, DataError
 from zoo.metrics.predictions import Predictions, from_samples
+from zoo.models.inference import Hidden, predict_logits
+from zoo.models.outputs import activate, columns
+from zoo.models.runs import SPLITS, Member, Run
 from zoo.prediction.ensemble import load_ensemble
-from zoo.prediction.inference import Hidden, predict_logits
-from zoo.prediction.outputs import activate, columns
+from zoo.prediction.inputs import WINDOW, batches
 from zoo.proteins.protein import Protein, no_atoms
-from zoo.runs import SPLITS, Member, Run
-from zoo.tasks.samples import DataError, Sample, Target
-from zoo.tasks.store import Store
+from zoo.tasks import Target
 
 Array = NDArray[np.float64]
 Labels = Mapping[str, str]
-"""The split that each key counts as, in the order of the predictions."""
+"""Split of each sample by its key, in the order of the predictions."""
 
 
 def labelled(plan: Sequence[Round], split: str) -> list[Labels]:
-    """Return what each round predicts: the split that was asked for, and validation.
+    """Return the samples that each round predicts: the requested split, and validation.
 
-    Over folds that is what the round holds out, as test: its validation samples are other rounds'
-    test or training samples.
+    For data with folds, a round predicts only its held-out fold, as test, because its validation
+    samples are test or training samples of other rounds.
 
     Raises:
         ConfigError: if there is nothing to predict; lists the splits with their sizes.
@@ -54,11 +55,11 @@ def labelled(plan: Sequence[Round], split: str) -> list[Labels]:
 
 
 class Averages:
-    """Predictions of samples, each the mean over the models that predict it.
+    """The mean prediction of each sample over the models that predict it.
 
     Args:
-        targets: in the order of the head's columns.
-        labels: of each round.
+        targets: targets in the order of the head's columns.
+        labels: split of each sample by its key, for each round.
     """
 
     def __init__(self, targets: Sequence[Target], labels: Sequence[Labels]) -> None:
@@ -74,13 +75,13 @@ class Averages:
     def add(
         self, key: str, sample: Sample, logits: Array, temperatures: Mapping[str, float]
     ) -> None:
-        """Count one model's prediction in.
+        """Add the prediction of one model for one sample.
 
         Args:
-            key: of the sample.
-            sample: its coordinates are not kept.
-            logits: (outputs,) or (residues, outputs), of all targets.
-            temperatures: of the model, by target; 1 where there is none.
+            key: key of the sample.
+            sample: sample, whose coordinates are not kept.
+            logits: predictions (outputs,) or (residues, outputs) of all targets.
+            temperatures: temperatures of the model by target; 1 for targets without one.
         """
         if key not in self._samples:
             nothing = Protein(sample.protein.name, (), no_atoms())
@@ -114,16 +115,16 @@ def predict(
     """Return the predictions of every member for the samples that it was not trained on.
 
     Args:
-        run: whose members predict.
+        run: run whose members predict.
         store: prepared data.
-        labels: of each round, see `labelled`.
-        device: to run on.
-        tokens: a batch, padding included.
-        hidden: stored states of the language model; without it it runs.
-        advance: told how many predictions are made.
+        labels: split of each sample by its key, for each round; see `labelled`.
+        device: device to run on.
+        tokens: maximum number of tokens in a batch, padding included.
+        hidden: reads stored states of the language model; None to run the language model.
+        advance: called with the number of predictions made so far.
 
     Raises:
-        DataError: if a member was trained on what it is to predict as held out.
+        DataError: if a member was trained on samples that it would predict as held out.
     """
     for member in run.members:
         _check_unseen(member, labels[member.fold or 0])
@@ -144,18 +145,18 @@ def predict(
 
 
 def _check_unseen(member: Member, labels: Labels) -> None:
-    """Refuse a score of what a model has seen as if it had not."""
+    """Refuse to score training samples as held-out samples."""
     trained = set((member.splits() or {}).get("train", ()))
     seen = [key for key, split in labels.items() if split != "train" and key in trained]
     if seen:
         raise DataError(
             f"{member.name} was trained on {len(seen)} samples that the data hold out, such as "
-            f"{seen[0]!r}: {member.folder / SPLITS} is of another split. Train anew on these data."
+            f"{seen[0]!r}: {member.folder / SPLITS} is of another split. Train again on these data."
         )
 
 
 def _batches(store: Store, keys: list[str], tokens: int) -> Iterator[list[tuple[str, Sample]]]:
-    """Yield samples by key, longest first; those of a window are in memory at a time."""
+    """Yield batches of keys and samples, longest first; one window is in memory at a time."""
     index = store.index()
     keys = sorted(keys, key=lambda key: -sum(map(len, index[key]["sequences"])))
     for start in range(0, len(keys), WINDOW):

@@ -1,4 +1,4 @@
-"""Results as they come, a JSON object a line: what is there is not computed again."""
+"""Keep results in a file of JSON lines, so that a stopped command need not compute them again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.errors import ConfigError, ZooError
-from zoo.inputs import sequence_hash, stamp
-from zoo.paths import Input
+from zoo.prediction.inputs import sequence_hash, stamp
+from zoo.prediction.paths import Input
 from zoo.proteins.protein import Protein
 
 
 class _Place(NamedTuple):
-    """Where a result lies in the file, and what it is of."""
+    """The position of a result in the file, with the stamp and hash of its protein."""
 
     start: int
     stamp: str
@@ -21,16 +21,16 @@ class _Place(NamedTuple):
 
 
 class Journal:
-    """A file to add results to, by the names of proteins.
+    """A file of results by protein name, to which results are added.
 
-    Only whole lines count, so a run that was killed loses what it was writing and no more.
+    Only complete lines count, so a run that was killed loses only the line that it was writing.
 
     Args:
-        path: of the file, made if it is not there.
-        description: of all that results depend on; its first line.
+        path: file of the results, created if it does not exist.
+        description: everything that the results depend on; it is the first line of the file.
 
     Raises:
-        ConfigError: if the file was begun under another description, or cannot be read.
+        ConfigError: if the file has another description, or cannot be read.
     """
 
     def __init__(self, path: Path, description: Any) -> None:
@@ -51,15 +51,15 @@ class Journal:
             known = self._scan()
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(
-                f"{self.path} cannot be gone on with ({error}). If it is damaged, or something "
-                "else, delete it or choose another --out."
+                f"{self.path} cannot be continued ({error}). If it is damaged, or another kind "
+                "of file, delete it or choose another --out."
             ) from error
         if known is None:
             self._write(description)
         elif known != json.loads(json.dumps(description)):
             raise ConfigError(
-                f"{self.path} holds what another model left unfinished. Choose another --out, or "
-                "delete the file to start anew."
+                f"{self.path} holds unfinished results of another model. Choose another --out, or "
+                "delete the file to start again."
             )
 
     def __enter__(self) -> Journal:
@@ -69,27 +69,27 @@ class Journal:
         self._file.close()
 
     def has(self, protein: Protein) -> bool:
-        """Return whether this very protein is done under this name."""
+        """Return whether this protein is done, with the same name, sequence and structure."""
         place = self._places.get(protein.name)
         if place is None or place.hash != sequence_hash(protein):
             return False
-        # One sequence can have several structures: a file must also be the one that was done.
+        # One sequence can have several structures, so the structure file must be the same too.
         return not protein.has_structure or place.stamp == stamp(protein.source)
 
     def has_file(self, file: Input) -> bool:
-        """Return whether a structure file, unchanged since, was done; without reading it."""
+        """Return whether an unchanged structure file was done before, without reading it."""
         place = self._places.get(file.name)
         return place is not None and place.stamp == stamp(file.path)
 
     def add(self, protein: Protein, result: Any) -> None:
-        """Add a protein's result, in the place of any of that name."""
+        """Add a protein's result; it replaces that of a protein with the same name."""
         place = _Place(self._file.seek(0, 2), stamp(protein.source), sequence_hash(protein))
         self._write({"id": protein.name, "stamp": place.stamp, "hash": place.hash,
                      "result": result})  # fmt: skip
         self._places[protein.name] = place
 
     def flush(self) -> None:
-        """Bring what was added to the disk."""
+        """Write all buffers to the disk."""
         self._file.flush()
 
     def __getitem__(self, name: str) -> Any:
@@ -100,7 +100,7 @@ class Journal:
         self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
 
     def _scan(self) -> Any:
-        """Find all results and cut off a line that was not written to its end; the first line."""
+        """Find all results, cut off an incomplete last line, and return the description."""
         self._file.seek(0)
         first, start = None, 0
         for line in self._file:

@@ -1,4 +1,4 @@
-"""A trained model over many proteins: batch by batch, resumable, failures noted."""
+"""Applies a trained model to many proteins; a protein that fails is listed, the others are done."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checkpoint import CONFIG, WEIGHTS
 from zoo.errors import ConfigError, StructureError, ZooError
-from zoo.inputs import Outcome, read_all, stamp
-from zoo.paths import Input
+from zoo.models.checkpoint import CONFIG, WEIGHTS
+from zoo.models.headroom import ADVICE, Headroom
+from zoo.models.runs import CALIBRATION
 from zoo.prediction.ensemble import Ensemble, Estimate
-from zoo.prediction.headroom import ADVICE, Headroom, out_of_memory
+from zoo.prediction.inputs import Outcome, read_all, stamp
 from zoo.prediction.journal import Journal
+from zoo.prediction.paths import Input
 from zoo.prediction.table import as_plain, write_table
 from zoo.proteins.files.scores import scored_suffix, write_scored
 from zoo.proteins.protein import Protein
-from zoo.runs import CALIBRATION
-from zoo.tasks.samples import Target
+from zoo.system.files import whole_file
+from zoo.system.memory import out_of_memory
+from zoo.tasks import Target
 
 JOURNAL, FAILED, STRUCTURES = "unfinished.jsonl", "failed.csv", "structures"
 SUFFIXES = (".pdb", ".cif")
@@ -33,11 +35,11 @@ class Prediction:
     """One call of `zoo predict`.
 
     Attributes:
-        ensemble: predicts.
-        journal: of what is done.
-        structures: folder for structures with scores; None for none.
-        outcome: what became of the inputs.
-        done: whether each protein is, by name in the order of the inputs.
+        ensemble: models that predict.
+        journal: results of the proteins that are done.
+        structures: folder for structures with scores; None to write no structures.
+        outcome: counts of the inputs, and the reasons of failures.
+        done: whether each protein is done, by name in the order of the inputs.
     """
 
     ensemble: Ensemble
@@ -66,13 +68,13 @@ class Prediction:
         return kept
 
     def _has_structure(self, name: str, protein: Protein | None = None) -> bool:
-        """Return whether the structure is written, or there is none to write."""
+        """Return whether the structure is written already, or need not be written."""
         if self.structures is None or (protein is not None and not protein.has_structure):
             return True
         return any((self.structures / (name + suffix)).is_file() for suffix in SUFFIXES)
 
     def predict_or_note(self, proteins: Sequence[Protein]) -> None:
-        """Predict a batch; a protein that cannot be predicted is noted, the others are done."""
+        """Predict a batch; proteins that cannot be predicted are noted as failed."""
         try:
             self._headroom.check(proteins)
             found = self.ensemble.predict(proteins)
@@ -87,7 +89,7 @@ class Prediction:
         else:
             self._keep(proteins, found)
             return
-        if len(proteins) == 1:  # not in the handlers: they hold on to the memory of what failed
+        if len(proteins) == 1:  # outside the handlers, which keep memory of the failure alive
             self.outcome.failed[_source(proteins[0])] = reason
             return
         for protein in proteins:
@@ -116,14 +118,14 @@ class Prediction:
             self.outcome.failed[f"{_source(protein)} (structure)"] = str(error)
 
     def finish(self, path: Path) -> None:
-        """Write the rows of all that is done, in the order of the inputs."""
+        """Write the rows of all proteins that are done, in the order of the inputs."""
         results = ((name, self.journal[name]) for name, done in self.done.items() if done)
         several = len(self.ensemble.models) > 1
         write_table(path, results, self.ensemble.targets, several=several)
 
 
 def describe(ensemble: Ensemble) -> dict[str, Any]:
-    """Return what tells this model from another, in plain values."""
+    """Return what identifies the models, so that predictions of others are not mixed with these."""
     files = (CONFIG, WEIGHTS, CALIBRATION)
     return {
         "members": [
@@ -138,21 +140,21 @@ def scored_target(targets: Sequence[Target]) -> Target:
     """Return the one target that can be written into a structure.
 
     Raises:
-        ConfigError: if there is not exactly one number a residue.
+        ConfigError: if the model does not predict exactly one number per residue.
     """
     if len(targets) == 1 and targets[0].level == "residue" and targets[0].outputs == 1:
         return targets[0]
-    have = ", ".join(f"{t.name} ({t.outputs} a {t.level})" for t in targets)
+    have = ", ".join(f"{t.name} ({t.outputs} per {t.level})" for t in targets)
     raise ConfigError(
-        f"--structures writes one score a residue, and this model predicts {have}. Leave it out."
+        f"--structures writes one score per residue, but this model predicts {have}. Leave it out."
     )
 
 
 def write_failed(path: Path, failed: dict[str, str]) -> None:
-    """Write every input that failed with the reason; no file if none did."""
+    """Write a row for every input that failed, with the reason; no file if none failed."""
     path.unlink(missing_ok=True)
     if failed:
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with whole_file(path) as file:
             csv.writer(file).writerows([("input", "reason"), *failed.items()])
 
 

@@ -1,8 +1,10 @@
-"""Predictions as rows: one a residue or one a protein, as CSV or as JSON lines.
+"""Write predictions as rows, one per residue or one per protein, as CSV or JSON lines.
 
-A target has a value or probability under its own name; one class of many its name and
-`_probability`; labels those above one half, with their probabilities, joined by ";" in CSV. From
-several models there is `_std` beside each. JSON lines have the probabilities of all classes too.
+The column of a target has its value or probability. A multiclass target has the name of the most
+likely class, and its probability in the column with `_probability`. A multilabel target has the
+labels with a probability above one half, joined by ";" in CSV. If there are several models, a
+column with `_std` has the standard deviation. JSON lines also have the probabilities of all
+classes.
 """
 
 from __future__ import annotations
@@ -15,20 +17,21 @@ from typing import Any
 
 import numpy as np
 
+from zoo.models.outputs import Array
 from zoo.prediction.ensemble import Estimate
-from zoo.prediction.outputs import Array
 from zoo.proteins.protein import Protein
-from zoo.tasks.samples import Target
+from zoo.system.files import whole_file
+from zoo.tasks import Target
 
 Plain = Mapping[str, Any]
-"""One protein's prediction as plain values: chains, and mean and std by target."""
+"""Prediction of one protein as plain values: its chains, and mean and std by target."""
 RESIDUE = ("chain", "position", "number", "letter")
 DIGITS = 6
-"""Of a number that is written; models compute in single precision."""
+"""Significant digits of written numbers, as models compute in single precision."""
 
 
 def as_plain(protein: Protein, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
-    """Return what is kept of a prediction until its rows are written."""
+    """Return a prediction as plain values, which are kept until its rows are written."""
     return {
         "chains": [[chain.name, chain.sequence, chain.numbers] for chain in protein.chains],
         "mean": {name: _numbers(one.mean) for name, one in estimates.items()},
@@ -46,16 +49,15 @@ def _numbers(values: Array) -> Any:
 def write_table(
     path: Path, results: Iterable[tuple[str, Plain]], targets: Sequence[Target], *, several: bool
 ) -> None:
-    """Write all rows, or leave the file that is there.
+    """Write all rows; an existing file is replaced only when the new one is complete.
 
     Args:
-        path: CSV, or JSON lines if it ends with .jsonl.
+        path: file to write: JSON lines if it ends with .jsonl, otherwise CSV.
         results: name and prediction of each protein.
-        targets: in the order of the columns.
-        several: whether there are standard deviations.
+        targets: targets in the order of the columns.
+        several: whether there are several models, and so standard deviations.
     """
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as file:
         found = (row for name, result in results for row in rows(name, result, targets))
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(row) + "\n" for row in found)
@@ -63,7 +65,6 @@ def write_table(
             writer = csv.DictWriter(file, header(targets, several), extrasaction="ignore")
             writer.writeheader()
             writer.writerows({key: _cell(x) for key, x in row.items()} for row in found)
-    part.replace(path)
 
 
 def _cell(value: Any) -> Any:
@@ -71,7 +72,7 @@ def _cell(value: Any) -> Any:
 
 
 def header(targets: Sequence[Target], several: bool) -> list[str]:
-    """Return the columns of the CSV."""
+    """Return the names of the columns of the CSV file."""
     columns = ["id", *(RESIDUE if targets[0].level == "residue" else ())]
     for target in targets:
         columns.append(target.name)
@@ -83,7 +84,7 @@ def header(targets: Sequence[Target], several: bool) -> list[str]:
 
 
 def rows(name: str, result: Plain, targets: Sequence[Target]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one protein; a residue that nothing is predicted for has None."""
+    """Yield the rows of one protein; residues without a prediction have None."""
     if targets[0].level == "protein":
         yield {"id": name, **_of_all(result, targets, None)}
         return
@@ -96,7 +97,7 @@ def rows(name: str, result: Plain, targets: Sequence[Target]) -> Iterator[dict[s
 
 
 def _of_all(result: Plain, targets: Sequence[Target], row: int | None) -> dict[str, Any]:
-    """Return the cells of all targets, for the protein or the residue in a row."""
+    """Return the cells of all targets for the protein, or for the residue of a row."""
     found: dict[str, Any] = {}
     for target in targets:
         mean, std = result["mean"][target.name], result["std"].get(target.name)
@@ -107,7 +108,7 @@ def _of_all(result: Plain, targets: Sequence[Target], row: int | None) -> dict[s
 
 
 def cells(target: Target, mean: Any, std: Any) -> dict[str, Any]:
-    """Return the cells of one target: a number each, or a list over classes or labels."""
+    """Return the cells of one target, whose values are numbers or lists over classes or labels."""
     name = target.name
     if target.kind not in ("multiclass", "multilabel"):
         return {name: mean} | ({} if std is None else {f"{name}_std": std})
@@ -132,6 +133,6 @@ def _likely(mean: list[float], values: Sequence[Any]) -> list[Any]:
 
 
 def class_names(target: Target) -> list[str]:
-    """Return what each class or label is called: its index where it has no name."""
+    """Return the names of classes or labels; those without a name are called by their index."""
     names = target.classes or ("",) * target.outputs
     return [name or str(index) for index, name in enumerate(names)]

@@ -1,1 +1,1 @@
-"""Train a small language model from sequences alone: corpus, batches, loop, baselines."""
+"""Training of a small language model from sequences: corpus, batches, loop, baselines."""

@@ -1,4 +1,4 @@
-"""Crops of sequences in batches of like length, and residues hidden in them."""
+"""Makes batches of cropped sequences of similar length, and hides residues in them."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.backbones.residue_tokens import ResidueTokenizer
+from zoo.proteins.packing import packed
 
 POOL = 2048
-"""Sequences that are sorted by length at a time: little padding, and still a random order."""
+"""Number of sequences that are sorted by length at a time, for little padding in a random order."""
 MASK, FIRST_RESIDUE, RESIDUES = 32, 4, 20
-"""Ids of ESM-2's vocabulary: the mask, and the standard residues, which follow each other."""
+"""Ids in ESM-2's vocabulary: the mask, and the first and number of the standard residues."""
 HIDDEN, MASKED, REPLACED = 0.15, 0.8, 0.1
-"""Share of residues to be told, and of these shown as the mask, or as a random residue (BERT)."""
+"""Share of residues to predict, and of these, shares shown as mask or as random residue (BERT)."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tokens with some residues hidden.
+    """Tokens of which some are hidden and to be predicted.
 
     Attributes:
-        ids: (chains, tokens).
-        attend: (chains, tokens).
-        where: (chains, tokens), what has to be told.
-        truth: (told,) ids.
+        ids: (chains, tokens) token ids that the model sees.
+        attend: (chains, tokens) False on padding.
+        where: (chains, tokens) whether each token is hidden and to be predicted.
+        truth: (hidden tokens,) true ids of the hidden tokens.
     """
 
     ids: Tensor
@@ -40,22 +41,23 @@ class Batch:
 def batches(
     sequences: Sequence[str], tokenizer: ResidueTokenizer, *, longest: int, budget: int, seed: int
 ) -> Iterator[Batch]:
-    """Yield one pass over all sequences, the same for the same seed.
+    """Yield the batches of one pass over all sequences.
 
     Args:
-        sequences: longer ones are cropped at a random place.
-        tokenizer: of ESM-2.
-        longest: residues of a crop.
-        budget: tokens a batch, padding included.
-        seed: of the order, the crops and what is hidden.
+        sequences: Sequences; those longer than `longest` are cropped at a random place.
+        tokenizer: Tokenizer of ESM-2.
+        longest: Largest number of residues of a crop.
+        budget: Tokens in a batch, padding included.
+        seed: Seed of the order of sequences, the crops and the hidden residues.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(sequences))
     for start in range(0, len(order), POOL):
         crops = [_crop(sequences[at], longest, rng) for at in order[start : start + POOL]]
-        runs = _runs(sorted(crops, key=len), budget, tokenizer.num_special)
+        crops.sort(key=len)
+        runs = packed([len(crop) + tokenizer.num_special for crop in crops], budget)
         for at in rng.permutation(len(runs)):
-            yield hide(runs[at], tokenizer, rng)
+            yield hide([crops[place] for place in runs[at]], tokenizer, rng)
 
 
 def _crop(sequence: str, longest: int, rng: np.random.Generator) -> str:
@@ -63,18 +65,8 @@ def _crop(sequence: str, longest: int, rng: np.random.Generator) -> str:
     return sequence[start : start + longest]
 
 
-def _runs(crops: Sequence[str], budget: int, special: int) -> list[list[str]]:
-    """Return runs of crops, shortest first, whose padded tokens stay within the budget."""
-    runs: list[list[str]] = [[]]
-    for crop in crops:
-        if runs[-1] and (len(crop) + special) * (len(runs[-1]) + 1) > budget:
-            runs.append([])
-        runs[-1].append(crop)
-    return runs
-
-
 def hide(crops: Sequence[str], tokenizer: ResidueTokenizer, rng: np.random.Generator) -> Batch:
-    """Return tokens in which residues are hidden, as BERT hides words; at least one."""
+    """Return the tokens of some crops with at least one residue hidden, as BERT hides words."""
     tokens = tokenizer(crops)
     ids = tokens.ids.numpy()
     standard = (ids >= FIRST_RESIDUE) & (ids < FIRST_RESIDUE + RESIDUES)

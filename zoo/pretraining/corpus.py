@@ -1,4 +1,4 @@
-"""Sequences to train on, without kin of the chains that models will be tested on."""
+"""Makes a corpus of training sequences without homologs of the chains that models are tested on."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ConfigError
+from zoo.data.store import Store
+from zoo.errors import ConfigError, DataError
 from zoo.pretraining.homology import families, kin
-from zoo.tasks.samples import DataError
-from zoo.tasks.store import Store
+from zoo.system.files import write_json, write_whole
 
 SHORTEST = 30
-"""Residues; fragments below say little and are most of the near-duplicates."""
+"""Smallest number of residues; shorter fragments say little, and are most of the duplicates."""
 VALIDATION = 0.03
-"""Share of the families."""
+"""Share of the families that is held out for validation."""
 LETTERS = set("ACDEFGHIKLMNPQRSTVWYXBUZO")
 TRAIN_FILE, VALIDATION_FILE, FACTS = "train.fasta", "validation.fasta", "corpus.json"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is trained on and what is looked at meanwhile."""
+    """The training and validation sequences, and the facts about how they were chosen."""
 
     train: list[str]
     validation: list[str]
@@ -35,21 +35,22 @@ class Corpus:
 
 
 def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Corpus:
-    """Return the corpus of a FASTA file, made if it is not there yet.
+    """Return the corpus of a FASTA file, and make it first if it does not exist yet.
 
-    Left out are duplicates, short sequences, every sequence that a test chain finds at
-    E <= 0.001, and all of its family (30 % identity). Whole families are held out for
-    validation, and what a held-out sequence finds is not trained on either.
+    Duplicates and short sequences are left out, and so are homologs of test chains (E <= 0.001)
+    with all of their families (30 % identity). Whole families are held out for validation, and
+    homologs of validation sequences are not trained on.
 
     Args:
-        fasta: sequences, plain or gzipped.
-        prepared: folders of `zoo.prepare`; their test splits, or all folds, are the test chains.
-        out: folder to write the two FASTA files and the counts to.
-        seed: of the choice of families.
+        fasta: FASTA file of sequences, plain or gzip.
+        prepared: Folders that `zoo.prepare` wrote; the chains in their test splits, or in all
+            folds, are the test chains.
+        out: Folder for the two FASTA files and the counts.
+        seed: Seed of the random choice of validation families.
 
     Raises:
-        ConfigError: if MMseqs2 is not there, or the folder holds a corpus of other data.
-        DataError: if the file holds no usable sequence.
+        ConfigError: If MMseqs2 is not installed, or the folder holds a corpus of other data.
+        DataError: If the file has no usable sequence.
     """
     tests = {f"t{at}": s for at, s in enumerate(held_out_chains(prepared))}
     given = {"fasta": _hash(fasta.read_bytes()), "seed": seed,
@@ -75,7 +76,7 @@ def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Cor
 
 
 def held_out_chains(prepared: Iterable[Path]) -> list[str]:
-    """Return the distinct sequences that prepared data are tested on, sorted."""
+    """Return the distinct sequences of the test chains in prepared data, sorted."""
     found: set[str] = set()
     for folder in prepared:
         with Store(folder / "store") as store:
@@ -86,7 +87,7 @@ def held_out_chains(prepared: Iterable[Path]) -> list[str]:
 
 
 def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield (first word of the header, sequence) from a plain or gzipped file."""
+    """Yield the first word of each header and its sequence, from a plain or gzip file."""
     opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
     name, parts = "", list[str]()
     with opened as file:
@@ -102,7 +103,7 @@ def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _distinct(records: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, int]]:
-    """Return sequences by name, and how many were left out."""
+    """Return the distinct usable sequences by name, and how many were left out for which reason."""
     found: dict[str, str] = {}
     counts = {"read": 0, "short": 0, "odd letters": 0, "repeated": 0}
     for name, text in records:
@@ -134,9 +135,9 @@ def _write(
     for file, part, sequences in (
         (TRAIN_FILE, "train", train), (VALIDATION_FILE, "validation", validation),
     ):  # fmt: skip
-        (out / file).write_text("".join(f">{n}\n{s}\n" for n, s in sequences.items()))
+        write_whole(out / file, "".join(f">{n}\n{s}\n" for n, s in sequences.items()))
         facts[part] = {"sequences": len(sequences), "residues": sum(map(len, sequences.values()))}
-    (out / FACTS).write_text(json.dumps(facts, indent=2))  # last: with it the folder is whole
+    write_json(out / FACTS, facts)  # last: it marks the folder as complete
     return Corpus(list(train.values()), list(validation.values()), facts)
 
 

@@ -1,4 +1,4 @@
-"""Which sequences of a corpus are kin to others: MMseqs2 at its most sensitive."""
+"""Finds homologs and families among the sequences of a corpus with MMseqs2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from zoo.errors import ConfigError, ZooError
 
 SEARCH = ("-s", "7.5", "-e", "0.001", "--max-seqs", "20000")
-"""The most sensitive preset; an E-value at which few chance hits are expected."""
+"""Options of a search: the most sensitive preset, and an E-value with few chance hits."""
 CLUSTER = (
     "--min-seq-id",
     "0.3",
@@ -24,19 +24,20 @@ CLUSTER = (
     "--cluster-mode",
     "1",
 )
-"""Connected components: whatever is linked by 30 % identity over 80 % of the shorter one."""
+"""Options of clustering: sequences linked by 30 % identity over 80 % of the target's residues form
+connected components."""
 
 
 def kin(queries: Mapping[str, str], targets: Mapping[str, str]) -> set[str]:
-    """Return the names of the targets that a query finds.
+    """Return the names of the targets that are homologs of any query.
 
     Args:
-        queries: sequences by name.
-        targets: sequences by name.
+        queries: Sequences to search with, by name.
+        targets: Sequences to search in, by name.
 
     Raises:
-        ConfigError: if MMseqs2 is not on the path.
-        ZooError: if it fails.
+        ConfigError: If MMseqs2 is not installed.
+        ZooError: If MMseqs2 fails.
     """
     if not queries or not targets:
         return set()
@@ -51,11 +52,11 @@ def kin(queries: Mapping[str, str], targets: Mapping[str, str]) -> set[str]:
 
 
 def families(sequences: Mapping[str, str]) -> dict[str, int]:
-    """Return the cluster of every sequence, by name.
+    """Return the number of each sequence's cluster, by the name of the sequence.
 
     Raises:
-        ConfigError: if MMseqs2 is not on the path.
-        ZooError: if it fails.
+        ConfigError: If MMseqs2 is not installed.
+        ZooError: If MMseqs2 fails.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -71,7 +72,7 @@ def families(sequences: Mapping[str, str]) -> dict[str, int]:
 
 
 def _write(path: Path, sequences: Mapping[str, str]) -> list[str]:
-    """Write numbered records; return the names in that order."""
+    """Write records that are named by numbers, and return the sequences' names in that order."""
     records = (f">{at}\n{sequence}\n" for at, sequence in enumerate(sequences.values()))
     path.write_text("".join(records))
     return list(sequences)

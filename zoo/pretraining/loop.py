@@ -1,4 +1,4 @@
-"""Train until the tokens are spent or nothing is gained; go on after any stop."""
+"""The training loop of a small language model, which can be interrupted and continued."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from zoo.backbones.residue_tokens import ResidueTokenizer, published
 from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import Batch, batches
 from zoo.pretraining.network import loss, network, optimizers
-from zoo.training.whole import save_whole
+from zoo.system.checkpoint_files import save_whole
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
 COLUMNS = ("step", "tokens", "seconds", "train_loss", "validation_perplexity")
 WARMUP, FALL = 100, 0.3
-"""Steps over which the learning rate rises, and the share of all tokens over which it falls."""
+"""Steps over which the learning rate rises, and share of all tokens over which it falls."""
 LOOK = 256
-"""Validation sequences that are looked at meanwhile; all are at the end."""
+"""Number of validation sequences that are scored during training; all are scored at the end."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train.
+    """The settings of pretraining.
 
     Attributes:
-        num_layers: of the network.
-        width: of the network.
-        num_heads: of the network.
-        tokens: to train on in all, residues and special tokens, without padding.
-        budget: tokens a step.
-        longest: residues of a crop.
-        rate: peak learning rate.
-        decay: weight decay of the matrices.
-        seed: of everything.
-        patience: looks at the validation sequences without gain until the end.
-        every: tokens between two looks.
-        precision: of the matrix products.
-        checkpoint_seconds: between two checkpoints.
+        num_layers: Number of layers of the network.
+        width: Width of the hidden states.
+        num_heads: Number of attention heads in each layer.
+        tokens: Number of tokens to train on in all: residues and special tokens, without padding.
+        budget: Tokens in each step, padding included.
+        longest: Largest number of residues of a crop.
+        rate: Peak learning rate.
+        decay: Weight decay of the matrices.
+        seed: Seed of the weights, the order of the sequences, the crops and the hidden residues.
+        patience: Number of validations without a better perplexity after which training ends.
+        every: Tokens between two validations.
+        precision: Number format of matrix products: "float32" or "bf16".
+        checkpoint_seconds: Seconds between two checkpoints.
     """
 
     num_layers: int = 6
@@ -64,35 +64,40 @@ class Settings:
 
 
 MAY_CHANGE = ("tokens", "patience", "every", "checkpoint_seconds", "precision")
-"""Settings that another call may change; `tokens` until the learning rate falls."""
+"""Settings that may differ when training is continued; `tokens` until the learning rate falls."""
 
 
 @dataclass
 class Progress:
-    """Where training is."""
+    """The progress of training, which a checkpoint saves."""
 
     step: int = 0
     tokens: int = 0
+    """Tokens trained on so far."""
     epoch: int = 0
     done: int = 0
-    """Batches of this epoch."""
+    """Batches of the current epoch that were used."""
     best: float = float("inf")
+    """Best validation perplexity so far."""
     stale: int = 0
+    """Validations since the best one."""
     looked: int = 0
+    """Tokens trained on at the last validation."""
     seconds: float = 0.0
 
 
 class Pretraining:
-    """One model in training.
+    """The training of one language model.
 
     Args:
-        settings: how.
-        train: sequences.
-        validation: sequences, of other families.
-        folder: for the checkpoint and the curves; what is there is gone on with.
+        settings: Settings of the network and its training.
+        train: Training sequences.
+        validation: Validation sequences, which should be of other families.
+        folder: Folder of the checkpoint and the learning curves; if it has a checkpoint, training
+            continues from it.
 
     Raises:
-        ConfigError: if the folder's training had other settings.
+        ConfigError: If the training in the folder had other settings.
     """
 
     def __init__(
@@ -113,7 +118,12 @@ class Pretraining:
             self._load()
 
     def run(self, asked: Callable[[], bool], tell: Callable[[dict[str, float]], None]) -> bool:
-        """Train; return whether to the end, and not to a stop that was asked for."""
+        """Train; return True at the end, and False after a requested stop.
+
+        Args:
+            asked: Returns whether to stop after the current step.
+            tell: Called with the row of the learning curves after each validation.
+        """
         saved = began = time.monotonic()
         losses: list[float] = []
         for batch in self._stream():
@@ -137,7 +147,7 @@ class Pretraining:
         return True
 
     def perplexity(self, looks: Sequence[Batch]) -> float:
-        """Return exp of the mean negative log-likelihood of hidden residues."""
+        """Return the perplexity: exp of the mean negative log-likelihood of the hidden residues."""
         self.model.eval()
         with torch.no_grad():
             told = [loss(self.model, batch) for batch in looks]
@@ -145,7 +155,11 @@ class Pretraining:
         return float(np.exp(sum(float(x) for x, _ in told) / sum(n for _, n in told)))
 
     def save(self) -> None:
-        """Write the checkpoint: beside its place, then moved."""
+        """Write the checkpoint, which replaces the last one once it is complete.
+
+        Raises:
+            CheckpointError: If it cannot be written.
+        """
         path = self.folder / CHECKPOINT
         try:
             save_whole({
@@ -155,8 +169,8 @@ class Pretraining:
             }, path)  # fmt: skip
         except OSError as error:
             raise CheckpointError(
-                f"{path} cannot be written: {error.strerror}. Mend that, then give the same "
-                "command: it goes on from the last checkpoint."
+                f"{path} cannot be written: {error.strerror}. Fix that, then run the same "
+                "command: it continues from the last checkpoint."
             ) from error
 
     def _load(self) -> None:
@@ -179,7 +193,7 @@ class Pretraining:
         )  # fmt: skip
 
     def _stream(self) -> Iterator[Batch]:
-        """Yield batches from where training is, epoch after epoch."""
+        """Yield batches epoch after epoch, starting where training stopped."""
         while True:
             epoch = self._of(self.train, seed=1000 * self.settings.seed + 2 + self.at.epoch)
             for batch in islice(epoch, self.at.done, None):
@@ -189,7 +203,7 @@ class Pretraining:
 
     def _ended(self) -> bool:
         if self.at.stale >= self.settings.patience or self.at.tokens >= self.settings.tokens:
-            self.at.done -= 1  # the batch that was drawn was not used
+            self.at.done -= 1  # the last batch was drawn but not used
             return True
         return False
 
@@ -215,7 +229,10 @@ class Pretraining:
         return total.item() / count
 
     def _share_of_rate(self) -> float:
-        """Rise, stay, fall linearly to nothing: the end can be put off until the fall begins."""
+        """Return the learning rate as a share of its peak: it rises, stays, and falls linearly.
+
+        The number of tokens can be raised as long as the rate has not begun to fall.
+        """
         left = 1 - self.at.tokens / self.settings.tokens
         return min(1.0, (self.at.step + 1) / WARMUP, max(left, 0.0) / FALL + 1e-3)
 

@@ -1,4 +1,4 @@
-"""Muon in float32: torch's own runs in bfloat16, which many CPUs emulate 60 times slower."""
+"""The Muon optimizer in float32; torch's own uses bfloat16, which many CPUs run 60 times slower."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Muon(torch.optim.Optimizer):
     """Momentum whose matrices are made orthogonal before each step (Jordan, 2024).
 
     Args:
-        matrices: parameters of two axes.
-        lr: learning rate, of AdamW's size.
-        momentum: of the gradients, in Nesterov's form.
-        weight_decay: decoupled, as AdamW's.
+        matrices: Parameters with two axes.
+        lr: Learning rate, on the scale of AdamW's.
+        momentum: Momentum of the gradients, in Nesterov's form.
+        weight_decay: Decoupled weight decay, as in AdamW.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
-        """Do one step."""
+        """Update the parameters by one step."""
         for group in self.param_groups:
             for matrix in group["params"]:
                 held = self.state[matrix].setdefault("momentum", torch.zeros_like(matrix))
@@ -43,9 +43,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Return a matrix of the same singular vectors whose singular values are near 1.
+    """Return a matrix with the same singular vectors, and singular values near 1.
 
-    Five Newton-Schulz steps of a quintic that brings them to 0.7 to 1.2.
+    Five Newton-Schulz steps with a quintic polynomial bring them between 0.7 and 1.2.
     """
     wide = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if wide else matrix

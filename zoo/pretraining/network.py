@@ -1,4 +1,4 @@
-"""The small language model: ESM-2's architecture and vocabulary, in few numbers."""
+"""The small language model, with the architecture and vocabulary of ESM-2."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def network(*, num_layers: int, width: int, num_heads: int) -> Any:
     from transformers import EsmConfig, EsmForMaskedLM
     from transformers.models.esm import modeling_esm
 
-    # The same function, written out as five passes over memory there: a quarter of all time.
+    # The same function; the one in `transformers` takes five passes over memory, a quarter of the
+    # training time.
     modeling_esm.gelu = nn.functional.gelu
     config = EsmConfig(
         vocab_size=33, mask_token_id=32, pad_token_id=1, hidden_size=width,
@@ -31,19 +32,19 @@ def network(*, num_layers: int, width: int, num_heads: int) -> Any:
         token_dropout=True,
     )  # fmt: skip
     model: Any = EsmForMaskedLM(config)
-    model.esm.contact_head = None  # has weights that a masked model does not train
+    model.esm.contact_head = None  # its weights are not trained by the masked loss
     return model
 
 
 def loss(model: Any, batch: Batch) -> tuple[Tensor, int]:
-    """Return the summed negative log-likelihood in nats of what was hidden, and how much was."""
+    """Return the summed negative log-likelihood of the hidden tokens in nats, and their number."""
     hidden = model.esm(input_ids=batch.ids, attention_mask=batch.attend.long()).last_hidden_state
     logits = model.lm_head(hidden[batch.where]).float()
     return nn.functional.cross_entropy(logits, batch.truth, reduction="sum"), len(batch.truth)
 
 
 def optimizers(model: nn.Module, rate: float, decay: float) -> list[torch.optim.Optimizer]:
-    """Return Muon for the layers' matrices, AdamW for all else.
+    """Return Muon for the matrices of the layers, and AdamW for all other parameters.
 
     Muon needs about half as many steps as AdamW alone (arXiv:2502.16982).
     """
@@ -59,14 +60,14 @@ def optimizers(model: nn.Module, rate: float, decay: float) -> list[torch.optim.
 
 
 def rounded(model: nn.Module) -> None:
-    """Round weights to bfloat16 in place: what is scored is what is shipped."""
+    """Round the weights to bfloat16 in place, so that the shipped weights are the scored ones."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(parameter.bfloat16())
 
 
 def save(model: Any, folder: Path) -> None:
-    """Write a folder that any Hugging Face program loads: config, tokenizer, bfloat16 weights."""
+    """Write config, tokenizer and bfloat16 weights to a folder that `transformers` can load."""
     from transformers import EsmTokenizer
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""What counting alone tells of a hidden residue: the floor under a language model."""
+"""Perplexities of simple counts of residues, which a language model should beat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from zoo.pretraining.batches import FIRST_RESIDUE, MASK, RESIDUES, Batch
 
 SIZE = MASK + 1
 PRIOR = 20.0
-"""Counts that the wider context's frequencies weigh against those of a narrower one."""
+"""Number of counts that the plain frequencies of residues add to those in a context."""
 Counts = NDArray[np.float64]
 
 
@@ -21,8 +21,14 @@ def perplexities(
 ) -> dict[str, float]:
     """Return the perplexity over hidden residues of three counts over the training sequences.
 
-    `unigram` knows frequencies only; `trigram` the two residues before; `neighbours` the ones on
-    both sides. Contexts are the true residues, also where a model sees a mask: that favours these.
+    `unigram` uses only the frequencies of residues, `trigram` also the two residues before, and
+    `neighbours` also the residues on both sides. Contexts are the true residues even where a model
+    sees a mask, which favours the counts.
+
+    Args:
+        train: Training sequences.
+        looks: Batches with the hidden residues.
+        tokenizer: Tokenizer of the batches.
     """
     one, before, around = _counted(train, tokenizer)
     plain = one / one.sum()
@@ -36,7 +42,10 @@ def perplexities(
 
 
 def _counted(train: Sequence[str], tokenizer: ResidueTokenizer) -> tuple[Counts, Counts, Counts]:
-    """Return (ids,), (ids, ids, ids) by the two before, and by the one on each side."""
+    """Return counts (ids,) of residues, and (ids, ids, ids) of each context and its residue.
+
+    The contexts are the two residues before, and the residues on both sides.
+    """
     one = np.zeros(SIZE)
     before, around = np.zeros(SIZE**3), np.zeros(SIZE**3)
     for sequence in train:

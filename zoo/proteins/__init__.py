@@ -1,1 +1,1 @@
-"""From a file to a batch: records, structure files, graphs."""
+"""Protein records, readers of structure files, graphs and batches."""

@@ -1,4 +1,4 @@
-"""From a protein to its graph: which nodes, which edges, which features."""
+"""Builds the graph of a protein: its nodes, edges and features."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ from zoo.proteins.protein import Protein
 
 ATOM_RADIUS = 4.5
 FEW, CACHED = 512, 2**15
-"""Points up to which all distances are faster than a tree, and how many are computed at a time."""
+"""Number of nodes up to which computing all distances is faster than a tree, and the number of
+distances that are computed at a time."""
 LAST_BITS = 2**12 - 1
 
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """Which graph to build.
+    """The settings of a graph.
 
     Attributes:
-        kind: "residue" has a node per resolved residue, "atom" per atom, "none" per residue
-            (resolved or not) and no edges.
-        k: neighbours of each node in a residue graph, unless `radius` is set.
-        radius: in angstrom; all neighbours nearer than this. Atom graphs: 4.5 unless set.
-        ligands: whether ligand atoms are nodes too.
-        hydrogens: whether an atom graph keeps hydrogens.
+        kind: What the nodes are: resolved residues for "residue", atoms for "atom", and all
+            residues, resolved or not, for "none", which has no edges.
+        k: Number of nearest neighbours of each node in a residue graph without `radius`.
+        radius: Distance in angstrom within which nodes are neighbours; None means 4.5 for atom
+            graphs, and `k` nearest neighbours for residue graphs.
+        ligands: Whether ligand atoms are nodes too.
+        hydrogens: Whether an atom graph has nodes for hydrogens.
     """
 
     kind: Literal["residue", "atom", "none"] = "residue"
@@ -52,7 +54,7 @@ class GraphSpec:
 
 @dataclass(frozen=True)
 class FeatureWidths:
-    """Columns of the node and edge features that a graph carries."""
+    """The number of node types, and the widths of the node and edge features of a graph."""
 
     types: int
     node_s: int
@@ -70,21 +72,22 @@ class FeatureWidths:
 
 
 def build_graph(protein: Protein, spec: GraphSpec | None = None) -> Graph:
-    """Return the featurised graph of one protein, float32; fields in `graph.NODE_FIELDS`.
+    """Return the graph of one protein with float32 features, which `graph.NODE_FIELDS` describes.
 
     Raises:
-        StructureError: if the graph needs coordinates and the protein has none.
+        StructureError: If the graph needs coordinates and the protein has none.
     """
     return build_graphs([protein], spec)
 
 
 def build_graphs(proteins: Sequence[Protein], spec: GraphSpec | None = None) -> Graph:
-    """Return one graph over some proteins: the batch of the graphs of each, made together.
+    """Return the batch of the graphs of some proteins.
 
-    A protein alone is too small to keep a processor busy with one feature at a time.
+    Features are computed for all proteins at once, because one protein is too small to keep the
+    CPU busy.
 
     Raises:
-        StructureError: if the graph needs coordinates and a protein has none.
+        StructureError: If the graph needs coordinates and a protein has none.
     """
     spec = spec or GraphSpec()
     if spec.kind == "none":
@@ -100,7 +103,7 @@ def _want_coordinates(proteins: Sequence[Protein]) -> None:
         if not protein.has_structure:
             raise StructureError(
                 f"{protein.name}: {protein.source or 'the protein'} has no coordinates, which a "
-                "structure backbone needs. Give a structure file, or use a model with "
+                "graph network needs. Give a structure file, or use a model with "
                 "--struct none."
             )
 
@@ -168,7 +171,7 @@ def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
 
 
 def _neighbours(pos: Tensor, k: int, radius: float | None) -> tuple[Tensor, Tensor]:
-    """Return (source, destination) of all edges, by destination, then nearest source first."""
+    """Return the source and destination of all edges, sorted by destination."""
     exact = pos.double().numpy()
     if radius is None and len(pos) <= FEW:
         return _nearest_of_few(exact, min(k, len(pos) - 1))
@@ -184,8 +187,9 @@ def _neighbours(pos: Tensor, k: int, radius: float | None) -> tuple[Tensor, Tens
 def _nearest_of_few(pos: NDArray[np.float64], count: int) -> tuple[Tensor, Tensor]:
     """Return edges from the `count` nearest other points of each point, by all distances.
 
-    A squared distance and its column are one integer, as the bits of positive floats sort as
-    they do; the last twelve bits that this takes are a share of 1e-12 of the distance.
+    The bits of positive floats sort like the floats themselves. So a squared distance and its
+    column are packed into one integer and sorted together. The column replaces the last twelve
+    bits, which changes the squared distance by less than a share of 1e-12.
     """
     size = len(pos)
     found = np.empty((size, count), np.int64)
@@ -203,10 +207,11 @@ def _nearest_of_few(pos: NDArray[np.float64], count: int) -> tuple[Tensor, Tenso
 
 
 def _nearest(tree: cKDTree, count: int) -> tuple[Tensor, Tensor]:
-    """Return edges from the `count` nearest points of each point, itself left out."""
+    """Return edges from the `count` nearest points of each point, without the point itself."""
     _, found = tree.query(tree.data, k=np.arange(1, count + 1))
     other = found != np.arange(tree.n)[:, None]
-    # Where several atoms share one place, a point may miss itself: the last one is one too many.
+    # If several atoms share one position, a point may not be among its own nearest points. Then the
+    # last of them is one too many.
     other[other.all(1), -1] = False
     dst, column = np.nonzero(other)
     return torch.from_numpy(found[dst, column].astype(np.int64)), torch.from_numpy(dst)

@@ -2,8 +2,8 @@
 
 Source: "Learning from Protein Structure with Geometric Vector Perceptrons" (arXiv:2009.01411) for
 residues and "Equivariant Graph Neural Networks for 3D Macromolecular Structure"
-(arXiv:2106.03843) for atoms. One thing differs: nothing reaches across a chain break, where GVP's
-own code computes torsions and directions between residues that are not bonded.
+(arXiv:2106.03843) for atoms. One thing differs: no torsion or direction is computed across a chain
+break, while GVP's own code computes them between residues that are not bonded.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from torch import Tensor
 
 LETTERS = "ARNDCQEGHILKMFPSTWYV"
 NUM_LETTERS = len(LETTERS) + 1
-"""The last one is every other letter."""
+"""Number of letter types; the last one stands for all other letters."""
 ELEMENTS = (1, 6, 7, 8, 9, 16, 17, 15)
-"""Atomic numbers of H C N O F S Cl P, in the order of GVP's atom graphs; all others follow."""
+"""Atomic numbers of H C N O F S Cl P, in the order of GVP's atom graphs; others share one type."""
 NUM_ELEMENTS = len(ELEMENTS) + 1
 
 NUM_RBF = 16
 NUM_POSITIONAL = 16
 RESIDUE_RBF_MAX = 20.0
-"""Angstrom; centres of the Gaussians run from 0 to here."""
+"""Largest centre of the Gaussians in residue graphs, in angstrom; the smallest is 0."""
 
 RELATIONS = ("i-2", "i-1", "i+1", "i+2", "near in sequence", "near in space", "far")
 """Kinds of edge by sequence offset (source minus destination), then by distance."""
 NEAR_IN_SEQUENCE = 5
 APART = 2**30
-"""An offset in sequence of this or more is none: another chain, or a ligand's atom."""
+"""Smallest offset in sequence that means another chain or the atom of a ligand."""
 NEAR_IN_SPACE = 10.0
 
 
@@ -44,14 +44,14 @@ def letter_types(sequence: str) -> Tensor:
 
 
 def element_types(element: NDArray[np.uint8]) -> Tensor:
-    """Return (atoms,) the class of each atomic number, 8 for any that has none of its own."""
+    """Return (atoms,) the type of each atomic number: its index in `ELEMENTS`, 8 for any other."""
     table = np.full(256, len(ELEMENTS), np.int64)
     table[list(ELEMENTS)] = np.arange(len(ELEMENTS))
     return torch.from_numpy(table[element])
 
 
 def unit(x: Tensor) -> Tensor:
-    """Return `x` (..., 3) at length one; a zero vector stays zero, NaN becomes zero."""
+    """Return `x` (..., 3) scaled to length one; a zero vector stays zero, and NaN becomes zero."""
     x = torch.nan_to_num(x)
     return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_(min=1e-12)
 
@@ -78,9 +78,10 @@ def torsions(coords: Tensor, bonded: Tensor) -> Tensor:
 
 
 def _dihedral(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of the angle between the planes of three successive bonds.
+    """Return cosine and sine of the angle between the planes of three successive bonds.
 
-    Without an arc function both are exact also near 0 and 180 degrees. Bonds in one line: angle 0.
+    They are computed without an arc function, so they are exact near 0 and 180 degrees too. If the
+    bonds are on one line, the angle is 0.
     """
     first = torch.linalg.cross(a, b, dim=-1)
     second = torch.linalg.cross(b, c, dim=-1)
@@ -91,7 +92,7 @@ def _dihedral(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def orientations(ca: Tensor, bonded: Tensor) -> Tensor:
-    """Return (residues, 2, 3) unit vectors to the next and the previous CA, zero without one."""
+    """Return (residues, 2, 3) unit vectors to the next and the previous CA; zero without one."""
     step = unit(ca.diff(dim=0)) * bonded[:, None]
     forward = F.pad(step, (0, 0, 0, 1))
     backward = F.pad(-step, (0, 0, 1, 0))
@@ -109,16 +110,16 @@ def side_chains(coords: Tensor) -> Tensor:
 
 
 def gaussians(dist: Tensor, maximum: float) -> Tensor:
-    """Return (edges, 16) Gaussians of a distance, centres evenly from 0 to `maximum` angstrom."""
+    """Return (edges, 16) Gaussians of the distance, centred evenly from 0 to `maximum` angstrom."""
     scale = NUM_RBF / maximum
     centres = torch.linspace(0.0, maximum, NUM_RBF, dtype=dist.dtype) * scale
     exponent = ((dist * scale)[:, None] - centres).square_().neg_()
-    # Below this float32 has only subnormal numbers, which cost a processor five times the time.
+    # Below this, float32 has only subnormal numbers, which take a CPU five times as long.
     return exponent.clamp_(min=-80.0).exp_()
 
 
 def sequence_offsets(offset: Tensor) -> Tensor:
-    """Return (edges, 16) cosines then sines of an offset in sequence; zero between chains.
+    """Return (edges, 16) cosines, then sines of the offset in sequence; zeros between chains.
 
     Args:
         offset: (edges,) position of source minus destination, `APART` or more between chains.
@@ -134,11 +135,11 @@ def sequence_offsets(offset: Tensor) -> Tensor:
 
 
 def relations(offset: Tensor, dist: Tensor) -> Tensor:
-    """Return (edges,) the index in `RELATIONS`; between chains all is far in sequence.
+    """Return (edges,) the index in `RELATIONS`; residues of different chains are far in sequence.
 
     Args:
         offset: (edges,) position of source minus destination, `APART` or more between chains.
-        dist: (edges,) in angstrom.
+        dist: (edges,) distance in angstrom.
     """
     edge = NEAR_IN_SEQUENCE
     by_offset = torch.tensor([-1, 4, 4, 0, 1, 4, 2, 3, 4, 4, -1])  # offsets of -5 to 5

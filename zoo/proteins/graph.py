@@ -1,7 +1,7 @@
-"""The graph record: tensors with names, batched by offsets, at home on any device.
+"""The `Graph` record: named node and edge tensors of one or more proteins, on any device.
 
-DGL is an engine that a graph can be handed to (`to_dgl`), not the form it is kept in: DGL's CPU
-wheel takes no tensor of another device, and for many Python versions there is no wheel at all.
+`Graph.to_dgl` converts it for DGL. It is not kept as a DGL graph, because DGL's CPU wheel accepts
+no tensors on other devices, and many Python versions have no DGL wheel at all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from dgl import DGLGraph
 
-#: Every field a graph may carry: (its first axis is nodes or edges, its other axes, meaning).
+#: Every field that a graph may have, with its shape and meaning.
 NODE_FIELDS = {
     "pos": "(nodes, 3) CA, or atom, position in angstrom, centred on the protein's mean",
     "node_type": "(nodes,) residue letter or element, see GraphSpec.num_types",
@@ -37,14 +37,15 @@ EDGE_FIELDS = {
 
 @dataclass(eq=False)
 class Graph:
-    """Directed graphs of one or several proteins, joined by offsets.
+    """Directed graphs of one or several proteins, whose nodes are numbered one after the other.
 
     Attributes:
         src: (edges,) source node of each edge.
-        dst: (edges,) destination node, ascending; messages flow from source to destination.
-        num_nodes: nodes of each protein; a protein may have none.
-        nodes: node features by name, see `NODE_FIELDS`.
-        edges: edge features by name, see `EDGE_FIELDS`.
+        dst: (edges,) destination node of each edge, ascending; messages flow from source to
+            destination.
+        num_nodes: Number of nodes of each protein; a protein may have none.
+        nodes: Node features by name, see `NODE_FIELDS`.
+        edges: Edge features by name, see `EDGE_FIELDS`.
     """
 
     src: Tensor
@@ -55,22 +56,22 @@ class Graph:
 
     @property
     def total_nodes(self) -> int:
-        """Nodes of all proteins together."""
+        """Number of nodes of all proteins together."""
         return sum(self.num_nodes)
 
     @property
     def num_proteins(self) -> int:
-        """Proteins in the batch, those without nodes included."""
+        """Number of proteins, including those without nodes."""
         return len(self.num_nodes)
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device that the tensors are on."""
         return self.src.device
 
     @cached_property
     def protein(self) -> Tensor:
-        """(nodes,) which protein of the batch each node belongs to."""
+        """(nodes,) index of the protein that each node belongs to."""
         counts = torch.tensor(self.num_nodes, dtype=torch.long, device=self.device)
         return torch.repeat_interleave(counts)
 
@@ -81,21 +82,21 @@ class Graph:
 
     @cached_property
     def constant_degree(self) -> int | None:
-        """Edges that end in each node, where it is the same number for all."""
+        """The number of edges that end in each node if it is the same for all nodes, else None."""
         degree = len(self.src) // max(self.total_nodes, 1)
         return degree if degree and bool((self.in_degrees == degree).all()) else None
 
     @cached_property
     def topology(self) -> DGLGraph:
-        """The edges alone as a DGL graph, made once; DGL's operators take features beside it."""
+        """The edges as a DGL graph without features, built once; DGL's operators take it."""
         import dgl
 
         return dgl.graph((self.src, self.dst), num_nodes=self.total_nodes)
 
     def blocks(self, edges: int) -> tuple[Block, ...]:
-        """Return the edges in turn, about so many at a time, those of one destination together.
+        """Return blocks of about `edges` edges each; the edges of one destination stay together.
 
-        All at once but on a CPU, whose cache they are for.
+        Blocks make better use of a CPU's cache. On other devices there is one block of all edges.
         """
         if edges not in self._blocks:
             self._blocks[edges] = tuple(self._cut(edges))
@@ -123,9 +124,9 @@ class Graph:
             )
 
     def to(self, device: torch.device | str) -> Graph:
-        """Return the graph with every tensor on `device`, and what else a step asks of it.
+        """Return the graph with every tensor on `device`, including the cached properties.
 
-        On a GPU each of these would have the processor wait for the device.
+        They are computed before the move, because on a GPU each would make the CPU wait for it.
         """
         moved = self._map(lambda tensor: tensor.to(device))
         vars(moved)["protein"] = self.protein.to(device)
@@ -147,7 +148,7 @@ class Graph:
         )
 
     def to_dgl(self) -> DGLGraph:
-        """Return a DGL graph with the features in ndata and edata, for any `dgl.nn` layer."""
+        """Return a DGL graph with the features in `ndata` and `edata`, for any `dgl.nn` layer."""
         graph = self.topology.local_var()
         graph.set_batch_num_nodes(torch.tensor(self.num_nodes))
         per_protein = torch.bincount(self.protein[self.dst], minlength=self.num_proteins)
@@ -158,7 +159,7 @@ class Graph:
 
     @classmethod
     def from_dgl(cls, graph: Any) -> Graph:
-        """Return the record of a homogeneous DGL graph, its edges sorted by destination."""
+        """Return the `Graph` of a homogeneous DGL graph, with its edges sorted by destination."""
         src, dst = graph.edges()
         order = torch.argsort(dst, stable=True)
         return cls(
@@ -171,7 +172,7 @@ class Graph:
 
     @classmethod
     def batch(cls, graphs: Sequence[Graph]) -> Graph:
-        """Join graphs that carry the same features; node numbers are shifted, nothing else."""
+        """Join graphs that have the same features; only their node numbers are shifted."""
         counts = [graph.total_nodes for graph in graphs]
         starts = [sum(counts[:i]) for i in range(len(counts))]
         pairs = list(zip(graphs, starts, strict=True))
@@ -186,15 +187,15 @@ class Graph:
 
 @dataclass(eq=False)
 class Block:
-    """The edges that end in some of a graph's nodes, for working on few edges at a time.
+    """The edges that end in a range of a graph's nodes, for computing on few edges at a time.
 
     Attributes:
-        src: (edges,) source node of each edge, counted in the whole graph.
-        dst: (edges,) destination node, ascending, counted from the block's first.
-        edges: where the block's edges are among the graph's.
-        nodes: where its destinations are among the graph's nodes; blocks leave none out.
-        num_sources: nodes of the whole graph.
-        constant_degree: the graph's.
+        src: (edges,) source node of each edge, numbered in the whole graph.
+        dst: (edges,) destination node of each edge, ascending, numbered from the block's first.
+        edges: Slice of the graph's edges that the block holds.
+        nodes: Slice of the graph's nodes that are its destinations; the blocks cover all nodes.
+        num_sources: Number of nodes of the whole graph.
+        constant_degree: `Graph.constant_degree` of the whole graph.
     """
 
     src: Tensor
@@ -206,12 +207,12 @@ class Block:
 
     @property
     def total_nodes(self) -> int:
-        """Destinations."""
+        """Number of destination nodes."""
         return int(self.nodes.stop - self.nodes.start)
 
     @cached_property
     def topology(self) -> DGLGraph:
-        """The edges alone as a DGL graph from all nodes to the destinations, made once."""
+        """The edges as a DGL graph from all nodes to the destinations, built once."""
         import dgl
 
         return dgl.heterograph(

@@ -1,4 +1,4 @@
-"""Which nodes a residue graph has: resolved residues, then the heavy atoms of ligands."""
+"""The nodes of a residue graph: resolved residues, then the heavy atoms of ligands."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from zoo.proteins import features
 from zoo.proteins.protein import Atoms, Protein
 
 STRIDE = 2 * features.APART
-"""Between the positions of successive chains."""
+"""Distance between the positions of successive chains, so that they never look near in sequence."""
 
 
 @dataclass(frozen=True, eq=False)
 class ResidueNodes:
-    """The nodes of one residue graph; a ligand's atom takes the place of a CA.
+    """The nodes of one residue graph.
 
     Attributes:
-        atoms: (nodes, 4, 3) N CA C O in angstrom, NaN where unknown.
-        node_type: (nodes,) as in the graph.
-        residue: (nodes,) as in the graph.
-        position: (nodes,) in sequence; nodes of different chains are `APART` or more apart.
+        atoms: (nodes, 4, 3) coordinates of N CA C O in angstrom, NaN where unknown; the atom of a
+            ligand is in the place of CA.
+        node_type: (nodes,) as in `graph.NODE_FIELDS`.
+        residue: (nodes,) as in `graph.NODE_FIELDS`.
+        position: (nodes,) position in the sequence; those of different chains differ by `APART` or
+            more.
         bonded: (nodes,) whether the next node is bonded to this one.
     """
 
@@ -39,13 +41,16 @@ class ResidueNodes:
 
     @property
     def centred(self) -> NDArray[np.float32]:
-        """`atoms` about the mean CA; in float64 until then, so that places far out lose nothing."""
+        """`atoms` relative to the mean CA.
+
+        They are float64 up to here, so that coordinates far from the origin lose no precision.
+        """
         moved: NDArray[np.float32] = (self.atoms - self.atoms[:, 1].mean(0)).astype(np.float32)
         return moved
 
 
 def residue_nodes(protein: Protein, ligands: bool) -> ResidueNodes:
-    """Return the nodes of a protein, with its ligands' heavy atoms if asked for."""
+    """Return the nodes of a protein, and if `ligands` is set, the heavy atoms of its ligands."""
     chains = protein.chains
     coords = np.concatenate([chain.coords for chain in chains]).astype(np.float64)
     segment = np.concatenate([chain.segments for chain in chains])
@@ -64,7 +69,7 @@ def residue_nodes(protein: Protein, ligands: bool) -> ResidueNodes:
 
 
 def _with_ligands(nodes: ResidueNodes, extra: Atoms, chains: int) -> ResidueNodes:
-    """Append ligand atoms, each as if it were a chain of its own."""
+    """Return the nodes with ligand atoms appended, each as if it were a chain of its own."""
     count = len(extra)
     places = np.full((count, 4, 3), np.nan)
     places[:, 1] = extra.pos
@@ -80,7 +85,7 @@ def _with_ligands(nodes: ResidueNodes, extra: Atoms, chains: int) -> ResidueNode
 
 
 def ligand_atoms(protein: Protein) -> Atoms:
-    """Join the ligands' heavy atoms; hydrogens are in some sources and not in others."""
+    """Return the heavy atoms of all ligands, without hydrogens, which not all files have."""
     tables = [ligand.atoms for ligand in protein.ligands]
     pos = np.concatenate([np.zeros((0, 3), np.float32), *[t.pos for t in tables]])
     element = np.concatenate([np.zeros(0, np.uint8), *[t.element for t in tables]])

@@ -1,4 +1,4 @@
-"""The record that everything else is computed from: plain arrays, no library types."""
+"""The `Protein` record that graphs and batches are computed from; it holds only plain arrays."""
 
 from __future__ import annotations
 
@@ -10,40 +10,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 BACKBONE = ("N", "CA", "C", "O")
-#: A longer step from one CA to the next is not a peptide bond (trans 3.8, cis 2.9 angstrom).
+#: Largest distance in angstrom of successive CA atoms in a chain without a break (3.8 across a
+#: trans peptide bond, 2.9 across a cis one).
 MAX_CA_STEP = 4.5
 
 
 @dataclass(frozen=True)
 class ChainReport:
-    """What was found in one chain and what was done about it; nothing is dropped silently."""
+    """What the reader found in one chain and how it handled it; nothing is dropped silently."""
 
     resolved: int = 0
-    """Residues with a CA: these become nodes."""
+    """Number of residues with a CA, which become nodes."""
     unresolved: tuple[str, ...] = ()
-    """Runs of residues in the sequence without coordinates, as "1-5" (positions from 1)."""
+    """Stretches of the sequence without coordinates, such as "1-5" (positions from 1)."""
     breaks: int = 0
+    """Number of breaks of the chain, each between two unbroken stretches."""
     modified: tuple[str, ...] = ()
-    """Modified residues with the parent that they are read as, "MSE 12 -> M"."""
+    """Modified residues with the parent that they are read as, such as "MSE 12 -> M"."""
     unknown: tuple[str, ...] = ()
-    """Residues without a known parent, read as X, "UNX 7"."""
+    """Residues without a known parent, which are read as X, such as "UNX 7"."""
     missing_atoms: tuple[str, ...] = ()
-    """Resolved residues that lack backbone atoms, "LYS 12: O"."""
+    """Resolved residues that lack backbone atoms, such as "LYS 12: O"."""
     without_ca: tuple[str, ...] = ()
-    """Residues with some atoms but no CA: in the sequence, not a node."""
+    """Residues with some atoms but no CA, which are in the sequence but not nodes."""
     altlocs: int = 0
-    """Residues with alternate locations; the one of highest occupancy is kept, then the first."""
+    """Number of residues with alternate locations.
+
+    The location of highest occupancy is kept; of equal ones, the first.
+    """
     insertions: int = 0
-    """Residues with an insertion code; each is a residue of its own."""
+    """Number of residues with an insertion code; each is a residue of its own."""
     hydrogens: int = 0
     waters: int = 0
     ligands: tuple[str, ...] = ()
-    """Other non-polymer groups that carry this chain's name, "GTP 301"."""
+    """Other non-polymer groups under this chain's name, such as "GTP 301"."""
     ca_only: bool = False
+    """Whether no residue has a backbone atom other than its CA."""
     sequence_source: str = "observed"
-    """"SEQRES", "entity_poly_seq", "fasta", or "observed" where the file has no sequence."""
+    """"SEQRES", "entity_poly_seq", "fasta", or "observed" if the file has no sequence."""
     notes: tuple[str, ...] = ()
-    """Everything else worth a line."""
+    """Other remarks, one in each line."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the report as plain values for JSON."""
@@ -52,20 +58,20 @@ class ChainReport:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """One protein chain of L residues: its full sequence and where each residue is."""
+    """One protein chain of L residues: its sequence, and the coordinates of its backbone."""
 
     name: str
-    """Author chain name, the one in papers ("A")."""
+    """Author's chain name, which papers use ("A")."""
     label: str
-    """mmCIF label name; the author name where the file has none."""
+    """Chain name (label) in mmCIF; the author's name if the file has no label."""
     sequence: str
-    """(L) one-letter codes; the full deposited sequence where the file has it."""
+    """(L) one-letter codes; the full deposited sequence if the file has it."""
     coords: NDArray[np.float32]
-    """(L, 4, 3) N CA C O in angstrom, NaN where unresolved."""
+    """(L, 4, 3) coordinates of N CA C O in angstrom, NaN where unresolved."""
     bfactor: NDArray[np.float32]
     """(L,) B-factor or pLDDT of the CA, NaN where unresolved."""
     numbers: tuple[str, ...]
-    """(L,) author residue number with insertion code ("52A"), "" where unresolved."""
+    """(L,) author's residue number with insertion code ("52A"), "" where unresolved."""
     report: ChainReport = field(default_factory=ChainReport)
 
     def __len__(self) -> int:
@@ -79,7 +85,7 @@ class Chain:
 
     @property
     def segments(self) -> NDArray[np.int64]:
-        """(L,) number of the unbroken stretch that a residue is in, -1 where unresolved.
+        """(L,) index of the unbroken stretch that each residue is in, -1 where unresolved.
 
         A stretch ends at an unresolved residue and at a CA-CA step above `MAX_CA_STEP`.
         """
@@ -93,16 +99,16 @@ class Chain:
 
 @dataclass(frozen=True, eq=False)
 class Atoms:
-    """A atoms with known coordinates."""
+    """A table of A atoms with known coordinates."""
 
     pos: NDArray[np.float32]
-    """(A, 3) in angstrom."""
+    """(A, 3) coordinates in angstrom."""
     element: NDArray[np.uint8]
-    """(A,) atomic number; 0 where the element is unknown."""
+    """(A,) atomic number; 0 if the element is unknown."""
     name: NDArray[np.str_]
     """(A,) atom names ("CA")."""
     residue: NDArray[np.int64]
-    """(A,) row of the residue in the protein's chains joined end to end, -1 in a ligand."""
+    """(A,) index of the atom's residue, counted over all chains end to end; -1 in a ligand."""
 
     def __len__(self) -> int:
         return len(self.element)
@@ -110,7 +116,7 @@ class Atoms:
 
 @dataclass(frozen=True, eq=False)
 class Ligand:
-    """A non-polymer group: small molecule, ion or sugar; waters are only counted."""
+    """A non-polymer group: a small molecule, ion or sugar. Waters are counted but not kept."""
 
     name: str
     chain: str
@@ -122,7 +128,7 @@ class Ligand:
 class Protein:
     """One example: the chains of one structure file, or one sequence.
 
-    Residues are counted over all chains joined end to end, resolved or not.
+    Residues are numbered over all chains end to end, whether resolved or not.
     """
 
     name: str
@@ -133,7 +139,7 @@ class Protein:
     source: str = ""
     """Path of the file."""
     notes: tuple[str, ...] = ()
-    """What was found in the file beside its protein chains (models, nucleic acids, ...)."""
+    """Remarks on what else the file holds, such as other models and nucleic acids."""
 
     def __len__(self) -> int:
         return sum(len(chain) for chain in self.chains)
@@ -145,7 +151,7 @@ class Protein:
 
     @property
     def ca_only(self) -> bool:
-        """Whether every resolved residue has a CA and nothing else of the backbone."""
+        """Whether the protein has coordinates, but no backbone atoms other than CA."""
         return self.has_structure and all(chain.report.ca_only for chain in self.chains)
 
 
@@ -163,11 +169,11 @@ def from_sequence(name: str, sequence: str, source: str = "") -> Protein:
     """Return a protein without coordinates.
 
     Raises:
-        ValueError: if the sequence is empty or has something other than letters.
+        ValueError: If the sequence is empty or has characters other than letters.
     """
     if not (sequence.isascii() and sequence.isalpha()):
         odd = sorted(set(sequence) - set(string.ascii_letters))
-        found = f"characters that are no residues: {odd}" if odd else "no residues"
+        found = f"characters that are not residues: {odd}" if odd else "no residues"
         raise ValueError(f"sequence {name!r} has {found}; write it in one-letter codes")
     length = len(sequence)
     chain = Chain(

@@ -1,4 +1,4 @@
-"""Structure and sequence files to `Protein` records."""
+"""Reads structure and sequence files into `Protein` records."""
 
 from __future__ import annotations
 
@@ -43,26 +43,27 @@ def read_structure(
 ) -> Protein:
     """Read the protein chains of a PDB, mmCIF or BinaryCIF file, plain or gzip, or one sequence.
 
-    The content decides the format, not the name. Places follow the deposited sequence (SEQRES or
-    `_entity_poly_seq`) and the order of the file, never residue numbers. Each residue keeps one
-    conformer, the one of highest summed occupancy. Modified residues are read as their parents,
-    residues without a known parent as X. A cap (ACE, NH2, ...) is a residue, X, only where the
-    deposited sequence lists it. Atoms whose coordinates cannot be read are missing, with a note.
+    The content of the file decides its format, not its name. Residues are in the order of the
+    deposited sequence (SEQRES or `_entity_poly_seq`) and of the file; residue numbers do not
+    matter. Each residue keeps one conformer, that of the highest summed occupancy. Modified
+    residues are read as their parents, and residues without a known parent as X. A cap such as ACE
+    or NH2 is a residue (X) only if the deposited sequence lists it. Atoms whose coordinates cannot
+    be read count as missing, with a note.
 
     Args:
-        path: the file.
-        chains: names, as "A", "A,B" or a sequence; all protein chains if None. Ligands that carry
-            a chosen name come along, also under a name without protein.
-        model: which model, from 1 in the order of the file.
+        path: Path of the file.
+        chains: Names of the chains, as "A", "A,B" or a sequence of names; None reads all protein
+            chains. Ligands under one of the names are read too, even if it names no protein.
+        model: Number of the model, from 1 in the order of the file.
         sequence: "full" for the deposited sequence, "observed" for the residues in the coordinates.
-        chain_names: "auth" to go by author chain names, "label" by those of mmCIF.
+        chain_names: Which names `chains` uses: "auth" for the author's, "label" for mmCIF's.
 
     Returns:
-        A protein whose coordinates are in angstrom, with a report on each chain.
+        The protein, with coordinates in angstrom and a report on each chain.
 
     Raises:
-        StructureError: naming the file and the cause, if it cannot be read as asked.
-        ConfigError: if `sequence` or `chain_names` has another value.
+        StructureError: If the file cannot be read or lacks a chain; names the file and the cause.
+        ConfigError: If `sequence` or `chain_names` has another value.
     """
     if sequence not in ("full", "observed"):
         raise unknown("sequence", sequence, ("full", "observed"))
@@ -83,7 +84,7 @@ def read_proteins(path: str | Path) -> Iterator[Protein]:
     """Yield each sequence of a FASTA file, plain or gzip, or the protein of a structure file.
 
     Raises:
-        StructureError: naming the file and the cause, if it cannot be read.
+        StructureError: If the file cannot be read; names the file and the cause.
     """
     try:
         data = read_bytes(path)
@@ -126,10 +127,19 @@ def assemble(
     full: bool = True,
     use_label: bool = False,
 ) -> Protein:
-    """Return the protein of an entry, whatever it was read from.
+    """Return the protein of an entry, which may come from a file of any format.
+
+    Args:
+        entry: Atoms and sequences of one model.
+        name: Name of the protein.
+        source: Path of the file.
+        notes: Remarks to put before those on the file's content.
+        wanted: Names of the chains; None takes all protein chains.
+        full: Whether to use the deposited sequence rather than the observed residues.
+        use_label: Whether `wanted` holds mmCIF's label names rather than the author's.
 
     Raises:
-        StructureError: with the cause only, if there is no protein in the wanted chains.
+        StructureError: If there is no protein in the wanted chains; the caller adds the file.
     """
     found = residues(entry)
     content = Contents(entry, found, np.array(roles(entry, found)), use_label)
@@ -169,13 +179,13 @@ def _chain(content: Contents, strand: Strand) -> Chain:
 
 
 def _chain_atoms(content: Contents, chosen: list[Strand]) -> Atoms:
-    """Return the atoms of the chains; a residue's row counts over all chains end to end."""
+    """Return the atoms of the chains, with residues numbered over all chains end to end."""
     at = np.concatenate([strand.at for strand in chosen])
-    row = np.full(len(content.found.groups) + 1, -1)  # the last for atoms left out, owner -1
+    row = np.full(len(content.found.groups) + 1, -1)  # the last is for atoms without an owner (-1)
     row[at[at >= 0]] = np.flatnonzero(at >= 0)
     residue = row[content.found.owner]
     atoms = _atoms(content, residue >= 0, residue)
-    atoms.element[atoms.name == "CA"] = CARBON  # a misplaced name reads as calcium
+    atoms.element[atoms.name == "CA"] = CARBON  # a name in the wrong columns is read as calcium
     return atoms
 
 
@@ -193,7 +203,7 @@ def _atoms(content: Contents, mask: NDArray[np.bool_], residue: NDArray[np.int64
 def _ligands(
     content: Contents, chosen: list[Strand], wanted: Sequence[str] | None
 ) -> tuple[Ligand, ...]:
-    """Return the ligands of the chosen chains, all of them if none was named."""
+    """Return the ligands of the chosen chains, or all ligands if no chains were named."""
     groups, owner = content.found.groups, content.found.owner
     author = {groups[at].chain for strand in chosen for at in strand.at[strand.at >= 0]}
     outside = np.full(len(owner), -1)

@@ -1,4 +1,4 @@
-"""The figures of a run's page."""
+"""The plots of a run's page, as matplotlib figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoo.metrics.rows import Array
 
 
 def curves(found: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
-    """Return losses and validation scores over the epochs, by member."""
+    """Return a plot of the losses and validation scores of each member over the epochs."""
     figure = Figure(figsize=(9, 3.2), layout="constrained", dpi=110)
     losses, score = figure.subplots(1, 2)
     for at, (name, rows) in enumerate(found.items()):
@@ -25,7 +25,7 @@ def curves(found: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 
 
 def reliability(said: Array, came: Array) -> Figure:
-    """Return how often what was said to be so likely came true: (bins,) of both."""
+    """Return a plot of observed frequencies (bins,) against predicted probabilities (bins,)."""
     figure = Figure(figsize=(4, 3.6), layout="constrained", dpi=110)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.8")

@@ -1,4 +1,4 @@
-"""One score a protein, and how it goes with length and with kinship to the training data."""
+"""One score per protein, and its dependence on length and on identity to the training data."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.similarity import main_chains, near_duplicates
 from zoo.metrics.bootstrap import Interval, interval
 from zoo.metrics.chains import fast_average_precision, per_chain
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.rows import Array, Rows
-from zoo.runs import Run
-from zoo.tasks.similarity import main_chains, near_duplicates
+from zoo.models.runs import Run
 
 LEAST_IDENTITY = 0.3
-"""Below it the built-in search finds no relatives that can be relied on."""
+"""Sequence identity below which the built-in search does not find relatives reliably."""
 LENGTHS = (0, 100, 200, 400, 10**9)
 IDENTITIES = (0.0, LEAST_IDENTITY, 0.5, 0.9, 1.01)
 Sequences = Mapping[str, Sequence[str]]
 
 
 class Scores(NamedTuple):
-    """One number a protein.
+    """One score for each protein.
 
     Attributes:
-        name: of the metric.
-        higher: whether more is better.
-        values: by sample id, best first.
+        name: name of the metric.
+        higher: whether higher is better.
+        values: scores by sample id, best first.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Scores(NamedTuple):
 
 
 class Bin(NamedTuple):
-    """Proteins that are alike: how many, and the mean of their scores with its 95 % interval."""
+    """A group of similar proteins: its size, and the mean score with its 95 % interval."""
 
     name: str
     proteins: int
@@ -46,8 +46,9 @@ class Bin(NamedTuple):
 def score_each(one: Predictions) -> Scores:
     """Return the score of every protein that has one.
 
-    Average precision within a chain for binary residues; for other classes the probability of
-    what is true (of labels, the mean over labels); for numbers the absolute error.
+    The score is the average precision within a protein for binary targets of residues, the
+    probability of the true class for other classes (for labels, the mean over labels), and the
+    absolute error for regression.
     """
     if one.target.kind == "binary" and one.target.level == "residue":
         known = ~np.isnan(one.y_true)
@@ -66,7 +67,7 @@ def score_each(one: Predictions) -> Scores:
 
 
 def _of_rows(one: Predictions) -> Array:
-    """Return (n,) the error or the probability of the truth, NaN where that is unknown."""
+    """Return the error, or the probability of the true class, of each row; NaN if unknown."""
     y, p = one.y_true, one.y_pred
     if one.target.kind == "regression":
         return np.abs(y - p)
@@ -88,11 +89,11 @@ def _ordered(name: str, higher: bool, ids: Array, values: Array) -> Scores:
 
 
 def nearest_identity(run: Run, sequences: Sequences, ids: Sequence[str]) -> dict[str, float]:
-    """Return the identity of each protein to the nearest that its model was trained on.
+    """Return the identity of each protein to the most similar one that its model was trained on.
 
-    Identical residues over the shorter sequence; 0 where none reaches `LEAST_IDENTITY`, which says
-    that the search found none, not that there is none. Proteins that no member holds out are not
-    there.
+    Identity is the number of identical residues over the length of the shorter sequence. It is 0
+    if the search finds no sequence of at least `LEAST_IDENTITY`, although one may exist. Proteins
+    that no member holds out are left out.
     """
     found: dict[str, float] = {}
     for member in {member.fold: member for member in run.members}.values():
@@ -113,14 +114,14 @@ def _chains(sequences: Sequences, keys: Sequence[str]) -> tuple[list[str], list[
 
 
 def by_length(scores: Scores, sequences: Sequences) -> list[Bin]:
-    """Return the scores by number of residues."""
+    """Return the scores in groups by number of residues."""
     lengths = {key: float(sum(map(len, sequences[key]))) for key in scores.values}
     names = ["below 100", "100 to 199", "200 to 399", "400 and more"]
     return _binned(scores, lengths, LENGTHS, names)
 
 
 def by_identity(scores: Scores, identity: Mapping[str, float]) -> list[Bin]:
-    """Return the scores by identity to the nearest training sequence."""
+    """Return the scores in groups by identity to the most similar training sequence."""
     names = ["none found at 30 %", "30 to 49 %", "50 to 89 %", "90 % and more"]
     return _binned(scores, identity, IDENTITIES, names)
 
@@ -143,7 +144,7 @@ def _mean(rows: Rows) -> float:
 
 
 def chosen(scores: Scores, asked: Sequence[str]) -> list[str]:
-    """Return which proteins are drawn: those asked for, else two each of best, middle and worst."""
+    """Return the proteins to draw: the requested ones, or two each of best, middle and worst."""
     if asked:
         return list(asked)
     keys = list(scores.values)

@@ -1,4 +1,4 @@
-"""The sections of a run's page that are tables and pictures."""
+"""The tables and pictures of a run's page."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from zoo.metrics.comparison import Comparison
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE, MODEL
-from zoo.page import figures, picture, png_of, table
-from zoo.prediction.score_tables import cell, part
+from zoo.models.runs import Run
+from zoo.models.summary import RANDOM_WARNING
 from zoo.reporting import drawing
+from zoo.reporting.page import figures, picture, png_of, table
 from zoo.reporting.proteins import Bin, Scores, by_identity, by_length
-from zoo.runs import Run
-from zoo.summary import RANDOM_WARNING
-from zoo.training.callbacks import CURVES, read_curves
+from zoo.reporting.score_tables import cell, part
+from zoo.training.curves import CURVES, read_curves
 
 CASES = 8
 BINS = 10
 
 
 def head(run: Run, metrics: Mapping[str, Any]) -> str:
-    """Return the title, and what was trained and scored."""
+    """Return the title, and the facts on the model and its evaluation."""
     config = metrics["config"]
     facts = {
         "task": metrics["task"], "samples scored": metrics["samples"],
@@ -44,7 +44,7 @@ def head(run: Run, metrics: Mapping[str, Any]) -> str:
 
 
 def scores(name: str, found: Mapping[str, Any]) -> str:
-    """Return the scores of one target beside the best baseline, and those of its subsets."""
+    """Return the scores of one target next to the best baseline, and those of its subsets."""
     rows = []
     for metric, value in part(found, MODEL, POOLED)["values"].items():
         moved = found["differences"].get(metric)
@@ -72,8 +72,8 @@ def scores(name: str, found: Mapping[str, Any]) -> str:
 
 
 def beside(found: Comparison) -> str:
-    """Return this run's score of one target beside those of other runs."""
-    text = f"<h2>{html.escape(found.target)}: beside other runs</h2>"
+    """Return the score of this run for one target next to those of other runs."""
+    text = f"<h2>{html.escape(found.target)}: compared with other runs</h2>"
     text += f"<p class=soft>{found.examples:,} rows in {found.clusters:,} groups; differences are "
     text += "to the first run, on the same resamples.</p>"
     for metric, better, entries in found.metrics:
@@ -91,52 +91,52 @@ def by_protein(
     sequences: Mapping[str, Sequence[str]],
     identity: Mapping[str, float],
 ) -> list[str]:
-    """Return what a target's scores depend on, protein by protein.
+    """Return sections on the scores of single proteins for one target.
 
     Args:
-        title: the target where there are several, else "".
+        title: name of the target if there are several, otherwise "".
         held: predictions that were scored.
         each: score of every protein.
-        sequences: of each protein's chains.
-        identity: to the nearest training sequence.
+        sequences: sequences of each protein's chains.
+        identity: identity of each protein to the most similar training sequence.
     """
     lengths = {key: sum(map(len, sequences[key])) for key in each.values}
     start = f"{title}: by " if title else "By "
     return [
         calibration(held),
-        bins(start + "kinship", "Identity to the nearest sequence that the model was trained on: "
-             "identical residues over the shorter chain. The search, by shared words, misses some "
-             "kin below about 35 %.", "nearest", each.name, by_identity(each, identity)),
-        bins(start + "length", "Residues of the protein.", "residues", each.name,
+        bins(start + "identity", "Identity to the most similar sequence that the model was trained "
+             "on: identical residues over the shorter chain. The search, by shared words, misses "
+             "some relatives below about 35 %.", "nearest", each.name, by_identity(each, identity)),
+        bins(start + "length", "Number of residues of the protein.", "residues", each.name,
              by_length(each, sequences)),
         cases(each, lengths, identity),
     ]  # fmt: skip
 
 
 def curves(run: Run) -> str:
-    """Return the losses and validation scores of every member; empty where none were kept."""
+    """Return the curves of the losses and validation scores; "" if no member has any."""
     found = {member.name: read_curves(member.folder / CURVES) for member in run.members
              if (member.folder / CURVES).is_file()}  # fmt: skip
     if not any(found.values()):
         return ""
-    return picture("Training", "Losses in training (dashed) and validation, and the score that "
-                   "chose the epoch.", png_of(drawing.curves(found)))  # fmt: skip
+    return picture("Training", "Losses of training (dashed) and validation, and the validation "
+                   "score, which chose the epoch.", png_of(drawing.curves(found)))  # fmt: skip
 
 
 def calibration(one: Predictions) -> str:
-    """Return how often what was said to be so likely was so; empty for numbers."""
+    """Return the calibration plot; "" for regression."""
     if one.target.kind == "regression":
         return ""
     said, came, _ = reliability(one.target, one.y_pred, one.y_true, BINS)
     if not len(said):
         return ""
-    return picture("Calibration", f"Predicted probability against how often it came true, {BINS} "
-                   "bins of equal size; on the line, probabilities mean what they say.",
+    return picture("Calibration", f"Observed frequency against predicted probability, in {BINS} "
+                   "bins of equal size; on the line, probabilities are calibrated.",
                    png_of(drawing.reliability(said, came)))  # fmt: skip
 
 
 def bins(title: str, told: str, first: str, metric: str, found: Sequence[Bin]) -> str:
-    """Return a table of scores by a property of proteins."""
+    """Return a table of mean scores for groups of proteins."""
     rows = [(one.name, one.proteins, cell(one.mean.to_dict())) for one in found]
     return (
         f"<h2>{html.escape(title)}</h2><p class=soft>{html.escape(told)}</p>"
@@ -145,7 +145,7 @@ def bins(title: str, told: str, first: str, metric: str, found: Sequence[Bin]) -
 
 
 def cases(found: Scores, lengths: Mapping[str, int], identity: Mapping[str, float]) -> str:
-    """Return the best and the worst proteins."""
+    """Return tables of the worst and the best proteins."""
     keys = list(found.values)
     text = ""
     for title, some in (("Worst cases", keys[::-1][:CASES]), ("Best cases", keys[:CASES])):

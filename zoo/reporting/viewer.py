@@ -1,4 +1,4 @@
-"""Proteins for the page's viewer: coordinates, sequence, and what colours each residue."""
+"""The structure viewer of a run's page, with proteins coloured by prediction, label or gate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.proteins.protein import BACKBONE, Protein
 
 HERE = Path(__file__).parent
 CHAINS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-"""Names of chains in the page's own PDB text, which holds one letter."""
+"""Names of chains in the page's PDB text, which has room for one letter."""
 STYLE = """
 #viewer { position: relative; width: 100%; height: 24rem; border: 1px solid var(--line); }
 .choices { display: flex; flex-wrap: wrap; gap: .4rem 1.4rem; margin: .6rem 0; }
@@ -26,12 +26,12 @@ select { font: inherit; max-width: 100%; }
 
 
 def describe(protein: Protein, title: str, columns: Mapping[str, Array]) -> dict[str, Any] | None:
-    """Return one protein as plain values; None if the page's PDB text has no room for it.
+    """Return one protein as plain values; None if it is too large for the PDB format.
 
     Args:
-        protein: with coordinates.
-        title: what it is chosen by.
-        columns: (residues,) by name, NaN where unknown.
+        protein: protein with coordinates.
+        title: title of the protein in the list of the viewer.
+        columns: values (residues,) by name, by which it can be coloured; NaN if unknown.
     """
     if len(protein.chains) > len(CHAINS) or max(map(len, protein.chains), default=0) > 9999:
         return None
@@ -73,9 +73,9 @@ def section(proteins: Mapping[str, dict[str, Any]]) -> str:
     return (
         "<h2>Structures</h2><div class=choices><label>protein <select id=protein></select></label>"
         "<label>coloured by <select id=by></select></label></div><div id=viewer></div>"
-        "<p class=soft>Darker is more, from 0 to 1, of other values from the "
-        "least to the most; grey is unknown. A gate of 1 trusts the structure, of 0 the "
-        "sequence.</p><p id=told></p><div id=strip></div>"
+        "<p class=soft>Darker is higher, from 0 to 1, or from the lowest to the "
+        "highest of other values; grey is unknown. A gate of 1 trusts the structure, a gate of 0 "
+        "the sequence.</p><p id=told></p><div id=strip></div>"
         f'<script type="application/json" id="proteins">{data}</script>'
         f"<script>{library}</script><script>{script}</script>"
     )

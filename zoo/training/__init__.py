@@ -1,1 +1,1 @@
-"""Training: what is computed once and kept, and what is learned from it."""
+"""Train models: prepare and store their inputs, fit them, and save the best weights."""

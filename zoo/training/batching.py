@@ -1,32 +1,33 @@
-"""Which examples go together: like lengths, up to a budget of tokens, in an order that is known.
+"""Batches of examples of similar length, up to a number of tokens, in a reproducible order.
 
-The order depends on the seed and the epoch alone, and every epoch has equally many batches, so a
-run can be stopped after any batch and go on with the next.
+The order depends only on the seed and the epoch, and every epoch has the same number of batches,
+so a run can be stopped after any batch and continue with the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
+from zoo.proteins.packing import packed
+
 LIKE = 0.3
-"""Lengths are sorted after a random change of at most this share, so neighbours differ by epoch."""
+"""Lengths are changed at random by at most this share before sorting: epochs then differ."""
 
 
 class TokenBatches(Sampler[list[int]]):
     """Batches of indices for a DataLoader.
 
     Args:
-        lengths: residues of each chain of each example.
-        budget: tokens a batch, padding included; a larger example is a batch of its own.
-        epochs: how many there will be.
-        seed: of the order; None keeps examples sorted by length.
-        rank: of this process.
-        world: processes that share the batches; each takes every `world`-th.
+        lengths: number of residues in each chain of each example.
+        budget: maximum tokens in a batch, padding included; a larger example gets its own batch.
+        epochs: number of epochs that will be run.
+        seed: seed of the random order; None keeps examples sorted by length.
+        rank: number of this process, from 0.
+        world: number of processes that share the batches; each takes every `world`-th batch.
     """
 
     def __init__(
@@ -47,11 +48,11 @@ class TokenBatches(Sampler[list[int]]):
         self.epoch, self.begun = 0, (0, 0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose batches come next."""
+        """Set the epoch whose batches are drawn next."""
         self.epoch = epoch
 
     def start(self, epoch: int, skip: int) -> None:
-        """Leave out the first batches of this process in one epoch: they were done before."""
+        """Skip the first batches of this process in one epoch, which an earlier run has done."""
         self.epoch, self.begun = epoch, (epoch, skip)
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class TokenBatches(Sampler[list[int]]):
         found = self._cut(epoch)
         while len(found) < self.total and (at := int(np.argmax([len(b) for b in found]))) >= 0:
             batch = found[at]
-            if len(batch) == 1:  # fewer examples than processes: some see one twice
+            if len(batch) == 1:  # fewer examples than processes: some are seen twice
                 found.append(batch)
                 continue
             found[at : at + 1] = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
@@ -77,19 +78,14 @@ class TokenBatches(Sampler[list[int]]):
         return [list(map(int, batch)) for batch in found]
 
     def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Return runs of examples of like length that fit the budget."""
+        """Return groups of examples of similar length that fit the budget."""
         key = np.log(self.longest.astype(np.float64))
         if self.seed is not None:
             key = key + self._random(epoch, 0).uniform(0.0, LIKE, len(key))
         order = np.argsort(key, kind="stable")
-        starts, longest, chains = [0], 0, 0
-        for place, at in enumerate(order):
-            longest, chains = max(longest, self.longest[at]), chains + self.chains[at]
-            if longest * chains > self.budget and place > starts[-1]:
-                starts.append(place)
-                longest, chains = self.longest[at], self.chains[at]
-        ends = [*starts, len(order)] if len(order) else []
-        return [order[a:b] for a, b in pairwise(ends)]
+        longest, chains = self.longest[order].tolist(), self.chains[order].tolist()
+        runs = packed(longest, self.budget, chains)
+        return [order[run.start : run.stop] for run in runs]
 
     def _random(self, epoch: int, use: int) -> np.random.Generator:
         return np.random.default_rng([self.seed or 0, epoch, use])

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: a temperature, from validation data."""
+"""Calibrate probabilities by a temperature that is fitted to the validation data."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.prediction.outputs import activate, columns
+from zoo.models.outputs import activate, columns
 from zoo.training.data import TrainingData
 from zoo.training.module import Seen, TrainingModule
 
 
 def calibrate(module: TrainingModule, data: TrainingData) -> dict[str, dict[str, float]]:
-    """Return {target: temperature, and the calibration error before and after}.
+    """Return the temperature of each target, and its calibration error before and after.
 
-    The errors are those on the data that the temperature was fitted to; `zoo.evaluate` tells those
-    on others.
+    The errors are on the validation data that the temperature was fitted to; `zoo.evaluate`
+    reports the errors on other data.
     """
     from zoo.metrics.calibration import calibration_error, fit_temperature
 
@@ -41,7 +41,7 @@ def calibrate(module: TrainingModule, data: TrainingData) -> dict[str, dict[str,
 
 @torch.inference_mode()
 def predicted(module: TrainingModule, data: TrainingData) -> Seen:
-    """Return the model's predictions of the validation data."""
+    """Return the model's predictions for the validation data."""
     module.eval()
     seen, part, collate = Seen(), data.parts["validation"], data.collate("validation")
     for indices in data.sampler("validation"):

@@ -1,14 +1,83 @@
-"""A picture of the curves."""
+"""The curves of a training: curves.csv with one row per epoch, and a plot of it."""
 
 from __future__ import annotations
 
+import csv
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from zoo.training.callbacks import CURVES, read_curves
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback
+
+from zoo.system.files import whole_file
+
+CURVES = "curves.csv"
+COLUMNS = ("epoch", "step", "train_loss", "val_loss", "val_score", "lr", "seconds")
+
+
+class Curves(Callback):
+    """Writes one row per epoch into curves.csv, and passes it to a function."""
+
+    def __init__(self, folder: Path, tell: Callable[[dict[str, float]], None]) -> None:
+        self.path, self.tell = folder / CURVES, tell
+        self.begun = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, module: Any) -> None:
+        """Remove the rows of epochs that a resumed run will repeat."""
+        self.begun = time.monotonic()
+        if trainer.is_global_zero:
+            kept = [row for row in read_curves(self.path) if row["epoch"] < trainer.current_epoch]
+            write_curves(self.path, kept)
+
+    def on_train_epoch_start(self, trainer: Trainer, module: Any) -> None:
+        """Start the clock of the epoch."""
+        self.begun = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, module: Any) -> None:
+        """Write the row of the epoch."""
+        if not trainer.is_global_zero:
+            return
+        found = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "train_loss": found.get("train_loss", float("nan")),
+            "val_loss": found.get("val_loss", float("nan")),
+            "val_score": found.get("val_score", float("nan")),
+            "lr": max(group["lr"] for group in trainer.optimizers[0].param_groups),
+            "seconds": time.monotonic() - self.begun,
+        }
+        write_curves(self.path, [*read_curves(self.path), row])
+        self.tell(row)
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """Return the rows of curves.csv; an empty list if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return [{name: float(x) for name, x in row.items()} for row in csv.DictReader(file)]
+
+
+def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write the rows; the file is replaced only when it is complete."""
+    with whole_file(path) as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows({name: f"{row[name]:.9g}" for name in COLUMNS} for row in rows)
+
+
+def best_row(folder: Path) -> dict[str, float]:
+    """Return the row of curves.csv with the best score; NaN values if there is no such file."""
+    unknown = {"epoch": float("nan"), "val_score": float("nan")}
+    rows = read_curves(folder / CURVES)
+    return max(rows, key=lambda row: row["val_score"], default=unknown)
 
 
 def draw(folder: Path) -> None:
-    """Draw curves.csv into curves.png: the losses, and the validation score."""
+    """Plot curves.csv as curves.png: the losses and the validation score."""
     from matplotlib.figure import Figure
 
     rows = read_curves(folder / CURVES)

@@ -1,9 +1,8 @@
-"""The data of one run: prepared samples, featurised once, and the language model's states."""
+"""The training data of one run: featurised samples and the language model's hidden states."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,59 +10,47 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from zoo.cli import err_console, progress
-from zoo.config import TrainConfig
-from zoo.metrics.floor import Round
-from zoo.model import FusedModel
-from zoo.tasks.samples import Target
+from zoo.models.model import FusedModel
+from zoo.states.room import check_space
+from zoo.states.states import StateStore
+from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.training.batching import TokenBatches
-from zoo.training.callbacks import Stopped
 from zoo.training.examples import Collate, Examples, PreparedExamples
-from zoo.training.room import check_space
-from zoo.training.states import StateStore
+from zoo.training.job import Job
 
 CHUNK = 64
-"""Graphs written at a time."""
+"""Number of graphs that are written at a time."""
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 class TrainingData(lightning.LightningDataModule):
-    """Training and validation examples of one round; the test split is not in it.
+    """Training and validation examples of one model; the test split is not read.
 
     Args:
-        data: prepared folder.
-        manifest: of it.
-        index: of its store.
-        plan: keys of the samples.
-        targets: what is predicted.
-        model: whose graphs, tokens and states are needed.
-        settings: of the training.
-        root: of the store of graphs and states.
-        limit: bytes that the root may hold; None: what the disk holds.
-        asked: whether to stop.
+        job: model to train, with its data, its samples and the folder for graphs and states.
+        model: model that the graphs, tokens and states are made for.
+        listener: receives the progress of computing them, and may ask to stop.
     """
 
-    def __init__(
-        self, data: Path, manifest: Mapping[str, Any], index: Mapping[str, Any], plan: Round,
-        targets: Sequence[Target], model: FusedModel, settings: TrainConfig, root: Path,
-        limit: int | None, asked: Callable[[], bool],
-    ) -> None:  # fmt: skip
+    def __init__(self, job: Job, model: FusedModel, listener: Listener = SILENT) -> None:
         super().__init__()
-        self.model, self.settings, self.asked, self.limit = model, settings, asked, limit
-        self.root = root
-        kept = None if settings.store == "none" else root
+        self.model, self.listener = model, listener
+        self.settings, self.root, self.limit = job.config.train, job.root, job.limit
+        kept = None if self.settings.store == "none" else job.root
         self.parts = {
             name: PreparedExamples(
-                data, manifest["inputs"], keys, [tuple(index[key]["sequences"]) for key in keys],
-                targets, model.graph_spec, kept,
-            ) for name, keys in (("train", plan.train), ("validation", plan.validation))
+                job.data, job.manifest["inputs"], keys,
+                [tuple(job.index[key]["sequences"]) for key in keys], job.targets,
+                model.graph_spec, kept,
+            ) for name, keys in (("train", job.plan.keys.train),
+                                 ("validation", job.plan.keys.validation))
         }  # fmt: skip
         self.states = None if kept is None else self._open_states(kept)
         self.ready: Callable[[torch.device], None] = lambda device: None
-        """Called when all that is kept on disk is there, before training."""
+        """Called before training, once all graphs and states are on disk."""
 
     def _open_states(self, root: Path) -> StateStore | None:
-        """Return the store; None for a model whose language model has to run all each time."""
+        """Return the store of hidden states; None if no states of the model can be stored."""
         if self.model.seq is None or not self.model.taps:
             return None
         recipe = self.model.recipe
@@ -74,14 +61,21 @@ class TrainingData(lightning.LightningDataModule):
 
     @property
     def sequences(self) -> list[str]:
-        """Every distinct chain."""
+        """The distinct chain sequences of all samples."""
         parts = [chains for part in self.parts.values() for chains in part.sequences]
         return list(dict.fromkeys(sequence for chains in parts for sequence in chains))
 
     def fill(self, device: torch.device | str, rank: int = 0, world: int = 1) -> None:
-        """Compute what is not kept yet: graphs, and states of the language model.
+        """Compute the graphs and hidden states that are not stored yet; each process does a share.
 
-        Each process takes its share of them. Raises `Stopped` when asked to stop.
+        Args:
+            device: device that runs the language model.
+            rank: number of this process, from 0.
+            world: number of processes.
+
+        Raises:
+            Stopped: when asked to stop.
+            ConfigError: if they would exceed the free space of the disk or the limit.
         """
         for name, part in self.parts.items():
             self._fill_graphs(name, part, rank, world)
@@ -90,34 +84,28 @@ class TrainingData(lightning.LightningDataModule):
 
     def _fill_graphs(self, name: str, part: PreparedExamples, rank: int, world: int) -> None:
         missing = set(part.missing())
-        # Dealt out of all keys: what is missing changes while others write.
+        # Shares are taken of all keys: the missing ones change while other processes write.
         todo = [key for key in part.keys[rank::world] if key in missing]
         if not todo or part.kept is None:
             return
-        self._announce_graphs(name, part, todo, rank)
-        with _shown(f"featurising {name}", len(todo), rank) as show:
+        self._announce_graphs(name, part, todo)
+        with self.listener.progress(f"featurising {name}", len(todo)) as advance:
             for start in range(0, len(todo), CHUNK):
                 chunk = todo[start : start + CHUNK]
                 part.kept.put(part.featurised(chunk))
-                show(start + len(chunk))
-                if self.asked():
+                advance(start + len(chunk))
+                if self.listener.asked():
                     raise Stopped
 
-    def _announce_graphs(
-        self, name: str, part: PreparedExamples, todo: Sequence[str], rank: int
-    ) -> None:
-        """Say how large they will be, from the first of them, and stop if they would not fit."""
+    def _announce_graphs(self, name: str, part: PreparedExamples, todo: Sequence[str]) -> None:
+        """Report the expected size of the graphs, and refuse if they would not fit on the disk."""
         (first,) = part.featurised(todo[:1]).values()
         sizes = part.residues()
         share = sum(sizes[key] for key in todo) / max(1, sizes[todo[0]])
         need = round(share * sum(x.numel() * x.element_size() for x in first.values()))
         what = f"The graphs of {len(todo):,} {name} samples"
         check_space(self.root, need, self.limit, what, "or give train.store=none")
-        if rank == 0:
-            err_console.print(
-                f"{what.lower()}: about {need / 1e9:.2f} GB in {self.root}",
-                highlight=False, soft_wrap=True, markup=False,
-            )  # fmt: skip
+        self.listener.say(f"{what.lower()}: about {need / 1e9:.2f} GB in {self.root}")
 
     def _fill_states(
         self, states: StateStore, device: torch.device | str, rank: int, world: int
@@ -125,21 +113,20 @@ class TrainingData(lightning.LightningDataModule):
         missing = states.missing(self.sequences)
         if not missing:
             return
-        if rank == 0:
-            size = states.expected_bytes(missing)
-            then = ", and in training from there on" if states.every_token else ""
-            err_console.print(
-                f"the language model runs once{then}: {len(missing):,} sequences, layers "
-                f"{', '.join(map(str, states.layers))}, {size / 1e9:.2f} GB in {states.root}",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
-        # Dealt out of all sequences, long and short ones to each: what is missing changes.
+        size = states.expected_bytes(missing)
+        then = ", and in training from there on" if states.every_token else ""
+        self.listener.say(
+            f"the language model runs once{then}: {len(missing):,} sequences, layers "
+            f"{', '.join(map(str, states.layers))}, {size / 1e9:.2f} GB in {states.root}"
+        )
+        # Shares are taken of all sequences, sorted so that each has long and short ones; the
+        # missing ones change while other processes write.
         share = sorted(self.sequences, key=lambda x: (len(x), x))[rank::world]
-        with _shown("hidden states", len(states.missing(share)), rank) as show:
+        with self.listener.progress("hidden states", len(states.missing(share))) as shown:
 
             def advance(done: int) -> bool:
-                show(done)
-                return not self.asked()
+                shown(done)
+                return not self.listener.asked()
 
             complete = states.fill(
                 share, budget=max(self.settings.tokens, 4096), device=device, advance=advance,
@@ -149,7 +136,7 @@ class TrainingData(lightning.LightningDataModule):
             raise Stopped
 
     def refresh(self) -> None:
-        """See what the other processes have written."""
+        """Notice what the other processes have written."""
         for part in self.parts.values():
             if part.kept is not None:
                 part.kept.refresh()
@@ -157,7 +144,7 @@ class TrainingData(lightning.LightningDataModule):
             self.states.missing(())
 
     def setup(self, stage: str) -> None:
-        """Fill what is kept on disk; every process its share."""
+        """Compute this process's share of graphs and states, and wait for the others."""
         trainer = self.trainer
         assert trainer is not None
         self.fill(trainer.strategy.root_device, trainer.global_rank, trainer.world_size)
@@ -166,7 +153,7 @@ class TrainingData(lightning.LightningDataModule):
         self.ready(trainer.strategy.root_device)
 
     def train_dataloader(self) -> DataLoader[Examples]:
-        """Return the batches; those that a checkpoint has done already are left out."""
+        """Return the training batches, without those that the resumed run has done."""
         trainer = self.trainer
         assert trainer is not None
         sampler = self.sampler("train", trainer.global_rank, trainer.world_size)
@@ -186,7 +173,7 @@ class TrainingData(lightning.LightningDataModule):
         return self._loader("validation", sampler)
 
     def sampler(self, name: str, rank: int = 0, world: int = 1) -> TokenBatches:
-        """Return the batches of a part, in the order of the data seed."""
+        """Return the batches of "train" or "validation", in the order of the data seed."""
         lengths = [list(map(len, chains)) for chains in self.parts[name].sequences]
         settings = self.settings
         training = name == "train"
@@ -206,7 +193,7 @@ class TrainingData(lightning.LightningDataModule):
         )  # fmt: skip
 
     def collate(self, name: str) -> Collate:
-        """Return what joins samples of a part into a batch."""
+        """Return the function that joins samples of a part into a batch."""
         seq, states = self.model.seq, self.states
         runs = seq is not None and (states is None or states.every_token)
         return Collate(
@@ -217,15 +204,11 @@ class TrainingData(lightning.LightningDataModule):
 
 
 class ResumableLoader(DataLoader[Examples]):
-    """A loader whose place is known from the trainer's own progress; see `train_dataloader`."""
+    """A loader whose position is in the trainer's own progress; see `train_dataloader`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: the batch to go on with is in the trainer's state."""
+        """Return nothing: the next batch is known from the trainer's state."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take nothing."""
-
-
-def _shown(what: str, total: int, rank: int) -> Any:
-    return progress(what, total) if rank == 0 else nullcontext(lambda done: None)
+        """Restore nothing."""

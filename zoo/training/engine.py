@@ -1,4 +1,4 @@
-"""Lightning's trainer, set up for a job."""
+"""Set up Lightning's trainer for a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 
 from zoo.errors import ConfigError, ZooError, unknown
-from zoo.training.callbacks import BEST, Curves, LastCheckpoint, WholeFiles
+from zoo.system.listener import Listener
+from zoo.training.callbacks import BEST, Bar, LastCheckpoint, WholeFiles
+from zoo.training.curves import Curves
 from zoo.training.job import Job
 
 PRECISIONS: dict[str, Any] = {"float32": "32-true", "bf16": "bf16-mixed"}
@@ -23,12 +25,12 @@ USUAL = (
     ".*Checkpoint directory .* exists and is not empty.*", ".*in eval mode at the start.*",
     ".*No device id is provided.*", ".*GPU available but not used.*",
 )  # fmt: skip
-"""What Lightning warns of and is meant to be so."""
+"""Warnings of Lightning about what is done here on purpose."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let Lightning say what is wrong, and not what is usual."""
+    """Hide those messages of Lightning that do not point to a problem."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -39,10 +41,10 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Leave the other processes of a training at its end, however it ends.
+    """Close the process group of a distributed training at its end, however it ends.
 
-    Left to the interpreter's end, gloo's threads can run into that and abort a process that was
-    done: torchrun takes it for failed, and waits for it on the other hosts.
+    If that were left to the interpreter's exit, gloo's threads could abort a process that was
+    done; torchrun would count it as failed, and wait for it on the other hosts.
     """
     try:
         yield
@@ -52,30 +54,27 @@ def together() -> Iterator[None]:
 
 
 def kept_callbacks(
-    job: Job, asked: Callable[[], bool], tell: Callable[[dict[str, float]], None]
+    job: Job, listener: Listener, epoch: Callable[[dict[str, float]], None]
 ) -> list[Callback]:
-    """Return what keeps a training on disk, shows it and ends it.
+    """Return the callbacks that save a training, show its progress and stop it early.
 
     Args:
-        job: to train.
-        asked: whether to stop after the step under way.
-        tell: told every epoch's row of curves.csv.
+        job: model to train.
+        listener: shows the progress bar, and may ask to stop after the current step.
+        epoch: called with each epoch's row of curves.csv.
     """
     settings, folder = job.config.train, job.checkpoints
     best = ModelCheckpoint(
         folder, BEST, monitor="val_score", mode="max", save_on_train_epoch_end=True,
         enable_version_counter=False, save_weights_only=True,
     )  # fmt: skip
-    callbacks: list[Callback] = [Curves(job.folder, tell), *early_stopping(job)]
-    if job.bar:
-        from lightning.pytorch.callbacks import RichProgressBar
-
-        callbacks.append(RichProgressBar(leave=False, console_kwargs={"stderr": True}))
-    return [*callbacks, best, LastCheckpoint(folder, settings.checkpoint_minutes, asked)]
+    last = LastCheckpoint(folder, settings.checkpoint_minutes, listener.asked)
+    bar = Bar(listener.bar, settings.epochs)
+    return [Curves(job.folder, epoch), *early_stopping(job), bar, best, last]
 
 
 def early_stopping(job: Job) -> list[Callback]:
-    """Return what ends a training that gets no better; nothing where patience has no end."""
+    """Return the callback of early stopping; an empty list if train.patience is not set."""
     patience = job.config.train.patience
     if patience is None:
         return []
@@ -86,7 +85,7 @@ def trainer_for(job: Job, callbacks: Sequence[Callback]) -> Trainer:
     """Return the trainer of a job.
 
     Raises:
-        ConfigError: if Lightning does not take the hardware that is asked for.
+        ConfigError: if Lightning refuses the requested hardware.
     """
     settings = job.config.train
     keeps = any(isinstance(callback, Checkpoint) for callback in callbacks)
@@ -97,7 +96,7 @@ def trainer_for(job: Job, callbacks: Sequence[Callback]) -> Trainer:
         strategy=job.hardware.strategy, precision=PRECISIONS[settings.precision],
         max_epochs=settings.epochs, accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.clip, callbacks=list(callbacks), logger=_loggers(job) or False,
-        enable_checkpointing=keeps, enable_progress_bar=job.bar,
+        enable_checkpointing=keeps, enable_progress_bar=False,
         enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
         log_every_n_steps=1, plugins=[WholeFiles()],
     )  # fmt: skip
@@ -105,7 +104,7 @@ def trainer_for(job: Job, callbacks: Sequence[Callback]) -> Trainer:
         return make()
     except Exception as error:  # MisconfigurationException, TypeError, ValueError, ImportError, ...
         raise ConfigError(
-            f"Lightning does not take --accelerator {job.hardware.accelerator} --devices "
+            f"Lightning refuses --accelerator {job.hardware.accelerator} --devices "
             f"{job.hardware.devices} --nodes {job.hardware.nodes} --strategy "
             f"{job.hardware.strategy} here: {error}"
         ) from error

@@ -1,4 +1,4 @@
-"""Prepared samples as a model takes them: featurised once, kept on disk, joined into batches."""
+"""Prepared samples as inputs of a model: featurised once, stored, and joined into batches."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from zoo.data.preparing import STORE
+from zoo.data.samples import Sample
+from zoo.data.store import Store
 from zoo.proteins.batch import Batch, Tokenize, join
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.graph import Graph
-from zoo.tasks.preparing import STORE
-from zoo.tasks.samples import Sample, Target
-from zoo.tasks.store import Store
-from zoo.training.shards import Shards
+from zoo.states.shards import Shards
+from zoo.tasks import Target
 
 VERSION = 1
-"""Of the features; raised when `build_graph` gives other numbers."""
+"""Version of the features; raise it when `build_graph` computes other numbers."""
 States = Callable[[Sequence[Sequence[str]], Graph], Mapping[int, Tensor]]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A batch with what is to be predicted of it.
+    """A batch of samples with the true values of their targets.
 
     Attributes:
-        batch: what the model takes.
-        hidden: the language model's stored states, None to run all of it.
-        targets: by name, (rows,) or (rows, outputs), rows being nodes or proteins, NaN unknown.
-        weight: (rows,) of the samples.
-        censored: (rows,) as `Sample.censored`.
-        keys: of the samples.
-        residues: of each sample.
+        batch: input of the model.
+        hidden: stored hidden states of the language model; None if the whole of it runs.
+        targets: true values by target name, (rows,) or (rows, outputs); rows are nodes or
+            proteins, unknown values are NaN.
+        weight: (rows,) weight of each row's sample.
+        censored: (rows,) `Sample.censored` of each row's sample.
+        keys: keys of the samples.
+        residues: number of residues of each sample.
     """
 
     batch: Batch
@@ -64,7 +66,7 @@ class Examples:
 
 
 def featurised(sample: Sample, targets: Sequence[Target], spec: GraphSpec) -> dict[str, Tensor]:
-    """Return the graph of a sample and its targets, laid over nodes, as plain tensors."""
+    """Return the graph of a sample, and its target values by node, as plain tensors."""
     graph = build_graph(sample.protein, spec)
     found = {"src": graph.src.int(), "dst": graph.dst.int()}
     found |= {f"node:{name}": x for name, x in graph.nodes.items()}
@@ -73,20 +75,20 @@ def featurised(sample: Sample, targets: Sequence[Target], spec: GraphSpec) -> di
         values = torch.from_numpy(np.asarray(sample.targets[target.name], np.float32))
         if target.level == "residue":
             values = _over_nodes(values, graph.nodes["residue"])
-        # An axis more, because a file keeps no tensor without one.
+        # One axis more, because the file format has no tensors without axes.
         found[f"target:{target.name}"] = values[None] if target.level == "protein" else values
     found["facts"] = torch.tensor([sample.weight, sample.censored], dtype=torch.float64)
     return {name: x.contiguous() for name, x in found.items()}
 
 
 def _over_nodes(values: Tensor, residue: Tensor) -> Tensor:
-    """Return each node's value; NaN for ligand atoms."""
+    """Return the value of each node; NaN for ligand atoms."""
     rows = values.index_select(0, residue.clamp(min=0))
     return rows.masked_fill((residue < 0).view(-1, *[1] * (rows.dim() - 1)), torch.nan)
 
 
 def to_graph(tensors: Mapping[str, Tensor]) -> Graph:
-    """Return the graph in what `featurised` made."""
+    """Return the graph from the tensors that `featurised` returns."""
     nodes = {name[5:]: x for name, x in tensors.items() if name.startswith("node:")}
     edges = {name[5:]: x for name, x in tensors.items() if name.startswith("edge:")}
     count = len(nodes["residue"])
@@ -98,12 +100,12 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
 
     Args:
         data: folder that `zoo.prepare` wrote.
-        inputs: the manifest's hash of what was prepared.
-        keys: which samples, in this order.
-        sequences: of the chains of each of them.
-        targets: to lay over nodes.
-        spec: of the graphs.
-        root: of what is kept on disk; None featurises anew each time.
+        inputs: hash of the prepared files, from the manifest.
+        keys: keys of the samples, in order.
+        sequences: sequences of the chains of each sample.
+        targets: targets whose values are given to the nodes.
+        spec: how the graphs are built.
+        root: folder of the store for graphs; None to featurise on every access.
     """
 
     def __init__(
@@ -137,27 +139,27 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
         return found
 
     def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, dict[str, Tensor]]]:
-        """Return a batch's samples with their indices, as a DataLoader asks for them."""
+        """Return the samples of a batch with their indices, in the form that DataLoader expects."""
         return [(index, self[index]) for index in indices]
 
     def featurised(self, keys: Sequence[str]) -> dict[str, dict[str, Tensor]]:
-        """Read samples and build their graphs."""
+        """Read samples, and return their graphs and targets by key."""
         samples = zip(keys, self.samples(keys), strict=True)
         return {key: featurised(sample, self.targets, self.spec) for key, sample in samples}
 
     def samples(self, keys: Sequence[str]) -> Iterator[Sample]:
-        """Yield samples; the store is open meanwhile, which LMDB allows once in a process."""
+        """Yield samples. The store is open meanwhile, which LMDB allows only once per process."""
         with Store(self.data / STORE) as store:
             for key in keys:
                 yield store[key]
 
     def residues(self) -> dict[str, int]:
-        """Return the residues of each sample."""
+        """Return the number of residues of each sample, by key."""
         sizes = (sum(map(len, chains)) for chains in self.sequences)
         return dict(zip(self.keys, sizes, strict=True))
 
     def missing(self) -> list[str]:
-        """Return the keys whose graph is not kept on disk yet."""
+        """Return the keys whose graph is not stored on disk yet."""
         return [] if self.kept is None else [key for key in self.keys if key not in self.kept]
 
 
@@ -166,9 +168,9 @@ class Collate:
     """Joins samples into a batch, in the process that reads them.
 
     Attributes:
-        examples: where the samples come from.
-        tokenize: None where no language model will run.
-        states: reads the language model's stored states; None to run all of it.
+        examples: data set that the samples come from.
+        tokenize: tokenizer of the language model; None if it will not run.
+        states: reads stored hidden states; None if the whole language model will run.
     """
 
     examples: PreparedExamples
@@ -176,7 +178,7 @@ class Collate:
     states: States | None
 
     def __call__(self, found: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Examples:
-        """Return the batch."""
+        """Return the batch of these indices and tensors."""
         indices = [index for index, _ in found]
         graphs = [to_graph(tensors) for _, tensors in found]
         sequences = [self.examples.sequences[index] for index in indices]

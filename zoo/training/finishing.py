@@ -1,15 +1,14 @@
-"""What training ends with: the best epoch's weights, calibrated, and a card that tells of them."""
+"""Finish a training: save the best epoch's weights, calibrate them and write the model card."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from zoo.checkpoint import load_state, save_model
-from zoo.runs import CALIBRATION, write_json
-from zoo.training import splits
+from zoo.data.rounds import hash_of
+from zoo.models.checkpoint import load_state, save_model
+from zoo.models.runs import CALIBRATION
+from zoo.system.files import write_json
 from zoo.training.calibrating import calibrate
-from zoo.training.callbacks import BEST, CURVES, read_checkpoint, read_curves
-from zoo.training.curves import draw
+from zoo.training.callbacks import BEST, read_checkpoint
+from zoo.training.curves import best_row, draw
 from zoo.training.data import TrainingData
 from zoo.training.job import Job
 from zoo.training.module import TrainingModule
@@ -34,7 +33,7 @@ def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
     lines = [
         f"- data: {job.manifest.get('source', job.config.task)} (inputs {job.manifest['inputs']}), "
         f"{len(keys.train):,} training, {len(keys.validation):,} validation, {len(keys.test):,} "
-        f"test samples, hash of the split {splits.hash_of(keys)}",
+        f"test samples, hash of the split {hash_of(keys)}",
         f"- {job.name}, {best['epoch'] + 1:.0f} epochs to the best validation score "
         f"{best['val_score']:.4f} ({score_name(job.targets)}; selected on it, so it is optimistic)",
         "- scores on the test split: metrics.json beside this file, once `python -m zoo.evaluate` "
@@ -45,10 +44,3 @@ def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
         f"{facts['ece_before']:.3f} before and {facts['ece_after']:.3f} after it, on validation"
         for name, facts in calibration.items()
     ]
-
-
-def best_row(folder: Path) -> dict[str, float]:
-    """Return the row of curves.csv with the best score; NaN where there is no such file."""
-    unknown = {"epoch": float("nan"), "val_score": float("nan")}
-    rows = read_curves(folder / CURVES)
-    return max(rows, key=lambda row: row["val_score"], default=unknown)

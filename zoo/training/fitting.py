@@ -1,4 +1,4 @@
-"""Train one model: from a config and prepared data to a folder with its weights."""
+"""Train one model from prepared data, and write its weights to the folder of the job."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from functools import partial
 
 import torch
 
-from zoo.checkpoint import save_config
-from zoo.create import build_model
-from zoo.errors import ZooError
-from zoo.model import FusedModel
-from zoo.runs import SPLITS, write_json
-from zoo.tasks.samples import DataError
+from zoo.errors import DataError, ZooError
+from zoo.models.checkpoint import save_config
+from zoo.models.create import LoadedPLM, build_model
+from zoo.models.model import FusedModel
+from zoo.models.runs import SPLITS
+from zoo.system.files import write_json
+from zoo.system.listener import SILENT, Listener
+from zoo.training.callbacks import Watched
 from zoo.training.data import TrainingData
-from zoo.training.engine import kept_callbacks, quiet, trainer_for
+from zoo.training.engine import early_stopping, kept_callbacks, quiet, trainer_for
 from zoo.training.finishing import finish
 from zoo.training.job import LAST, Job
 from zoo.training.module import NotFiniteError, TrainingModule
@@ -24,7 +26,7 @@ from zoo.training.objective import Balance, Objective, balance
 from zoo.training.step_memory import check_memory
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)
-"""Errors of a disk that mending it mends."""
+"""Errors of writing that go away when the disk is fixed, so that the run can be resumed."""
 CALM = (
     "Lower learning rates (--set train.lr.structure=0.0003 --set train.lr.fusion=0.0003) or "
     "--set train.precision=float32 may help; both can be given with --resume."
@@ -32,11 +34,11 @@ CALM = (
 
 
 LOADER, PEER = "DataLoader worker", ("closed by peer", "reset by peer", "gloo", "nccl", "timed out")
-"""What PyTorch's errors say of a worker that is gone, and of another process of the training."""
+"""Words in PyTorch's errors about a loader's worker, or another training process, that died."""
 
 
 class GoneError(ZooError):
-    """A process that took part in the training and is there no more."""
+    """A process that took part in the training has died."""
 
 
 class SaveError(ZooError):
@@ -48,71 +50,95 @@ class SaveError(ZooError):
 def train(
     job: Job,
     *,
-    asked: Callable[[], bool] = lambda: False,
-    tell: Callable[[dict[str, float]], None] = lambda row: None,
-    show: Callable[[TrainingModule], None] = lambda module: None,
+    listener: Listener = SILENT,
+    epoch: Callable[[dict[str, float]], None] = lambda row: None,
+    begun: Callable[[TrainingModule], None] = lambda module: None,
 ) -> None:
-    """Train a model to its end, or go on where its folder says it was.
+    """Train a model to its end, starting from the last checkpoint in its folder if there is one.
 
     Args:
-        job: what to train.
-        asked: whether to stop after the step under way.
-        tell: told every epoch's row of curves.csv.
-        show: given the module before the first step.
+        job: model to train.
+        listener: receives the progress, and may ask to stop after the current step.
+        epoch: called with each epoch's row of curves.csv.
+        begun: called with the module before the first step.
 
     Raises:
-        Stopped: when asked to, with a checkpoint written.
-        GoneError: if a loader's worker was killed, or another process of the training.
+        Stopped: when asked to stop, after a checkpoint was written.
+        GoneError: if a loader's worker, or another process of the training, was killed.
         SaveError: if the disk is full or cannot be written to.
         NotFiniteError: for a loss or gradient that is NaN or infinite.
     """
     try:
         with quiet():
-            _train(job, asked, tell, show)
+            _train(job, listener, epoch, begun)
     except NotFiniteError as error:
         raise NotFiniteError(f"{error} {_saved(job)} {CALM}") from None
     except RuntimeError as error:
         if (who := _gone(error)) is None:
             raise
-        raise GoneError(f"{who} {_saved(job)} Then give the same command with --resume.") from None
+        raise GoneError(f"{who} {_saved(job)} Then run the same command with --resume.") from None
     except OSError as error:
         if error.errno not in FULL:
             raise
         raise SaveError(
-            f"{job.folder} cannot be written to: {error.strerror}. {_saved(job)} Mend that, then "
-            "give the same command with --resume."
+            f"{job.folder} cannot be written to: {error.strerror}. {_saved(job)} Fix that, then "
+            "run the same command with --resume."
         ) from error
 
 
 def _train(
     job: Job,
-    asked: Callable[[], bool],
-    tell: Callable[[dict[str, float]], None],
-    show: Callable[[TrainingModule], None],
+    listener: Listener,
+    epoch: Callable[[dict[str, float]], None],
+    begun: Callable[[TrainingModule], None],
 ) -> None:
-    model = build_model(job.config)
-    trainer = trainer_for(job, kept_callbacks(job, asked, tell))
+    model = build_model(job.blueprint)
+    trainer = trainer_for(job, kept_callbacks(job, listener, epoch))
     if trainer.is_global_zero:
         _write_plan(job, model)
-    module, data = assemble(job, model, asked, trainer.world_size)
-    show(module)
+    module, data = assemble(job, model, listener, trainer.world_size)
+    begun(module)
     last = job.checkpoints / LAST
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.is_file() else None)
     if trainer.is_global_zero:
         finish(job, module, data)
 
 
+def try_out(
+    job: Job,
+    *,
+    epoch: Callable[[int, float, float], None],
+    step: Callable[[], None],
+    loaded: LoadedPLM | None = None,
+) -> tuple[TrainingModule, TrainingData]:
+    """Train a model without writing files; return it as after its last epoch, and its data.
+
+    Args:
+        job: model to train; its folder is not written to.
+        epoch: called with each epoch's number, from 0, its validation score and its seconds; an
+            error that it raises ends the training.
+        step: called after every batch; an error that it raises ends the training.
+        loaded: language model of the config, if it is in memory already.
+    """
+    with quiet():
+        model = build_model(job.blueprint, loaded)
+        module, data = assemble(job, model, SILENT, 1)
+        trainer = trainer_for(job, [*early_stopping(job), Watched(epoch, step)])
+        trainer.fit(module, datamodule=data)
+    return module, data
+
+
 def _gone(error: RuntimeError) -> str | None:
-    """Return which process is gone, if that is what an error of PyTorch's says."""
+    """Return a sentence on the process that died, if an error of PyTorch is about that."""
     first = (str(error).splitlines() or [""])[0]
     if LOADER in first:
         return (
-            f"A process that loads data is gone ({first}) Where memory is short the system kills "
-            "it: lower --set train.workers or --set train.tokens."
+            f"A process that loads data died ({first}) If memory is short, the system kills such "
+            "processes: lower --set train.workers or --set train.tokens."
         )
     together = torch.distributed.is_available() and torch.distributed.is_initialized()
     if together and any(word in str(error).lower() for word in PEER):
-        return f"Another process of this training is gone ({first}): see what it said last."
+        return f"Another process of this training died ({first}): see its last messages."
     return None
 
 
@@ -129,13 +155,10 @@ def _write_plan(job: Job, model: FusedModel) -> None:
 
 
 def assemble(
-    job: Job, model: FusedModel, asked: Callable[[], bool], world: int
+    job: Job, model: FusedModel, listener: Listener, world: int
 ) -> tuple[TrainingModule, TrainingData]:
-    """Return what Lightning's trainer fits, and what it fits it to."""
-    data = TrainingData(
-        job.data, job.manifest, job.index, job.plan.keys, job.targets, model, job.config.train,
-        job.root, job.limit, asked,
-    )  # fmt: skip
+    """Return the module and the data that Lightning's trainer needs."""
+    data = TrainingData(job, model, listener)
     module = _module(job, model, data, world)
     data.ready = partial(check_memory, module, data)
     return module, data
@@ -158,7 +181,7 @@ def _module(job: Job, model: FusedModel, data: TrainingData, world: int) -> Trai
 
 
 def _balances(job: Job, data: TrainingData) -> dict[str, Balance]:
-    """Return what the training samples say of each target."""
+    """Return the statistics of each target over the training samples."""
     part = data.parts["train"]
     values: dict[str, list[torch.Tensor]] = {target.name: [] for target in job.targets}
     censored = False

@@ -1,4 +1,4 @@
-"""One model to train: what, on what, where to."""
+"""The description of one model to train: its blueprint, its data and its folder."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.checkpoint import WEIGHTS, is_whole
-from zoo.config import Config
-from zoo.tasks.samples import Target
-from zoo.training.splits import Plan
+from zoo.data.rounds import Plan
+from zoo.models.blueprint import Blueprint
+from zoo.models.checkpoint import WEIGHTS, is_whole
+from zoo.settings.config import Config
+from zoo.tasks import Target
 
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where to train: Lightning's own words."""
+    """Devices to train on, in the words of Lightning's `Trainer`.
+
+    Attributes:
+        accelerator: kind of device: "auto", "cpu", "gpu" or "mps".
+        devices: number of devices on each machine, or "auto".
+        nodes: number of machines.
+        strategy: how the devices share the training: "auto", "ddp" or "fsdp".
+    """
 
     accelerator: str = "auto"
     devices: str = "auto"
@@ -30,40 +38,47 @@ class Job:
     """One model to train.
 
     Attributes:
-        config: with the data's targets in it.
-        data: prepared folder.
-        manifest: of it.
-        index: of its store.
-        plan: which samples.
-        name: "seed 0", "fold 2".
-        folder: to write.
-        root: of the store of graphs and states.
-        limit: bytes that the root may hold.
-        hardware: where to train.
-        loggers: beside curves.csv.
-        bar: whether to show Lightning's progress bar.
+        blueprint: blueprint of the model, with the targets of the data.
+        data: folder of the prepared data.
+        manifest: contents of the manifest of the prepared data.
+        index: facts on each sample, by key, from the store of the prepared data.
+        plan: keys of the training, validation and test samples.
+        name: name of the model within its run, such as "seed 0" or "fold 2".
+        folder: folder to write the model to.
+        root: folder of the store for graphs and hidden states.
+        limit: maximum size of the store in bytes; None for no limit but the disk.
+        hardware: devices to train on.
+        loggers: names of loggers used in addition to curves.csv.
     """
 
-    config: Config
+    blueprint: Blueprint
     data: Path
     manifest: dict[str, Any]
     index: dict[str, Any]
     plan: Plan
-    targets: tuple[Target, ...]
     name: str
     folder: Path
     root: Path
     limit: int | None = None
     hardware: Hardware = Hardware()
     loggers: Sequence[str] = ()
-    bar: bool = False
+
+    @property
+    def config(self) -> Config:
+        """The config that the user asked for."""
+        return self.blueprint.config
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that the model predicts."""
+        return self.blueprint.targets
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of its checkpoints."""
+        """The folder of the checkpoints."""
         return self.folder / CHECKPOINTS
 
     @property
     def finished(self) -> bool:
-        """Whether it has been trained to its end; weights that are cut off do not count."""
+        """Whether the model is trained to its end: its weights file exists and is complete."""
         return is_whole(self.folder / WEIGHTS)

@@ -1,4 +1,4 @@
-"""One model in training: what Lightning calls, step by step."""
+"""The Lightning module of a training: its steps, optimizer, validation and checkpoints."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.checkpoint import load_state, own_state
-from zoo.config import TrainConfig
 from zoo.errors import ConfigError, ZooError
-from zoo.model import FusedModel
-from zoo.tasks.samples import Target
+from zoo.models.checkpoint import load_state, own_state
+from zoo.models.model import FusedModel
+from zoo.settings.config import TrainConfig
+from zoo.tasks import Target
 from zoo.training import optim
 from zoo.training.examples import Examples
 from zoo.training.objective import Objective
 from zoo.training.scoring import score_of
 
 PLATEAU = {"factor": 0.5, "patience": 3}
-"""After three validations without a better score the learning rates are halved."""
+"""Schedule "plateau": more than 3 validations without a better score halve the learning rates."""
 
 
 class NotFiniteError(ZooError):
@@ -32,7 +32,7 @@ class NotFiniteError(ZooError):
 
 @dataclass
 class Seen:
-    """Predictions of a validation, by sample."""
+    """Predictions and true values of a validation, by sample key."""
 
     logits: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     targets: dict[str, dict[str, NDArray[np.float64]]] = field(default_factory=dict)
@@ -42,14 +42,14 @@ class TrainingModule(lightning.LightningModule):
     """A model, its objective and its optimizer.
 
     All randomness of a step (dropout) comes from the seed and the number of the batch, so a run
-    that goes on from a checkpoint draws what an uninterrupted one does.
+    that is resumed from a checkpoint draws the same numbers as an uninterrupted one.
 
     Args:
-        model: with a head.
-        objective: with what training data say of the targets.
-        settings: of the training.
-        seed: of dropout.
-        steps: of the optimizer in the whole run.
+        model: model with a head.
+        objective: loss, with the statistics of the training targets.
+        settings: section `train` of the config.
+        seed: seed of dropout.
+        steps: number of optimizer steps in the whole run.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class TrainingModule(lightning.LightningModule):
         self.strict_loading = False  # frozen weights are not in checkpoints
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW with a group a part, and its schedule."""
+        """Return AdamW with parameter groups for each part of the model, and its schedule."""
         rates = self.settings.lr
         parts = optim.groups(self.model, self.objective, rates, self.settings.weight_decay)
         optimizer = torch.optim.AdamW(parts)
@@ -75,13 +75,13 @@ class TrainingModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
-        """Have the batches of this epoch; Lightning tells samplers, and not batch samplers."""
+        """Set the epoch of the batches: Lightning does so for samplers, but not batch samplers."""
         loader = self.trainer.train_dataloader
         assert loader is not None
         loader.batch_sampler.set_epoch(self.current_epoch)
 
     def on_train_batch_start(self, batch: Examples, batch_idx: int) -> None:
-        """Seed dropout for this very batch."""
+        """Seed dropout for this batch."""
         number = batch_idx * self.trainer.world_size + self.trainer.global_rank
         text = f"{self.seed} {self.current_epoch} {number}"
         digest = hashlib.sha256(text.encode()).digest()
@@ -91,7 +91,7 @@ class TrainingModule(lightning.LightningModule):
         """Return the loss of a batch.
 
         Raises:
-            NotFiniteError: naming the samples of the batch.
+            NotFiniteError: if the loss is NaN or infinite; names samples of the batch.
         """
         loss: Tensor = self.objective(self.model(batch.batch, batch.hidden), batch)
         if not torch.isfinite(loss):
@@ -107,10 +107,10 @@ class TrainingModule(lightning.LightningModule):
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Stop before a gradient that is NaN or infinite gets into the weights.
+        """Stop before a gradient that is NaN or infinite changes the weights.
 
         Raises:
-            NotFiniteError: if there is one.
+            NotFiniteError: if the norm of the gradient is NaN or infinite.
         """
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
         norm = torch.nn.utils.get_total_norm([g for g in gradients if g is not None])
@@ -121,11 +121,11 @@ class TrainingModule(lightning.LightningModule):
             )
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last validation."""
+        """Clear the predictions of the last validation."""
         self.seen = Seen()
 
     def validation_step(self, batch: Examples, batch_idx: int) -> None:
-        """Keep a batch's predictions by sample: two processes may have seen one both."""
+        """Keep the predictions by sample, since two processes may both see the same sample."""
         out = self.model(batch.batch, batch.hidden)
         loss = self.objective(out, batch)
         rows = len(batch.weight)
@@ -133,7 +133,7 @@ class TrainingModule(lightning.LightningModule):
         self.keep(self.seen, batch, out)
 
     def keep(self, seen: Seen, batch: Examples, out: Tensor) -> None:
-        """Put a batch's predictions (rows, columns) and targets down by sample."""
+        """Store the predictions (rows, columns) and true values of a batch by sample."""
         values = {name: x.double().cpu().numpy() for name, x in batch.targets.items()}
         logits = out.double().cpu().numpy()
         starts = np.cumsum([0, *self._rows(batch)])
@@ -147,7 +147,7 @@ class TrainingModule(lightning.LightningModule):
         return batch.batch.graph.num_nodes if at_residues else (1,) * len(batch.keys)
 
     def on_validation_epoch_end(self) -> None:
-        """Score the validation data, and lower the learning rates where it has stopped rising."""
+        """Score the validation data, and lower the learning rates if the score has stalled."""
         self._gather()
         score = score_of(self.targets, self.seen.logits, self.seen.targets)
         self.log("val_score", score, sync_dist=True)  # the same in every process
@@ -155,7 +155,7 @@ class TrainingModule(lightning.LightningModule):
             self._notice(score)
 
     def _gather(self) -> None:
-        """Bring together what other processes have predicted."""
+        """Add the predictions of the other processes."""
         if self.trainer.world_size == 1:
             return
         parts: list[Any] = [None] * self.trainer.world_size
@@ -180,29 +180,29 @@ class TrainingModule(lightning.LightningModule):
         return {f"model.{k}": v for k, v in own.items()} | {f"loss.{k}": v for k, v in loss.items()}
 
     def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
-        """Take the weights of a checkpoint; all of them must fit."""
+        """Load the weights of a checkpoint, all of which must fit."""
         own = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         load_state(self.model, own, "the checkpoint")
         loss = {k.removeprefix("loss."): v for k, v in state.items() if k.startswith("loss.")}
         return self.objective.load_state_dict(loss)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the schedule has seen, and how many share the batches."""
+        """Add the state of the plateau schedule and the number of processes to the checkpoint."""
         checkpoint["plateau"] = dict(self.plateau)
         checkpoint["processes"] = self.trainer.world_size
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take it up again, with the learning rates of the config: they may have been lowered.
+        """Restore that state, with the learning rates of the config, which may have changed.
 
         Raises:
-            ConfigError: if another number of processes saved it, which had other batches.
+            ConfigError: if another number of processes saved it, as their batches differ.
         """
         now = self.trainer.world_size
         if (was := checkpoint.get("processes", now)) != now:
             raise ConfigError(
-                f"{was} processes began this training and {now} cannot go on with it: batches, and "
-                f"how many make a step, are others. Fix: --devices and --nodes as before ({was} in "
-                "all), or train anew in another --out."
+                f"{was} processes began this training and {now} cannot continue it: batches, and "
+                f"how many make a step, would change. Fix: --devices and --nodes as before ({was} "
+                "in all), or start again in another --out."
             )
         self.plateau = dict(checkpoint["plateau"])
         rates = self.settings.lr

@@ -1,4 +1,4 @@
-"""What is minimised: one loss a target, in the target's own kind."""
+"""The training loss: the sum of one loss per target, which depends on the kind of target."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.heads import Units
 from zoo.metrics.losses import masked_bce, masked_cross_entropy, masked_mse, tobit
-from zoo.prediction.outputs import columns
-from zoo.tasks.samples import Target
+from zoo.models.heads import Units
+from zoo.models.outputs import columns
+from zoo.tasks import Target
 from zoo.training.examples import Examples
 
 FLOOR = 0.5
-"""Counts added to each class, so that one that training lacks has a logit and a weight."""
+"""Count added to each class, so that a class without training samples has finite values."""
 
 
 @dataclass(frozen=True)
 class Balance:
-    """What training data say of one target.
+    """Statistics of one target over the training data.
 
     Attributes:
-        shift: (outputs,) mean, or logits of how frequent each class is.
-        scale: (outputs,) standard deviation; 1 unless a regression.
-        weight: (classes,) so that every class counts the same; for binary targets of a positive.
-        censored: whether some values are bounds.
-        constant: whether there is one value only, so that there is nothing to learn.
+        shift: (outputs,) mean of a regression target, or logits of the class frequencies.
+        scale: (outputs,) standard deviation of a regression target, otherwise 1.
+        weight: (classes,) weights that make every class count the same; for binary targets and
+            labels, the weight of a positive.
+        censored: whether some values are bounds instead of exact values.
+        constant: whether all known values are equal, so that there is nothing to learn.
     """
 
     shift: Tensor
@@ -39,7 +40,7 @@ class Balance:
 
 
 def balance(target: Target, values: list[Tensor], censored: bool) -> Balance:
-    """Return what the training data's values say: (rows,) or (rows, outputs), NaN unknown."""
+    """Return the statistics of values (rows,) or (rows, outputs), in which NaN is unknown."""
     joined = torch.cat([x.reshape(len(x), -1) for x in values]).double()
     constant = len(joined[~joined.isnan()].unique()) < 2
     ones = torch.ones(target.outputs)
@@ -62,13 +63,13 @@ def balance(target: Target, values: list[Tensor], censored: bool) -> Balance:
 
 
 class Objective(nn.Module):
-    """The sum of the targets' losses, each in standard deviations or nats.
+    """The sum of the targets' losses, each in units of standard deviations or nats.
 
     Args:
-        targets: in the order of the head's columns.
-        balances: of each of them.
-        class_weights: whether classes, or positives and negatives, weigh the same.
-        sample_weights: whether samples count by their own weights.
+        targets: targets in the order of the head's columns.
+        balances: training statistics of each target, by name.
+        class_weights: whether all classes, or positives and negatives, weigh the same in total.
+        sample_weights: whether samples are weighted by their own weights.
     """
 
     def __init__(
@@ -80,19 +81,19 @@ class Objective(nn.Module):
         self.class_weights, self.sample_weights = class_weights, sample_weights
         self.columns = columns(targets)
         self.constant = [name for name, one in balances.items() if one.constant]
-        """Targets of which training data hold one value only."""
+        """Names of targets that have only one value in the training data."""
         bounds = [target.name for target in targets if balances[target.name].censored]
         # Tobit's own standard deviation, in units of the training data's.
         self.log_sigma = nn.ParameterDict({name: nn.Parameter(torch.zeros(())) for name in bounds})
 
     def set_units(self, units: Units) -> None:
-        """Let a head start at the training data's mean, or at how frequent classes are."""
+        """Make a head start at the mean or the class frequencies of the training data."""
         found = [self.balances[target.name] for target in self.targets]
         units.shift.copy_(torch.cat([one.shift for one in found]))
         units.scale.copy_(torch.cat([one.scale for one in found]))
 
     def forward(self, logits: Tensor, examples: Examples) -> Tensor:
-        """Return the loss of (rows, columns) predictions."""
+        """Return the loss of predictions (rows, columns)."""
         weight = examples.weight if self.sample_weights else None
         losses = [self._loss(target, logits, examples, weight) for target in self.targets]
         return torch.stack(losses).sum()
@@ -130,7 +131,7 @@ class Objective(nn.Module):
 
 
 def _weighted_bce(pred: Tensor, known: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean cross-entropy over known entries, each with a weight of its own."""
+    """Return the weighted mean of the cross-entropy over known entries."""
     filled = known.nan_to_num(0.0)
     share = weight * (~known.isnan())
     loss = F.binary_cross_entropy_with_logits(pred, filled, reduction="none")

@@ -1,4 +1,4 @@
-"""Who learns how fast: parameter groups, and how the learning rates go over a run."""
+"""Parameter groups of the optimizer, and the schedule of the learning rates."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 from torch import nn
 
-from zoo.config import LearningRates
-from zoo.model import FusedModel
+from zoo.models.model import FusedModel
+from zoo.settings.config import LearningRates
 
 PARTS = {"plm": ("seq.",), "structure": ("struct.",)}
-"""Which parameters a learning rate is for, by how their names begin; the rest is the fusion's."""
+"""Prefixes of parameter names by learning rate; all other parameters use that of "fusion"."""
 
 
 def part_of(name: str) -> str:
-    """Return "plm", "structure" or "fusion" for a parameter's name."""
+    """Return which learning rate a parameter has: "plm", "structure" or "fusion"."""
     return next((part for part, begins in PARTS.items() if name.startswith(begins)), "fusion")
 
 
 def groups(
     model: FusedModel, extra: nn.Module, rates: LearningRates, weight_decay: float
 ) -> list[dict[str, Any]]:
-    """Return AdamW's groups: a part each, its matrices with weight decay, its vectors without."""
+    """Return AdamW's groups: for each part, its matrices (with weight decay) and its vectors."""
     found: dict[tuple[str, bool], list[nn.Parameter]] = {}
     named = [*model.named_parameters(), *((f"loss.{n}", p) for n, p in extra.named_parameters())]
     for name, parameter in named:
@@ -46,9 +46,9 @@ def describe(parameter_groups: list[dict[str, Any]]) -> list[tuple[str, int, flo
 
 
 def factor(schedule: str, steps: int, warmup: float) -> Callable[[int], float]:
-    """Return by what the learning rates are multiplied at each step.
+    """Return the function that gives the factor of the learning rates at each step.
 
-    They rise linearly over the warm-up, then follow half a cosine to 0, or stay.
+    The factor rises linearly over the warm-up, then follows half a cosine to 0, or stays at 1.
     """
     rising = max(1, round(steps * warmup)) if warmup > 0 else 0
 

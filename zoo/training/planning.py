@@ -1,102 +1,104 @@
-"""From what a user asks for to the models to train: which data, which folds, which seeds."""
+"""Turn a user's request into the models to train: their data, folds and seeds."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.backbones.plm import resolve
-from zoo.backbones.weights import locate
-from zoo.cli import err_console, leader
-from zoo.config import Config
-from zoo.create import NONE, check_names, targets_of
-from zoo.errors import ConfigError
-from zoo.metrics.floor import rounds
-from zoo.prepare import prepared
-from zoo.tasks.preparing import STORE, fingerprint, read_manifest
-from zoo.tasks.samples import DataError, find_layout
-from zoo.tasks.store import Store
+from zoo.data.layouts.base import find_layout
+from zoo.data.preparing import STORE, fingerprint, prepared, read_manifest, way_of
+from zoo.data.rounds import Plan, limited, rounds, with_validation
+from zoo.data.store import Store
+from zoo.errors import ConfigError, DataError
+from zoo.models.blueprint import Blueprint, resolve
+from zoo.settings.config import Config
+from zoo.states.states import default_root
+from zoo.system.listener import SILENT, Listener, leader
 from zoo.training.job import Hardware, Job
 from zoo.training.record import begin, check_free, resumed
-from zoo.training.splits import Plan, limited, with_validation
-from zoo.training.states import default_root
 
-IDENTITY = 0.9
 PREPARED = "prepared"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What was asked for.
+    """A user's request to train models.
 
     Attributes:
-        config: None to take that of the run to go on with.
-        data: prepared folder, or a benchmark's.
+        config: config of the models; None to use that of the run to resume.
+        data: folder of prepared data or of a benchmark; None to use that of the run to resume.
         out: folder of the run.
-        seeds: models to train, with seeds from the config's on.
-        fold: of data with folds only this one, from 1.
-        resume: whether to go on with a run.
-        store: root of what is kept on disk.
-        limit: bytes that it may hold.
-        hardware: where to train.
-        loggers: beside curves.csv.
+        seeds: number of models to train, with the config's seed and the seeds after it.
+        fold: number of the only fold to train, from 1; None for all folds.
+        resume: whether to continue the run in `out`.
+        store: folder for graphs and hidden states; None for the default folder.
+        limit: maximum size of the store in bytes; None for no limit but the disk.
+        hardware: devices to train on.
+        loggers: names of loggers used in addition to curves.csv.
     """
 
     config: Config | None
     data: Path | None
     out: Path
-    seeds: int
-    fold: int | None
-    resume: bool
-    store: Path | None
-    limit: int | None
-    hardware: Hardware
-    loggers: tuple[str, ...]
+    seeds: int = 1
+    fold: int | None = None
+    resume: bool = False
+    store: Path | None = None
+    limit: int | None = None
+    hardware: Hardware = Hardware(devices="1")
+    loggers: tuple[str, ...] = ()
 
 
-def plan(wish: Wish) -> list[Job]:
+def plan(wish: Wish, listener: Listener = SILENT) -> list[Job]:
     """Return the models to train.
 
     Raises:
         ConfigError: for a wrong config, or a folder that holds another run.
-        WeightsError: if the language model cannot be had.
-        DataError: if the data cannot be had, or are for another task.
+        WeightsError: if the weights of the language model cannot be found.
+        DataError: if the data cannot be read, or are for another task.
+        Stopped: when asked to stop while the data are prepared.
     """
     facts: dict[str, Any] = {}
     config = wish.config
     if wish.resume and (wish.seeds > 1 or wish.fold is not None):
-        raise ConfigError("--seeds and --fold are those that the run began with: leave them out.")
+        raise ConfigError("--seeds and --fold cannot change when a run is resumed: leave them out.")
     if wish.resume:
         config, facts = resumed(wish.out, wish.config)
     elif leader():
         check_free(wish.out)
     assert config is not None
-    return lay_out(wish, config, facts)
+    if wish.data is None and not facts:  # before anything that takes time
+        raise ConfigError(
+            "--data is missing: the folder of a benchmark, or one that zoo.prepare wrote."
+        )
+    return lay_out(wish, resolve(config), facts, listener)
 
 
-def lay_out(wish: Wish, config: Config, facts: dict[str, Any] | None = None) -> list[Job]:
-    """Return the models to train; the folder of the run is not looked at.
+def lay_out(
+    wish: Wish,
+    blueprint: Blueprint,
+    facts: dict[str, Any] | None = None,
+    listener: Listener = SILENT,
+) -> list[Job]:
+    """Return the models to train, without looking at the folder of the run.
 
     Args:
-        wish: what was asked for.
-        config: of the models.
-        facts: run.json of the run to go on with.
+        wish: request of the user.
+        blueprint: blueprint of the models.
+        facts: contents of run.json, for a run to resume.
+        listener: receives the progress of preparing the data.
     """
-    if config.sequence.name != NONE:  # before anything that takes time
-        locate(resolve(config.sequence.name), config.sequence.weights)
     root = wish.store or default_root()
-    data, manifest = _data(wish, config, facts or {}, root)
-    config = dataclasses.replace(config, targets=manifest["targets"])
-    check_names(config)
-    return _jobs(wish, config, data, manifest, root, facts or {})
+    data, manifest = _data(wish, blueprint.config, facts or {}, root, listener)
+    return _jobs(wish, blueprint.with_targets(manifest["targets"]), data, manifest, root,
+                 facts or {})  # fmt: skip
 
 
 def write_down(wish: Wish, jobs: Sequence[Job]) -> None:
-    """Have the folder hold a run: it can be gone on with from now on."""
+    """Write run.json into the folder of the run, so that the run can be resumed."""
     members = [
         {"folder": str(job.folder.relative_to(wish.out)), "name": job.name,
          "fold": job.plan.fold, "seed": job.config.seed}
@@ -107,48 +109,46 @@ def write_down(wish: Wish, jobs: Sequence[Job]) -> None:
 
 
 def _data(
-    wish: Wish, config: Config, facts: dict[str, Any], root: Path
+    wish: Wish, config: Config, facts: dict[str, Any], root: Path, listener: Listener
 ) -> tuple[Path, dict[str, Any]]:
     """Return the prepared folder and its manifest."""
-    folder = wish.data or (Path(facts["data"]) if facts else None)
-    if folder is None:
-        raise ConfigError("--data is missing: a benchmark's folder, or what zoo.prepare wrote.")
+    folder = wish.data or Path(facts["data"])
     if config.task is None:
-        raise ConfigError("The config has no task, so there is nothing to learn: --set task=ppbs.")
+        raise ConfigError("The config has no task, so there is nothing to learn: --task ppbs.")
     manifest = read_manifest(folder)
     if not manifest.get("complete"):
-        folder, manifest = _prepare(config.task, folder, root)
+        folder, manifest = _prepare(config.task, folder, root, listener)
     if manifest["task"] != config.task:
         raise DataError(f"{folder} holds data for {manifest['task']!r}, and the config's task is "
-                        f"{config.task!r}. For them: --set task={manifest['task']}.")  # fmt: skip
+                        f"{config.task!r}. For these data: --task {manifest['task']}.")  # fmt: skip
     if facts and facts["inputs"] != manifest["inputs"]:
-        raise DataError(f"{folder} does not hold the data that {wish.out} was begun with: they "
-                        "have changed, or are others.")  # fmt: skip
+        raise DataError(f"{folder} does not hold the data that {wish.out} was started with: they "
+                        "have changed, or are different data.")  # fmt: skip
     return folder, manifest
 
 
-def _prepare(task: str, folder: Path, root: Path) -> tuple[Path, dict[str, Any]]:
-    """Read a benchmark's folder into the store; one process does, the others wait for it."""
-    layout = find_layout(task, folder)
-    way = f"{task}/None False"
+def _prepare(
+    task: str, folder: Path, root: Path, listener: Listener
+) -> tuple[Path, dict[str, Any]]:
+    """Read a benchmark's folder into the store; one process does it, the others wait."""
+    layout, way = find_layout(task, folder), way_of(task)
     out = root / PREPARED / f"{task}-{fingerprint(layout, way)[:16]}"
     if leader():
         if not read_manifest(out).get("complete"):
-            err_console.print(f"reading {folder} once, into {out}", markup=False, highlight=False,
-                              soft_wrap=True)  # fmt: skip
-        return out, prepared(layout, task, out, way, IDENTITY)
+            listener.say(f"reading {folder} once, into {out}")
+        return out, prepared(layout, task, out, way, listener=listener)
     while not (manifest := read_manifest(out)).get("complete"):
         time.sleep(1.0)
     return out, manifest
 
 
 def _jobs(
-    wish: Wish, config: Config, data: Path, manifest: dict[str, Any], root: Path,
+    wish: Wish, blueprint: Blueprint, data: Path, manifest: dict[str, Any], root: Path,
     facts: dict[str, Any],
 ) -> list[Job]:  # fmt: skip
     with Store(data / STORE) as store:
         index = store.index()
-    targets = targets_of(config)
+    config = blueprint.config
     plans = _plans(config, index)
     if facts:
         chosen = [(m["fold"], m["seed"]) for m in facts["members"]]
@@ -158,11 +158,10 @@ def _jobs(
     names = _names(chosen)
     return [
         Job(
-            config=dataclasses.replace(config, seed=seed), data=data, manifest=manifest,
-            index=index, plan=plans[fold or 0], targets=targets, name=name, root=root,
+            blueprint=blueprint.with_seed(seed), data=data, manifest=manifest, index=index,
+            plan=plans[fold or 0], name=name, root=root,
             folder=wish.out if len(chosen) == 1 else wish.out / name.replace(" ", "_"),
             limit=wish.limit, hardware=wish.hardware, loggers=wish.loggers,
-            bar=err_console.is_terminal and not err_console.quiet and leader(),
         ) for (fold, seed), name in zip(chosen, names, strict=True)
     ]  # fmt: skip
 
@@ -185,7 +184,7 @@ def _only(fold: int, plans: list[Plan]) -> int:
 
 
 def _names(chosen: list[tuple[int | None, int]]) -> list[str]:
-    """Return what each model is called: by what differs between them."""
+    """Return the name of each model, made of the fold and seed by which the models differ."""
     seeds = len({seed for _, seed in chosen}) > 1
     names = []
     for fold, seed in chosen:

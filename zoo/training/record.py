@@ -1,4 +1,4 @@
-"""What a run writes down of itself: enough to know what it was, and to go on with it."""
+"""run.json: the facts that describe a run, and that are needed to resume it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from zoo.checkpoint import WEIGHTS
-from zoo.config import Config, flat
 from zoo.errors import CheckpointError, ConfigError
-from zoo.runs import FACTS, read_facts, write_json
-from zoo.tasks.samples import Target
+from zoo.models.checkpoint import WEIGHTS
+from zoo.models.runs import FACTS, read_facts
+from zoo.settings.checking import flat
+from zoo.settings.config import Config
+from zoo.system.files import write_json
+from zoo.tasks import Target
 from zoo.training.job import LAST
 
 PACKAGES = (
@@ -26,11 +28,11 @@ MAY_CHANGE = (
     "train.lr.", "train.clip", "train.patience", "train.workers", "train.checkpoint_minutes",
     "train.checkpoint_activations", "train.precision",
 )  # fmt: skip
-"""Keys that may be given another value when a run goes on."""
+"""Config keys whose values may change when a run is resumed."""
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what numbers depend on; packages that are absent are left out."""
+    """Return the versions of Python and of the packages that affect the results."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -41,7 +43,7 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit of the code that runs, "+" where files have changed; None outside git."""
+    """Return the git commit of this code, with "+" if files have changed; None outside git."""
     here = Path(__file__).parent
     try:
         commit, changes = (
@@ -57,15 +59,15 @@ def git_commit() -> str | None:
 
 
 def check_free(folder: Path) -> None:
-    """Check that a run can be begun in a folder.
+    """Check that a new run can start in a folder.
 
     Raises:
-        ConfigError: if it holds a run already, or cannot be written to.
+        ConfigError: if the folder holds a run already, or cannot be written to.
     """
-    # Without a checkpoint nothing is lost: a run that failed before its first is begun anew.
+    # Without a checkpoint nothing is lost, so a run that failed before its first one may restart.
     if any(any(folder.rglob(name)) for name in (LAST, WEIGHTS)):
         raise ConfigError(
-            f"{folder} holds a run already. Go on with it by --resume, or choose another --out."
+            f"{folder} holds a run already. Continue it with --resume, or choose another --out."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def begin(
     folder: Path, config: Config, data: Path, manifest: Mapping[str, Any],
     targets: Sequence[Target], members: Sequence[Mapping[str, Any]],
 ) -> None:  # fmt: skip
-    """Write run.json: the folder holds a run from now on."""
+    """Write run.json, which marks the folder as that of a run."""
     write_json(
         folder / FACTS,
         {
@@ -95,27 +97,29 @@ def begin(
 
 
 def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]:
-    """Return the config and the facts of the run in a folder, to go on with it.
+    """Return the config and the facts of the run to resume in a folder.
 
     Raises:
-        ConfigError: if there is none, or the config given now differs in what must not change.
+        ConfigError: if there is no run, or the given config differs in keys that must not change.
     """
     facts = read_facts(folder)
     if facts is None:
-        raise ConfigError(f"{folder} holds no run to go on with: it has no {FACTS}.")
+        raise ConfigError(f"{folder} holds no run to resume: it has no {FACTS}.")
     if not {"config", "data", "inputs"} <= facts.keys():
-        raise CheckpointError(f"{folder / FACTS} does not say how the run was begun. Train anew.")
+        raise CheckpointError(
+            f"{folder / FACTS} does not say how the run was started. Train it again."
+        )
     began = Config.from_dict(facts["config"])
     if given is None:
         return began, facts
     before, now = flat(began.to_dict()), flat(given.to_dict())
-    # What the data hold was written down when the run began.
+    # The targets are taken from the data when a run begins, so only the saved config has them.
     differ = [key for key in now if now[key] != before.get(key) and key != "targets"]
     fixed = [key for key in differ if not key.startswith(MAY_CHANGE)]
     if fixed:
         shown = "; ".join(f"{key}: {before.get(key)!r} then, {now[key]!r} now" for key in fixed[:3])
         raise ConfigError(
-            f"{folder} was begun with another config ({shown}). Resume it with the same, or "
-            f"choose another --out. What may change: {', '.join(MAY_CHANGE)}."
+            f"{folder} was started with another config ({shown}). Resume it with the same, or "
+            f"choose another --out. These keys may change: {', '.join(MAY_CHANGE)}."
         )
     return given, facts

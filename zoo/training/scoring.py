@@ -1,4 +1,4 @@
-"""One number a validation: what early stopping, the best checkpoint and a search go by."""
+"""The validation score, which early stopping, the best checkpoint and a search maximise."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from zoo.metrics import binary, classification
 from zoo.metrics.rows import Metric, Rows, by_repeating
-from zoo.prediction.outputs import activate, columns
-from zoo.tasks.samples import Kind, Target
+from zoo.models.outputs import activate, columns
+from zoo.tasks import Kind, Target
 
 Array = NDArray[np.float64]
 
 
 def _explained(rows: Rows) -> float:
-    """Return the share of the variance that is explained: also a wrong scale or mean costs."""
+    """Return R squared, which a wrong scale or mean lowers too, unlike a correlation."""
     from sklearn.metrics import r2_score
 
     return float(r2_score(rows["y_true"], rows["y_pred"])) if len(rows["y_true"]) > 1 else 0.0
@@ -28,11 +28,11 @@ SCORES: Mapping[Kind, Metric] = {
     "multilabel": classification.MICRO_AVERAGE_PRECISION,
     "regression": Metric("r2", by_repeating(_explained)),
 }
-"""Of each kind of target; all are better when higher."""
+"""Score of each kind of target; higher is better for all of them."""
 
 
 def score_name(targets: Sequence[Target]) -> str:
-    """Return what the score is called."""
+    """Return the name of the score."""
     names = list(dict.fromkeys(SCORES[target.kind].name.replace("_", " ") for target in targets))
     return names[0] if len(names) == 1 else f"mean of {', '.join(names)}"
 
@@ -42,14 +42,14 @@ def score_of(
     logits: Mapping[str, Array],
     known: Mapping[str, Mapping[str, Array]],
 ) -> float:
-    """Return the mean score over targets; 0 for one that is not defined on these data.
+    """Return the mean score over targets; a score that these data do not define counts as 0.
 
     Args:
-        targets: in the order of the head's columns.
-        logits: of each sample, (rows, columns).
-        known: of each sample, (rows,) or (rows, outputs) by target, NaN where unknown.
+        targets: targets in the order of the head's columns.
+        logits: predictions (rows, columns) of each sample.
+        known: true values (rows,) or (rows, outputs) of each sample and target, NaN if unknown.
     """
-    keys = sorted(logits)  # the same sum whatever the order of batches
+    keys = sorted(logits)  # so that the order of batches does not change the sum
     if not keys:
         return 0.0
     stacked = np.concatenate([logits[key] for key in keys])

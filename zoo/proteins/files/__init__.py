@@ -1,1 +1,1 @@
-"""What `zoo.proteins.structure` reads with: formats, residues, chains, reports."""
+"""Reads structure and sequence files (formats, residues, chains), and writes structures."""

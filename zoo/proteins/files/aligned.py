@@ -1,7 +1,8 @@
-"""The atoms of mmCIF text whose columns are aligned, as the PDB writes them, cut with NumPy.
+"""Reads the atoms of mmCIF text with NumPy if its columns are aligned, as the PDB writes them.
 
-A tokenizer makes a string of each of some twenty values an atom; here a column is one array. What
-is not aligned, or quoted with blanks inside, is left to the tokenizer.
+This is fast because each column is one array, while a tokenizer makes a string of each of the
+twenty or so values of an atom. Text that is not aligned, or has quoted values with blanks, is left
+to the tokenizer.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.uint8]
 LOOP = re.compile(rb"loop_[ \t]*\n((?:_atom_site\.[^\s]+[ \t]*\n)+)")
-#: What may begin a line behind the last row.
+#: Beginnings of the line that follows the last row.
 AFTER = (b"#", b"_", b"loop_", b"data_")
 FIRSTS = [mark[0] for mark in AFTER]
 BLANK, MINUS, DOT, QUESTION, ZERO = b" -.?0"
 
 
 def cut_atoms(data: bytes, wanted: Collection[str]) -> tuple[dict[str, Rows], bytes] | None:
-    """Return the wanted columns of _atom_site and the text without that table.
+    """Return the wanted columns of _atom_site, and the text without that table.
 
-    A column is (A, width) characters, 0 behind the end of each value; see `text` and `numbers`.
-    None where the text is not aligned.
+    A column is (A, width) characters, with 0 after the end of each value; `text` and `numbers`
+    convert it. Returns None if the text is not aligned.
     """
     site = data.find(b"\n_atom_site.")
     head = LOOP.search(data, max(site - 80, 0)) if site >= 0 else None
@@ -45,7 +46,7 @@ def cut_atoms(data: bytes, wanted: Collection[str]) -> tuple[dict[str, Rows], by
 
 
 def _end(data: bytes, start: int, width: int) -> int:
-    """Return where the rows of a width end: at the first that begins as no row of atoms does."""
+    """Return where the rows end: at the first one that does not begin like a row of atoms."""
     firsts = np.frombuffer(data, np.uint8, offset=start)[::width]
     for row in np.flatnonzero(np.isin(firsts, FIRSTS)).tolist():
         if data.startswith(AFTER, start + row * width):
@@ -72,7 +73,7 @@ def _columns(rows: Rows, names: list[str], wanted: Collection[str]) -> dict[str,
 
 
 def text(column: Rows) -> NDArray[np.str_]:
-    """Return (A,) values without quotes; "." and "?" are the empty string."""
+    """Return (A,) the values of a column without quotes, with "" for "." and "?"."""
     first = column[:, 0]
     empty = (first == DOT) | (first == QUESTION)
     if column.shape[1] > 1:
@@ -87,7 +88,10 @@ def text(column: Rows) -> NDArray[np.str_]:
 
 
 def numbers(column: Rows) -> NDArray[np.float64]:
-    """Return (A,) numbers, NaN for what is none; digits are summed, then divided: exact."""
+    """Return (A,) the numbers in a column, NaN for other text.
+
+    The digits are summed as a whole number and divided once at the end, so the result is exact.
+    """
     size = len(column)
     value, places, dots = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
     digits = column - np.uint8(ZERO)

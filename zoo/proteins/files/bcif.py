@@ -1,4 +1,4 @@
-"""BinaryCIF to the tables that mmCIF text gives, so that the same code reads both.
+"""Decodes BinaryCIF into the tables that mmCIF text gives, so that the same code reads both.
 
 Source: Sehnal et al., PLoS Comput. Biol. 2020, 10.1371/journal.pcbi.1008247; the encodings are
 those of its specification, version 0.3. gemmi does not read the format.
@@ -18,11 +18,11 @@ from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.mmcif import CATEGORIES, Column, Tables, from_tables
 
 Array = NDArray[Any]
-#: Numbers of types in the specification.
+#: NumPy types by their numbers in the specification.
 TYPES = {1: "<i1", 2: "<i2", 3: "<i4", 4: "<u1", 5: "<u2", 6: "<u4", 32: "<f4", 33: "<f8"}
-#: More values than this in one column is a damaged count, not a structure.
+#: Largest number of values in a column; a larger one is a damaged count.
 MAX_VALUES = 50_000_000
-#: What decoding bytes that are not what they claim to be can raise.
+#: Errors that decoding damaged bytes can raise.
 DAMAGE = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError
 )  # fmt: skip
@@ -32,16 +32,16 @@ def read_bcif(data: bytes, model: int = 1) -> Entry:
     """Read one model of a BinaryCIF file.
 
     Raises:
-        StructureError: if the file is damaged or lacks atoms or the model.
+        StructureError: If the file is damaged, or there are no atoms or no such model.
     """
     return from_tables(read_tables(data), model)
 
 
 def read_tables(data: bytes) -> Tables:
-    """Decode the categories that structures are built from; text is "" where masked.
+    """Decode the categories that structures are built from; masked text becomes "".
 
     Raises:
-        StructureError: if the container or an encoding is damaged, or there are no atoms.
+        StructureError: If the container or an encoding is damaged, or there are no atoms.
     """
     try:
         with np.errstate(all="raise"):
@@ -84,7 +84,7 @@ def _expect(holds: bool, otherwise: str) -> None:
 
 
 def _decode(encoded: dict[str, Any]) -> Array:
-    """Undo the encodings, last one first."""
+    """Return the decoded values; the encodings are undone from the last to the first."""
     return np.asarray(_undo(encoded["data"], encoded["encoding"]))
 
 
@@ -118,7 +118,7 @@ def _delta(values: Array, encoding: dict[str, Any]) -> Array:
 
 
 def _integer_packing(values: Array, encoding: dict[str, Any]) -> Array:
-    """Join integers split into pieces: a piece at the limit of its type goes on in the next."""
+    """Join integers split into pieces: a piece at the limit of its type continues in the next."""
     signed = not encoding["isUnsigned"]
     high = 2 ** (8 * encoding["byteCount"] - signed) - 1
     values = values.astype(np.int64)
@@ -128,7 +128,7 @@ def _integer_packing(values: Array, encoding: dict[str, Any]) -> Array:
 
 
 def _strings(data: bytes, encoding: dict[str, Any]) -> Array:
-    """Cut the joined text at its offsets; index -1 is the empty string."""
+    """Return the strings cut from the joined text at its offsets; index -1 is the empty string."""
     offsets = _undo(encoding["offsets"], encoding["offsetEncoding"]).tolist()
     text = encoding["stringData"]
     unique = [text[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]

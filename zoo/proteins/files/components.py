@@ -1,4 +1,4 @@
-"""Chemical components and elements: what gemmi's table of the wwPDB dictionary says of a name."""
+"""Looks up chemical components and elements in gemmi's table of the wwPDB dictionary."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FORCE_FIELD_NAMES = {
     "LYN": "LYS",
     "ARN": "ARG",
 }
-#: Groups that close a chain's ends and are no residues of their own.
+#: Groups that cap the ends of a chain and are not residues.
 CAPS = frozenset({"ACE", "FOR", "NH2", "NMA", "NME"})
 WATERS = frozenset({"SPC", "TIP", "TP3", "T3P", "T4P", "SOL"})
 
 
 class Component(NamedTuple):
-    """What a residue name stands for."""
+    """The chemical component that a residue name stands for."""
 
     letter: str
-    """One-letter code of the residue or its parent, "" where the table knows none."""
+    """One-letter code of the residue or its parent, "" if the table has none."""
     modified: bool
-    """Whether the letter is the parent's."""
+    """Whether the letter is that of the parent."""
     amino: bool
     nucleic: bool
     water: bool
@@ -36,7 +36,7 @@ class Component(NamedTuple):
 
 @functools.cache
 def component(name: str) -> Component:
-    """Look up a residue name."""
+    """Return the component of a residue name."""
     info = gemmi.find_tabulated_residue(FORCE_FIELD_NAMES.get(name, name))
     amino = info.is_amino_acid()
     code = info.one_letter_code.strip() if amino else ""
@@ -53,8 +53,8 @@ def component(name: str) -> Component:
 def atomic_number(symbol: str, atom_name: str = "") -> int:
     """Return the atomic number, 0 if unknown.
 
-    Without a valid symbol the four columns of a PDB atom name decide: an element of one letter
-    leaves the first column blank (" CA " is carbon, "CA  " calcium).
+    If the symbol is not valid, the four columns of a PDB atom name decide. An element of one letter
+    leaves the first column blank: " CA " is carbon, "CA  " is calcium.
     """
     number = int(gemmi.Element(symbol.strip()).atomic_number)
     if number or not atom_name:

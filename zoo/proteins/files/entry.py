@@ -1,4 +1,4 @@
-"""What a structure file holds, the same record whatever the format: atoms, and groups of them."""
+"""The `Entry` record of a structure file of any format: atoms, groups of atoms, sequences."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 1e6
-"""A larger number is damage, in whatever column: a coordinate in angstrom beyond it is none."""
+"""Largest number that is valid in a column, such as a coordinate in angstrom; others are damage."""
 
 
 class Group(NamedTuple):
-    """A run of atoms under one residue name and number, as the file writes it."""
+    """A run of atoms in the file with the same residue name and number."""
 
     part: int
-    """How many TER records came before: a chain name may be used again after one."""
+    """Number of TER records before it; after one, a chain name may be used again."""
     chain: str
-    """Author chain name; "_" where it is blank."""
+    """Author's chain name; "_" if it is blank."""
     label: str
-    """mmCIF label name; the author name where the format has none."""
+    """mmCIF's label of the chain; the author's name if the format has no labels."""
     seq: int
-    """mmCIF label number, the place in the deposited sequence; 0 where there is none."""
+    """mmCIF's label number, which is the position in the deposited sequence; 0 if there is none."""
     number: str
-    """Author residue number with insertion code ("52A")."""
+    """Author's residue number with insertion code ("52A")."""
     comp: str
     """Chemical component ("ALA")."""
     het: bool
@@ -33,45 +33,48 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class AtomTable:
-    """A atoms of one model, in the order of the file."""
+    """The A atoms of one model, in the order of the file."""
 
     group: NDArray[np.int64]
     """(A,) index of the atom's group, not decreasing."""
     name: NDArray[np.str_]
     alt: NDArray[np.str_]
-    """(A,) name of the alternate location, "" where there is one location only."""
+    """(A,) name of the alternate location, "" if there is only one location."""
     pos: NDArray[np.float64]
-    """(A, 3) in angstrom, NaN where the file has no readable coordinates."""
+    """(A, 3) coordinates in angstrom, NaN if they cannot be read."""
     occupancy: NDArray[np.float64]
     bfactor: NDArray[np.float64]
     element: NDArray[np.uint8]
-    """(A,) atomic number, 1 also for deuterium, 0 where unknown."""
+    """(A,) atomic number, 1 for deuterium too, 0 if unknown."""
     line: NDArray[np.int64]
     """(A,) line of a PDB file or row of `_atom_site`, from 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One model of a file with what the file says about its sequences."""
+    """One model of a structure file, with the sequences that the file lists."""
 
     atoms: AtomTable
     groups: list[Group]
     models: int
     line_word: str
-    """What `AtomTable.line` counts, for messages."""
+    """Name for what `AtomTable.line` counts, used in messages: "line" or "row"."""
     sequence_source: str
     listed: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
-    """Deposited sequence by label name; several names at a place are microheterogeneity."""
+    """Deposited sequence by label; several names at one position are microheterogeneity."""
     kinds: dict[str, str] = field(default_factory=dict)
-    """What a label chain is, where the file says it: protein, nucleic, other, none."""
+    """Kind of each chain by label, if the file states it: protein, nucleic, other, none."""
     auth_names: dict[str, str] = field(default_factory=dict)
-    """Author name by label name of the chains in `listed`, where known."""
+    """Author's name by label of the chains in `listed`, if known."""
     parents: dict[str, list[str]] = field(default_factory=dict)
-    """Standard residues that the file names as parents of a modified one."""
+    """Standard residues that the file names as the parents of each modified residue."""
 
 
 def runs(*columns: NDArray[np.generic]) -> NDArray[np.int64]:
-    """Number the runs of rows that agree in all columns, each (A,) or (A, width): (A,)."""
+    """Return (A,) the number of each row's run; rows of a run agree in all columns.
+
+    Columns are (A,) or (A, width).
+    """
     change = np.zeros(len(columns[0]), bool)
     for column in columns:
         differs = column[1:] != column[:-1]
@@ -80,5 +83,5 @@ def runs(*columns: NDArray[np.generic]) -> NDArray[np.int64]:
 
 
 def first_rows(group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first row of every run that `runs` numbered."""
+    """Return the first row of each run that `runs` numbered."""
     return np.flatnonzero(np.diff(group, prepend=-1))

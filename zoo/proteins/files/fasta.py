@@ -1,4 +1,4 @@
-"""FASTA text to proteins without coordinates."""
+"""Reads FASTA text into proteins without coordinates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from zoo.proteins.protein import Protein, from_sequence
 
 
 def parse_fasta(data: bytes, name: str, source: str) -> Iterator[Protein]:
-    """Yield one protein a record, named by the first word of its header.
+    """Yield one protein for each record, named by the first word of its header.
 
-    A record without a name is called after the file, `name`, and its number. A stop ("*") at the
-    end is no residue and left out; gaps ("-", ".") are errors.
+    A record without a name is called `name`, the stem of the file, with its number: "mine_2". A
+    stop ("*") at the end is left out; gaps ("-", ".") are errors.
 
     Raises:
-        StructureError: if a record is empty or holds something other than letters.
+        StructureError: If a record is empty or has characters other than letters.
     """
     for count, (header, sequence) in enumerate(_records(data), start=1):
         title = (header.split() or [f"{name}_{count}"])[0]

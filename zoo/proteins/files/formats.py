@@ -1,4 +1,4 @@
-"""From a path to an `Entry`: the content decides what a file is, never its name."""
+"""Reads a file of any structure format into an `Entry`; its content decides what it is."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ OTHER_CONTENT = {
 
 
 def is_readable(path: str | Path) -> bool:
-    """Return whether the name ends like a structure or FASTA file; the file is not opened."""
+    """Return whether a name ends like that of a structure or FASTA file, without opening it."""
     return str(path).lower().endswith(STRUCTURE_SUFFIXES + FASTA_SUFFIXES)
 
 
 def stem(path: str | Path) -> str:
-    """Return the file name without a suffix that is known here: "1abc.cif.gz" is "1abc"."""
+    """Return the file name without its suffixes: "1abc" for "1abc.cif.gz"."""
     name = printable(Path(path).name)
     for suffix in (".gz", *_PLAIN_STRUCTURE, *_PLAIN_FASTA):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
@@ -45,19 +45,19 @@ def stem(path: str | Path) -> str:
 
 
 def printable(path: str | Path) -> str:
-    """Return a path as text that can be written anywhere: "?" for bytes that are no character."""
+    """Return a path as text that is valid UTF-8, with "?" for bytes that are not characters."""
     return str(path).encode("utf-8", "replace").decode("utf-8")
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return the content, unpacked if it is gzip.
+    """Return the content of a file, unpacked if it is gzip.
 
     Raises:
-        StructureError: if the file cannot be opened, is empty or its gzip stream is damaged.
+        StructureError: If the file cannot be opened, is empty, or its gzip stream is damaged.
     """
     path = Path(path)
     if str(path) != printable(path):
-        raise StructureError("has bytes in its path that are no character; rename it")
+        raise StructureError("has bytes in its path that are not characters; rename it")
     try:
         if path.is_char_device() or path.is_block_device():
             raise StructureError("is a device, which may have no end; name a file")
@@ -80,10 +80,10 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def detect(data: bytes) -> str:
-    """Return "pdb", "mmcif", "bcif" or "fasta".
+    """Return the format of some content: "pdb", "mmcif", "bcif" or "fasta".
 
     Raises:
-        StructureError: if the content is something else, saying what where it is known.
+        StructureError: If it is something else, such as HTML; says what, if that is known.
     """
     if 0x80 <= data[0] <= 0x8F or data[0] in (0xDE, 0xDF):  # a msgpack map
         return "bcif"
@@ -99,14 +99,14 @@ def detect(data: bytes) -> str:
         return "pdb"
     if text.startswith((b"HEADER", b"TITLE ", b"REMARK", b"SEQRES", b"CRYST1", b"MODEL ")):
         raise StructureError("is a PDB file without ATOM records, so without coordinates")
-    raise StructureError("is no PDB, mmCIF, BinaryCIF or FASTA file")
+    raise StructureError("is not a PDB, mmCIF, BinaryCIF or FASTA file")
 
 
 def parse(data: bytes, model: int) -> tuple[Entry, list[str]]:
-    """Read an entry and what has to be noted about its bytes.
+    """Return the entry in some content, and notes on its bytes.
 
     Raises:
-        StructureError: if the content is damaged, is no structure or lacks the model.
+        StructureError: If the content is damaged, is not a structure, or lacks the model.
     """
     kind, notes = detect(data), []
     if kind == "fasta":

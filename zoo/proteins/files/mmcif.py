@@ -1,4 +1,4 @@
-"""MmCIF text and the tables of any mmCIF to an `Entry`."""
+"""Reads mmCIF text, or the tables of BinaryCIF, into an `Entry`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.proteins.files.components import atomic_number
 from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
 
 Column = NDArray[np.generic]
-#: Category to column to values: strings with "" where the file has "." or "?", or numbers.
+#: Values by category and column: numbers, or strings with "" where the file has "." or "?".
 Tables = dict[str, dict[str, Column]]
 
 CATEGORIES = (
@@ -40,7 +40,7 @@ def read_mmcif(data: bytes, model: int = 1) -> Entry:
     """Read one model of ASCII mmCIF text.
 
     Raises:
-        StructureError: if the syntax is broken, there are no atoms or the model is absent.
+        StructureError: If the syntax is broken, or there are no atoms or no such model.
     """
     try:
         tables = _with_cut_atoms(data) or _tables(cif.read_string(data))
@@ -57,7 +57,7 @@ def _tables(document: cif.Document) -> Tables:
 
 
 def _with_cut_atoms(data: bytes) -> Tables | None:
-    """Return the tables of text with aligned atoms in its one block; None for other text."""
+    """Return the tables of text with one block and aligned atoms; None for other text."""
     cut = aligned.cut_atoms(data, (*NUMERIC, *TEXT))
     if cut is None:
         return None
@@ -85,7 +85,7 @@ def _table(block: cif.Block, category: str) -> dict[str, Column]:
 
 
 def _unquoted(values: Sequence[str]) -> Column:
-    """Return values without quotes; "." and "?" become the empty string."""
+    """Return the values without quotes, with "" for "." and "?"."""
     plain = {value: cif.as_string(value) for value in set(values) if value[0] in "'\";.?"}
     return np.array([plain.get(value, value) for value in values] if plain else values, np.str_)
 
@@ -94,7 +94,7 @@ def from_tables(tables: Tables, model: int = 1) -> Entry:
     """Build an entry from decoded tables.
 
     Raises:
-        StructureError: if a column is missing or the model is absent.
+        StructureError: If a column is missing, or there is no such model.
     """
     site = tables["atom_site"]
     for needed in (*COORDINATES, "label_atom_id", "label_comp_id"):
@@ -130,7 +130,7 @@ def _rows(site: dict[str, Column], model: int) -> tuple[NDArray[np.int64], int]:
 
 
 def _text(site: dict[str, Column], *names: str) -> NDArray[np.str_]:
-    """Return the first of the columns that is there, blanks filled from the next ones."""
+    """Return the text of the first named column, with blanks filled from the next ones."""
     size = len(site["Cartn_x"])
     result = np.full(size, "")
     for name in names:
@@ -141,7 +141,7 @@ def _text(site: dict[str, Column], *names: str) -> NDArray[np.str_]:
 
 
 def _str(column: Column) -> NDArray[np.str_]:
-    """Write numbers as text, whole ones without a point, NaN as ""."""
+    """Return numbers as text: whole ones without a decimal point, and NaN as ""."""
     values, inverse = np.unique(column, return_inverse=True)
     texts = ["" if value != value else f"{value:.10g}" for value in values.tolist()]
     return np.array(texts, np.str_)[inverse]
@@ -153,7 +153,7 @@ def _numbers(site: dict[str, Column], name: str, default: float) -> NDArray[np.f
         return np.full(len(site["Cartn_x"]), default)
     if column.dtype.kind == "U":
         column = np.array([cif.as_number(value) for value in column.tolist()])
-    # A NaN is not below it either.
+    # The comparison is also false for NaN.
     return np.where(np.abs(column) <= LARGEST, column, default).astype(np.float64)
 
 
@@ -197,7 +197,7 @@ def _place(text: str) -> int:
 
 
 def _elements(symbol: NDArray[np.str_], name: NDArray[np.str_]) -> NDArray[np.uint8]:
-    """Return atomic numbers; without a symbol the first letter of the name decides."""
+    """Return atomic numbers from the symbols; if one is blank, the atom's first letter decides."""
     found = np.zeros(len(symbol), np.uint8)
     for each in set(symbol.tolist()) - {""}:
         found[symbol == each] = atomic_number(each)
@@ -214,7 +214,7 @@ def _pairs(table: dict[str, Column], key: str, value: str) -> dict[str, str]:
 
 
 def _listed(table: dict[str, Column]) -> dict[str, list[tuple[str, ...]]]:
-    """Return the sequence of each entity; rows with one number share a place."""
+    """Return the deposited sequence of each entity; rows with the same number share a position."""
     places: dict[str, dict[str, tuple[str, ...]]] = {}
     if {"entity_id", "num", "mon_id"} <= table.keys():
         columns = (table[name].astype(str).tolist() for name in ("entity_id", "num", "mon_id"))
@@ -225,7 +225,7 @@ def _listed(table: dict[str, Column]) -> dict[str, list[tuple[str, ...]]]:
 
 
 def _kinds(tables: Tables) -> dict[str, str]:
-    """Return what each entity is; a polymer of no stated type is left out, to be looked at."""
+    """Return the kind of each entity; a polymer without a stated type is left out, see `roles`."""
     types = _pairs(tables["entity"], "id", "type")
     kinds = {entity: "none" for entity, kind in types.items() if kind != "polymer"}
     for entity, kind in _pairs(tables["entity_poly"], "entity_id", "type").items():
@@ -238,7 +238,7 @@ def _kinds(tables: Tables) -> dict[str, str]:
 def _canonical(
     table: dict[str, Column], listed: dict[str, list[tuple[str, ...]]]
 ) -> dict[str, list[str]]:
-    """Return the parents that the canonical sequence gives, where it has one letter a place."""
+    """Return the parents of residues by the canonical sequence, if it has one letter for each."""
     parents: dict[str, list[str]] = {}
     for entity, text in _pairs(table, "entity_id", "pdbx_seq_one_letter_code_can").items():
         letters, names = "".join(text.split()), listed.get(entity, [])

@@ -1,7 +1,7 @@
-"""PDB text to an `Entry`: fixed columns cut with NumPy.
+"""Reads PDB text into an `Entry`; its fixed columns are cut with NumPy.
 
-gemmi's own PDB reader is not used: it joins residues of one name and number wherever they stand in
-a chain, and reads coordinates that are no numbers as 0.0 without a word (docs/parser.md).
+gemmi's own PDB reader is not used: it joins residues of one name and number wherever they are in a
+chain, and silently reads coordinates that are not numbers as 0.0 (docs/explanation/parser.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_row
 
 Columns = NDArray[np.uint8]
 NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
-#: Coordinates end in column 54; a shorter line was cut.
+#: Last column of the coordinates; a shorter line was cut off.
 COORDINATES_END = 54
 
 
@@ -25,7 +25,7 @@ def read_pdb(data: bytes, model: int = 1) -> Entry:
     """Read model number `model` (from 1, in the order of the file) of ASCII PDB text.
 
     Raises:
-        StructureError: if there are no atoms, the model is absent or a line is cut off.
+        StructureError: If there are no atoms or no such model, or a line is cut off.
     """
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -83,12 +83,15 @@ def _groups(columns: Columns, part: list[int]) -> list[Group]:
 
 
 def _text(columns: Columns, start: int, stop: int) -> NDArray[np.str_]:
-    """Return columns `start:stop` as (A,) strings, blanks kept; ASCII is its own code point."""
+    """Return columns `start:stop` as (A,) strings with their blanks.
+
+    ASCII codes equal Unicode code points, so the bytes need only be widened.
+    """
     return columns[:, start:stop].astype(np.uint32).view(f"U{stop - start}")[:, 0]
 
 
 def _elements(columns: Columns) -> NDArray[np.uint8]:
-    """Look elements up once for each pair of symbol and atom name, (A,)."""
+    """Return (A,) atomic numbers, looked up once for each pair of symbol and atom name."""
     pair = np.concatenate([columns[:, 76:80], columns[:, 12:16]], axis=1).view(np.uint64)[:, 0]
     codes, inverse = np.unique(pair, return_inverse=True)
     texts = [code.tobytes().decode("ascii") for code in codes]
@@ -97,9 +100,10 @@ def _elements(columns: Columns) -> NDArray[np.uint8]:
 
 
 def decimals(field: Columns, places: int) -> NDArray[np.float64]:
-    """Read right-aligned numbers with `places` decimals, (A, width) to (A,); NaN if unreadable.
+    """Return (A,) numbers from (A, width) right-aligned digits with `places` decimals.
 
-    Anything else that is a number is read one by one, so that nothing becomes 0 silently.
+    Numbers in another form are read one by one, and anything else becomes NaN, so that nothing
+    becomes 0 silently.
     """
     dot = field.shape[1] - places - 1
     digit = (field >= ord("0")) & (field <= ord("9"))

@@ -1,4 +1,4 @@
-"""Where the residues of the coordinates stand in the deposited sequence."""
+"""Finds the position of each residue with coordinates in the deposited sequence."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 import gemmi
 
-#: Below this share of equal residues the sequence belongs to something else.
+#: Smallest share of equal residues; with fewer, the sequence belongs to another molecule.
 MIN_IDENTITY = 0.5
 
 
 class Placing(NamedTuple):
-    """A sequence of L places and the place of each of the R residues found."""
+    """A sequence of L positions, and the position of each of the R residues found."""
 
     names: list[tuple[str, ...]]
-    """(L) names that the file lists at each place."""
+    """(L) residue names at each position."""
     place: list[int]
-    """(R) place of each residue."""
+    """(R) position of each residue, from 0."""
     listed: bool
     """Whether the deposited sequence was used."""
 
@@ -28,13 +28,13 @@ def place(
     numbers: list[int],
     bonds: list[bool],
 ) -> Placing:
-    """Place residues by their mmCIF sequence number, or by alignment where there is none.
+    """Return the positions of residues: their mmCIF sequence numbers, or else by alignment.
 
     Args:
-        listed: (L) deposited sequence.
+        listed: (L) residue names at each position of the deposited sequence; None if there is none.
         found: (R) names of each residue with coordinates.
-        numbers: (R) place of each from 1, 0 where unknown.
-        bonds: (R - 1) whether a residue is bonded to the next; gaps are cheap where it is not.
+        numbers: (R) mmCIF sequence number of each residue, from 1; 0 if unknown.
+        bonds: (R - 1) whether each residue is bonded to the next; gaps are cheap where it is not.
     """
     if not listed:
         return Placing(found, list(range(len(found))), False)
@@ -47,7 +47,7 @@ def place(
 def _align(
     listed: list[tuple[str, ...]], found: list[tuple[str, ...]], bonds: list[bool]
 ) -> Placing:
-    """Align by gemmi; a residue that is not in the sequence gets a place of its own."""
+    """Align with gemmi; a residue that is not in the sequence gets a position of its own."""
     scoring = gemmi.AlignmentScoring("p")
     scoring.mismatch, scoring.gapo, scoring.gape = -60, -250, -1
     gaps = [0, *(scoring.bad_gapo if bond else scoring.good_gapo for bond in bonds), 0]

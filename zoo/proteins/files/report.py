@@ -1,4 +1,4 @@
-"""What was found in a file, in words: the report of a chain and the notes of a file."""
+"""Writes the report on each chain of a file, and the notes on the rest of its content."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from zoo.proteins.files.entry import Group
 from zoo.proteins.files.strands import Contents, Strand, letter
 from zoo.proteins.protein import BACKBONE, Chain, ChainReport
 
-#: A note names at most so many cases and counts the rest.
+#: Largest number of cases that a note names; it counts the rest.
 MOST_CASES = 10
 
 
 def chain_report(content: Contents, strand: Strand, chain: Chain) -> ChainReport:
-    """Describe a chain; `chain` needs everything but its report."""
+    """Return the report on a chain, from its residues in the file and its finished record."""
     found, present = content.found, strand.at >= 0
     members = strand.at[present]
     resolved = chain.resolved
@@ -48,7 +48,7 @@ def chain_report(content: Contents, strand: Strand, chain: Chain) -> ChainReport
 
 
 def _unusual(content: Contents, strand: Strand) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """List modified residues with their parents, and residues read as X."""
+    """Return the modified residues with their parents, and the residues read as X."""
     modified, unknown = [], []
     for row, comp in enumerate(strand.comps):
         code = letter(content.entry, comp)
@@ -60,7 +60,7 @@ def _unusual(content: Contents, strand: Strand) -> tuple[tuple[str, ...], tuple[
 
 
 def _at(content: Contents, strand: Strand, row: int) -> str:
-    """Name a residue by its author number, an unresolved one by its place from 1."""
+    """Return a residue's name with the author's number, or its position from 1 if unresolved."""
     index = strand.at[row]
     where = content.found.groups[index].number if index >= 0 else f"(place {row + 1})"
     return f"{strand.comps[row]} {where}"
@@ -75,14 +75,14 @@ def _lacking(finite: NDArray[np.bool_]) -> str:
 
 
 def _ranges(places: NDArray[np.int64]) -> Iterator[str]:
-    """Write runs of places, counted from 1, as "1-5"."""
+    """Yield runs of successive positions, counted from 1, as "1-5"."""
     for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1):
         if len(run):
             yield f"{run[0] + 1}-{run[-1] + 1}" if len(run) > 1 else f"{run[0] + 1}"
 
 
 def _some(cases: Iterable[str]) -> str:
-    """Join distinct cases, naming the first ones only."""
+    """Return the distinct cases in one line; it names the first ones and counts the others."""
     distinct = list(dict.fromkeys(cases))
     more = len(distinct) - MOST_CASES
     return ", ".join(distinct[:MOST_CASES]) + (f" and {more} more" if more > 0 else "")
@@ -122,7 +122,7 @@ def _chain_notes(content: Contents, strand: Strand, author: set[str]) -> Iterato
 
 
 def file_notes(content: Contents) -> Iterator[str]:
-    """Yield what a file holds beside its protein chains."""
+    """Yield notes on what a file holds beside its protein chains."""
     yield from _other_polymers(content)
     if "protein" not in content.role:
         for role in ("ligand", "water"):

@@ -1,4 +1,4 @@
-"""Groups of atoms to residues: what stands at one place, and which of its conformers is kept."""
+"""Turns the groups of atoms in a file into residues, and chooses one conformer of each."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from zoo.proteins.protein import BACKBONE
 
 @dataclass(frozen=True, eq=False)
 class Residues:
-    """R residues, ligands and waters in the order of the file, one conformer each."""
+    """R residues, ligands and waters in the order of the file, each in one conformer."""
 
     groups: list[Group]
     """(R) names and numbers of the conformer that is kept."""
     names: list[tuple[str, ...]]
-    """(R) all residue names at the place; more than one is microheterogeneity."""
+    """(R) all residue names at the position; several names are microheterogeneity."""
     owner: NDArray[np.int64]
-    """(A,) residue of each atom, -1 for atoms of other conformers."""
+    """(A,) index of each atom's residue, -1 for atoms of other conformers."""
     altlocs: NDArray[np.bool_]
-    """(R,) whether there are alternate locations."""
+    """(R,) whether the residue has alternate locations."""
     backbone: NDArray[np.float64]
-    """(R, 4, 3) N CA C O in angstrom, NaN where there is none."""
+    """(R, 4, 3) coordinates of N CA C O in angstrom, NaN for an atom that is missing."""
     bfactor: NDArray[np.float64]
     """(R,) B-factor of the CA."""
 
 
 def residues(entry: Entry) -> Residues:
-    """Join, split and thin out the entry's groups until each is one residue."""
+    """Return the residues of an entry, after joining and splitting groups and choosing conformers.
+
+    The conformers of one residue may be two groups, and two residues may share one name and number.
+    """
     owner, groups, names = _places(entry)
     owner, groups, names = _split_repeats(entry.atoms, owner, groups, names)
     keep, altlocs = _conformers(entry.atoms, owner, len(groups))
@@ -50,7 +53,11 @@ def _one_place(group: Group, other: Group) -> bool:
 
 
 def _places(entry: Entry) -> tuple[NDArray[np.int64], list[Group], list[tuple[str, ...]]]:
-    """Join neighbouring groups of one number: conformers of two names, or names interleaved."""
+    """Join neighbouring groups with one residue number.
+
+    These are conformers with different names (one residue), or names whose atoms are interleaved
+    (one residue for each name).
+    """
     if not any(map(_one_place, entry.groups, entry.groups[1:])):
         return entry.atoms.group, list(entry.groups), [(group.comp,) for group in entry.groups]
     groups: list[Group] = []
@@ -86,7 +93,7 @@ def _all_alternate(atoms: AtomTable, members: list[int]) -> bool:
 def _split_repeats(
     atoms: AtomTable, owner: NDArray[np.int64], groups: list[Group], names: list[tuple[str, ...]]
 ) -> tuple[NDArray[np.int64], list[Group], list[tuple[str, ...]]]:
-    """Split a residue with a second CA: two neighbours were given one name and number."""
+    """Split residues with a second CA, which are two neighbours with the same name and number."""
     ca = np.flatnonzero(atoms.name == "CA")
     counts = Counter(zip(owner[ca].tolist(), atoms.alt[ca].tolist(), strict=True))
     doubled = {place for (place, _), count in counts.items() if count > 1}
@@ -107,7 +114,10 @@ def _split_repeats(
 def _conformers(
     atoms: AtomTable, owner: NDArray[np.int64], size: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Choose one conformer a residue, by summed occupancy, then the first: kept (A,), (R,)."""
+    """Return (A,) which atoms are kept, and (R,) which residues have alternate locations.
+
+    Of each residue the conformer of highest summed occupancy is kept; of equal ones, the first.
+    """
     rows = np.flatnonzero(atoms.alt != "")
     sums: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     places, alts = owner[rows].tolist(), atoms.alt[rows].tolist()
@@ -122,14 +132,17 @@ def _conformers(
 
 
 def _highest(occupancies: dict[str, float]) -> str:
-    """Return the first name of the highest sum; rounding keeps equal sums equal."""
+    """Return the first name with the highest sum; rounding keeps equal sums equal."""
     return max(occupancies, key=lambda alt: round(occupancies[alt], 4))
 
 
 def _backbone(
     atoms: AtomTable, owner: NDArray[np.int64], groups: list[Group]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lay out N CA C O; a CA is carbon, or whatever an amino acid calls CA, but not an ion."""
+    """Return the coordinates of N CA C O and the B-factor of CA.
+
+    An atom called CA counts if it is a carbon or in an amino acid, so that calcium does not.
+    """
     table, bfactor = np.full((len(groups), 4, 3), np.nan), np.full(len(groups), np.nan)
     amino = np.array([component(group.comp).amino for group in groups], bool)
     for column, name in enumerate(BACKBONE):
@@ -137,6 +150,6 @@ def _backbone(
         if name == "CA":
             rows = rows[np.isin(atoms.element[rows], (0, 6)) | amino[owner[rows]]]
             bfactor[owner[rows]] = atoms.bfactor[rows]
-        table[owner[rows], column] = atoms.pos[rows]  # of two with one name the first stays
+        table[owner[rows], column] = atoms.pos[rows]  # rows are reversed, so the first atom stays
     table[~np.isfinite(table).all(-1)] = np.nan
     return table, np.where(np.isfinite(table[:, 1, 0]), bfactor, np.nan)

@@ -1,4 +1,4 @@
-"""What each residue of a file is: part of a protein chain, water, ligand, nucleic acid, cap."""
+"""Decides the role of each residue: part of a protein chain, water, ligand, nucleic acid, cap."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from zoo.proteins.files.entry import Entry, Group
 from zoo.proteins.files.residues import Residues
 from zoo.proteins.protein import MAX_CA_STEP
 
-#: A C-N bond is 1.33 angstrom; models that were not relaxed stretch it.
+#: Largest C-N distance in angstrom of bonded residues; it is 1.33, but unrelaxed models stretch it.
 MAX_PEPTIDE_BOND = 2.0
 
 
 def roles(entry: Entry, found: Residues) -> list[str]:
-    """Say for each residue: protein, nucleic, other (polymer), water, cap or ligand.
+    """Return the role of each residue: protein, nucleic, other (polymer), water, cap or ligand.
 
-    mmCIF says what an entity is. Elsewhere a residue is part of a protein chain if it looks like
-    an amino acid or is listed in SEQRES, and its record is ATOM, or it lies between such residues
-    or is bonded to them. So a free amino acid after the chain is a ligand. A cap (ACE, NH2, ...)
-    is a residue only where the deposited sequence lists it.
+    mmCIF states the type of each polymer. In other files a residue is part of a protein chain if it
+    looks like an amino acid or is listed in SEQRES, and if its record is ATOM, or it lies between
+    such residues or is bonded to them. So a free amino acid after the chain is a ligand. A cap such
+    as ACE or NH2 is a residue only if the deposited sequence lists it.
     """
     result: list[str] = []
     for start, stop in _segments(found.groups):
@@ -36,7 +36,7 @@ def roles(entry: Entry, found: Residues) -> list[str]:
 
 
 def bonded(backbone: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return whether each residue of (R, 4, 3) is bonded to the next: (R - 1,)."""
+    """Return (R - 1,) whether each residue of (R, 4, 3) is bonded to the next."""
     bond = np.linalg.norm(backbone[1:, 0] - backbone[:-1, 2], axis=-1)
     step = np.linalg.norm(np.diff(backbone[:, 1], axis=0), axis=-1)
     near: NDArray[np.bool_] = np.where(
@@ -46,7 +46,7 @@ def bonded(backbone: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _segments(groups: list[Group]) -> Iterator[tuple[int, int]]:
-    """Yield start and stop of runs under one chain name without a TER between."""
+    """Yield start and stop of each run of residues under one chain name without a TER between."""
     start = 0
     for _, run in groupby(groups, key=lambda group: (group.part, group.chain, group.label)):
         stop = start + sum(1 for _ in run)
@@ -93,12 +93,12 @@ def _is_residue(comp: str, complete: bool, entry: Entry) -> bool:
 
 
 def _only_in_chains(comp: str, listed: set[str]) -> bool:
-    """Tell a modified residue that SEQRES lists from a standard one, which may also be a ligand."""
+    """Return whether SEQRES lists a residue that is not a standard one, which may be a ligand."""
     return comp in listed and (not component(comp).amino or component(comp).modified)
 
 
 def _grow(able: list[int], sure: list[bool], bond: list[bool]) -> list[int]:
-    """Take all from the first sure residue to the last, then what is bonded to either end."""
+    """Return all residues from the first sure one to the last, and those bonded to either end."""
     if any(sure):
         first, last = sure.index(True), len(sure) - 1 - sure[::-1].index(True)
     elif any(bond):  # a chain of HETATM records only

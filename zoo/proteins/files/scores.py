@@ -1,9 +1,9 @@
-"""A protein with a score a residue, written as PDB or mmCIF: the score is the B-factor.
+"""Writes a protein with a score for each residue as PDB or mmCIF; the score is the B-factor.
 
-What a model saw is what is written, whatever the input was: the chosen conformer of every residue
-under the author's chain name and number, the full sequence (SEQRES, `_entity_poly_seq`), ligands,
-and no waters. The record keeps one-letter codes, so a modified residue has the name of its parent
-(MSE is MET, with the atoms that it has) and an unknown one is UNK.
+The file holds what the model saw: the chosen conformer of every residue under the author's chain
+name and number, the full sequence (SEQRES, `_entity_poly_seq`), ligands, and no waters. `Protein`
+keeps one-letter codes, so a modified residue has the name of its parent (MSE becomes MET, with the
+atoms of MSE), and an unknown one is called UNK.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ import numpy as np
 from zoo.errors import StructureError
 from zoo.proteins.files.to_gemmi import NUMBER, Scores, all_atoms, to_gemmi
 from zoo.proteins.protein import Protein
+from zoo.system.files import write_whole
 
 PDB_SUFFIXES = (".pdb", ".ent", ".pdb.gz", ".ent.gz")
 
 
 def write_scored(path: Path, protein: Protein, scores: Scores, scale: float = 100.0) -> None:
-    """Write a protein whose B-factors are `scale` times the scores, 0.00 where there is none.
+    """Write a protein whose B-factors are `scale` times the scores, and 0.00 without a score.
 
-    Probabilities so lie from 0 to 100, the range of pLDDT that PyMOL's and ChimeraX's colours are
-    made for. Ligands have 0.00.
+    The default scale puts probabilities in the range from 0 to 100, that of pLDDT, for which PyMOL
+    and ChimeraX have colour schemes. The B-factors of ligands are 0.00.
 
     Args:
-        path: of the file; PDB if it ends with .pdb, else mmCIF.
-        protein: with coordinates.
-        scores: (residues,) over all chains end to end; NaN where nothing was predicted.
-        scale: 1 for what is no probability.
+        path: Path of the file; its format is PDB if it ends with .pdb, else mmCIF.
+        protein: Protein with coordinates.
+        scores: (residues,) scores over all chains end to end; NaN where nothing was predicted.
+        scale: Factor from scores to B-factors; use 1 for scores that are not probabilities.
 
     Raises:
-        StructureError: if a residue's number is none, or PDB's columns are too narrow; says for
-            what. mmCIF takes everything.
+        StructureError: If a residue number is not valid, or a value does not fit PDB's columns.
+            mmCIF has no such limits.
     """
     bfactor = _bfactors(protein, scores, scale)
     structure = to_gemmi(protein, bfactor)
@@ -46,20 +47,18 @@ def write_scored(path: Path, protein: Protein, scores: Scores, scale: float = 10
     else:
         groups = gemmi.MmcifOutputGroups(True, auth_all=True, cell=False, symmetry=False)
         text = structure.make_mmcif_document(groups).as_string()
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_whole(path, text)
 
 
 def scored_suffix(protein: Protein, scores: Scores, scale: float = 100.0) -> str:
-    """Return ".pdb" if the protein was read from PDB and fits there with its scores, or ".cif"."""
+    """Return ".pdb" if the protein was read from PDB and fits PDB with its scores, else ".cif"."""
     from_pdb = protein.source.lower().endswith(PDB_SUFFIXES)
     fits = from_pdb and not pdb_problem(protein, _bfactors(protein, scores, scale))
     return ".pdb" if fits else ".cif"
 
 
 def pdb_problem(protein: Protein, bfactor: Scores) -> str:
-    """Say what of a protein does not fit into the columns of a PDB file; "" if all does."""
+    """Return what of a protein does not fit into the columns of a PDB file, or "" if all fits."""
     ligands = protein.ligands
     tables = [all_atoms(protein), *(ligand.atoms for ligand in ligands)]
     names = {name for table in tables for name in table.name.tolist()}

@@ -1,4 +1,4 @@
-"""The residues of each protein chain, at their places in its sequence."""
+"""Collects the residues of each protein chain, at their positions in its sequence."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from zoo.proteins.files.roles import bonded
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """One model of a file, its residues and what each of them is."""
+    """One model of a file, with its residues and the role of each."""
 
     entry: Entry
     found: Residues
     role: NDArray[np.str_]
-    """(R,) as `roles` names them."""
+    """(R,) role of each residue, one of those that `roles` returns."""
     use_label: bool
-    """Whether chains go by mmCIF label names instead of the author's."""
+    """Whether chains are identified by mmCIF's label names instead of the author's."""
 
     def members(self, role: str) -> list[tuple[int, Group]]:
-        """Return index and group of all residues of a role."""
+        """Return index and group of all residues with a role."""
         rows = np.flatnonzero(self.role == role).tolist()
         return [(at, self.found.groups[at]) for at in rows]
 
     def name(self, group: Group) -> str:
-        """Return the chain name that was asked for."""
+        """Return the chain name of a group: the label or the author's, as `use_label` says."""
         return group.label if self.use_label else group.chain
 
 
 @dataclass(frozen=True, eq=False)
 class Strand:
-    """One protein chain of L places."""
+    """One protein chain whose sequence has L positions."""
 
     name: str
     listed: list[tuple[str, ...]]
-    """(L) names that the deposited sequence has at each place, else the names found."""
+    """(L) residue names of the deposited sequence at each position, or else those found."""
     at: NDArray[np.int64]
-    """(L,) index of the residue found there, -1 where there is none."""
+    """(L,) index of the residue found at each position, -1 if there is none."""
     comps: list[str]
-    """(L) the component that each place is read as."""
+    """(L) chemical component that each position is read as."""
     source: str
-    """Where the sequence is from, as in `ChainReport.sequence_source`."""
+    """Source of the sequence, as in `ChainReport.sequence_source`."""
     unfit: list[str]
-    """Label names whose deposited sequence is another protein's."""
+    """Label names of chains whose deposited sequence does not fit their residues."""
 
 
 def letter(entry: Entry, comp: str) -> str:
-    """Return the one-letter code of a component or its parent, X where neither is known."""
+    """Return the one-letter code of a component or its parent, or X if neither is known."""
     known = component(comp).letter
     if known and known != "X":
         return known
@@ -65,10 +65,15 @@ def letter(entry: Entry, comp: str) -> str:
 
 
 def strands(content: Contents, wanted: Sequence[str] | None, full: bool) -> list[Strand]:
-    """Return the wanted protein chains, all of them in the order of the file for None.
+    """Return the wanted protein chains, or for None all of them in the order of the file.
+
+    Args:
+        content: One model of a file.
+        wanted: Names of the chains.
+        full: Whether to use the deposited sequence rather than the observed residues.
 
     Raises:
-        StructureError: if a wanted chain is not in the file or none of them is protein.
+        StructureError: If a wanted chain is not in the file, or none of them is a protein.
     """
     chains: dict[str, list[int]] = {}
     for at, group in content.members("protein"):
@@ -92,7 +97,7 @@ def _choices(content: Contents) -> str:
 
 
 def _strand(content: Contents, name: str, members: list[int], full: bool) -> Strand:
-    """Join the polymers of one chain name, each placed in its own sequence."""
+    """Return the polymers of one chain name joined, each matched to its own sequence."""
     entry, groups = content.entry, content.found.groups
     listed: list[tuple[str, ...]] = []
     at: list[int] = []
@@ -116,7 +121,7 @@ def _strand(content: Contents, name: str, members: list[int], full: bool) -> Str
 
 
 def _in_order(groups: list[Group], members: list[int]) -> list[int]:
-    """Sort by mmCIF number where all residues have one; else the order of the file holds."""
+    """Return residues sorted by their mmCIF numbers; in the order of the file if one has none."""
     if not all(groups[at].seq for at in members):
         return members
     labels = list(dict.fromkeys(groups[at].label for at in members))
@@ -124,6 +129,6 @@ def _in_order(groups: list[Group], members: list[int]) -> list[int]:
 
 
 def _comp(found: Residues, listed: tuple[str, ...], at: int) -> str:
-    """Return the residue found if the sequence lists it there, else what the sequence lists."""
+    """Return the component found if the sequence lists it there, or else the listed one."""
     agrees = at >= 0 and not set(found.names[at]).isdisjoint(listed)
     return found.groups[at].comp if agrees else listed[0]

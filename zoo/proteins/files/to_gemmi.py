@@ -1,4 +1,4 @@
-"""Our record of a protein as gemmi's, to be written."""
+"""Converts a `Protein` to gemmi's structure, which can be written to a file."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from zoo.errors import StructureError
 from zoo.proteins.protein import BACKBONE, Atoms, Chain, Protein
 
 NUMBER = re.compile(r"(-?[0-9]{1,9})([A-Za-z]?)")
-"""Of a residue: what fits into gemmi's 32 bits, and its insertion code."""
+"""A residue number that fits into gemmi's 32 bits, and its insertion code."""
 ELEMENTS = np.array([gemmi.Element(name[0]).atomic_number for name in BACKBONE], np.uint8)
 Scores = NDArray[np.floating]
 
 
 def to_gemmi(protein: Protein, bfactor: Scores) -> gemmi.Structure:
-    """Return gemmi's record of a protein.
+    """Return gemmi's structure of a protein.
 
     Args:
-        protein: a chain of it without any atom is left out.
-        bfactor: (residues,) over all chains end to end; ligands have 0.
+        protein: Protein with coordinates; chains without any atom are left out.
+        bfactor: (residues,) B-factors over all chains end to end; those of ligands are 0.
 
     Raises:
-        StructureError: if a residue's number is no number.
+        StructureError: If the number of a residue is not a number.
     """
     structure, model = gemmi.Structure(), gemmi.Model(1)
-    structure.name = "_".join(protein.name.split()) or "protein"  # a CIF block's name has no blanks
+    structure.name = "_".join(protein.name.split()) or "protein"  # CIF allows no blanks in it
     for chain, entity in (*_polymers(protein, bfactor), *_ligands(protein)):
         entity.name = str(len(structure.entities) + 1)
         model.add_chain(chain)
@@ -41,7 +41,7 @@ def to_gemmi(protein: Protein, bfactor: Scores) -> gemmi.Structure:
 
 
 def all_atoms(protein: Protein) -> Atoms:
-    """Return the atoms of the chains; a residue without any has those of its backbone."""
+    """Return the atoms of the chains; a residue without atoms gets those of its backbone."""
     table = protein.atoms
     coords = np.concatenate([chain.coords for chain in protein.chains])
     coords[table.residue] = np.nan
@@ -68,7 +68,7 @@ def _polymers(protein: Protein, bfactor: Scores) -> Iterator[tuple[gemmi.Chain, 
 
 
 def _labelled(chains: Sequence[Chain]) -> Iterator[Chain]:
-    """Yield the chains, each with a label of its own; a damaged file can give one to several."""
+    """Yield the chains with distinct labels; in a damaged file several may share one."""
     seen: set[str] = set()
     for chain in chains:
         names = itertools.chain([chain.label], (f"{chain.label}{n}" for n in itertools.count(2)))
@@ -78,7 +78,7 @@ def _labelled(chains: Sequence[Chain]) -> Iterator[Chain]:
 
 
 def _ligands(protein: Protein) -> Iterator[tuple[gemmi.Chain, gemmi.Entity]]:
-    """Yield each ligand as a chain of its own: behind all proteins, as in the PDB's files."""
+    """Yield each ligand as a chain of its own; they follow all proteins, as in the PDB's files."""
     for count, ligand in enumerate(protein.ligands, 1):
         chain, label = gemmi.Chain(ligand.chain), f"{ligand.chain}x{count}"
         what = f"ligand {ligand.name} of chain {ligand.chain}"
@@ -97,7 +97,7 @@ def _entity(kind: gemmi.EntityType, label: str) -> gemmi.Entity:
 
 
 def _residues(chain: Chain, atoms: Atoms, start: int, bfactor: Scores) -> Iterator[gemmi.Residue]:
-    """Yield the residues of a chain that have atoms; its first is row `start`."""
+    """Yield the residues of a chain that have atoms; its first residue has index `start`."""
     order = np.argsort(atoms.residue, kind="stable")
     ends = np.searchsorted(atoms.residue[order], start + np.arange(len(chain) + 1))
     names = _names(chain)
@@ -118,8 +118,9 @@ def _residue(
     match = NUMBER.fullmatch(number)
     if match is None:
         raise StructureError(
-            f"{what} has the number {number!r}, which is no whole number of at most nine "
-            "digits with at most one insertion code; number the residues anew to have them written."
+            f"{what} has the number {number!r}, which is not a whole number of at most nine "
+            "digits with at most one insertion code. Renumber the residues, so that they can be "
+            "written."
         )
     residue.name, residue.seqid = name, gemmi.SeqId(int(match[1]), match[2] or " ")
     for row in rows:
@@ -131,6 +132,6 @@ def _residue(
 
 
 def _names(chain: Chain) -> list[str]:
-    """Return the three-letter code of each place in the sequence."""
+    """Return the three-letter code of each residue in the sequence."""
     kind = gemmi.ResidueKind.AA
     return [gemmi.expand_one_letter(letter, kind) or "UNK" for letter in chain.sequence]

@@ -1,20 +1,23 @@
-"""Gzip, without the trust that a small file is a small one."""
+"""A gzip reader that limits how much a file may unpack to."""
 
 from __future__ import annotations
 
 import zlib
 
 GZIP = 31
-"""zlib's way to ask for a gzip header and checksum."""
+"""Value of zlib's `wbits` that expects a gzip header and checksum."""
 LEAST, RATIO = 2**26, 100
-"""What may come of a file: 64 MB, or so many times its size; structures shrink 4 to 20 times."""
+"""Largest unpacked size: 64 MB, or 100 times the file's size if that is more.
+
+Structure files shrink by a factor of 4 to 20.
+"""
 
 
 def gunzip(data: bytes) -> bytes:
-    """Return what a gzip file holds, all of its members.
+    """Return the unpacked content of a gzip file, from all of its members.
 
     Raises:
-        ValueError: naming the cause, if it is damaged, cut short, or holds far more than it should.
+        ValueError: If it is damaged, truncated, or unpacks to too much; names the cause.
     """
     limit, parts = max(LEAST, RATIO * len(data)), []
     while data:

@@ -1,0 +1,126 @@
+"""How a verb becomes a program: its options, and errors as one line with an exit code."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TextIO
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from zoo.command.allocator import keep_large_blocks
+from zoo.command.say import err_console, warn
+from zoo.errors import ZooError
+from zoo.system.listener import Stopped
+
+INTERRUPTED = 130
+PACKAGE = Path(__file__).parents[1]
+
+
+def fail(error: ZooError) -> NoReturn:
+    """Print the error in red on standard error and leave with its exit code."""
+    from rich.text import Text
+
+    err_console.quiet = False
+    err_console.print(Text.assemble(("error:", "bold red"), f" {error}"), soft_wrap=True)
+    raise SystemExit(error.exit_code)
+
+
+def guarded(app: Callable[..., Any]) -> NoReturn:
+    """Call a typer application: no traceback for a user's mistake, 130 for Ctrl-C."""
+    keep_large_blocks()
+    python_shows, warnings.showwarning = warnings.showwarning, _show_warning
+    try:
+        app(standalone_mode=True)
+    except ZooError as error:
+        fail(error)
+    except (Stopped, KeyboardInterrupt) as stop:
+        err_console.quiet = False
+        warn(str(stop) or "interrupted", style=None)
+        raise SystemExit(INTERRUPTED) from None
+    except BrokenPipeError:  # `| head`
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    finally:
+        err_console.quiet = False
+        warnings.showwarning = python_shows
+    raise SystemExit(0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning of ours as one line, without the source that other people's come with."""
+    if Path(filename).is_relative_to(PACKAGE):
+        warn(f"warning: {message}", style="yellow")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
+def run(command: Callable[..., Any]) -> NoReturn:
+    """Run one verb as a program of its own: `python -m zoo.build`."""
+    guarded(program(command))
+
+
+def program(command: Callable[..., Any]) -> TyperCommand:
+    """Return a verb with the options that all verbs have."""
+    made = _command(command)
+    made.params += _command(_shared).params
+    return made
+
+
+def together(verbs: Mapping[str, Callable[..., Any]]) -> TyperGroup:
+    """Return one program of many verbs, which the shell can ask what may come next."""
+    app = new_app(add_completion=True)
+    for name, verb in verbs.items():
+        app.command(name)(verb)
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperGroup)
+    for command in made.commands.values():
+        command.params += _command(_shared).params
+    return made
+
+
+def _command(function: Callable[..., Any]) -> TyperCommand:
+    app = new_app()
+    app.command()(function)
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperCommand)
+    return made
+
+
+def _silence(quiet: bool) -> None:
+    err_console.quiet = quiet
+
+
+def _shared(
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            callback=_silence,
+            expose_value=False,
+            help="Print results, warnings and errors only.",
+        ),
+    ] = False,
+) -> None:
+    """Hold the options of all verbs."""  # fmt: skip
+
+
+def new_app(add_completion: bool = False) -> typer.Typer:
+    """Return an application with the settings that all verbs share."""
+    return typer.Typer(
+        add_completion=add_completion,
+        no_args_is_help=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )

@@ -1,0 +1,58 @@
+"""Options that several verbs have, and what the shell's tab key offers for names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.fusion import FUSIONS
+from zoo.tasks import TASKS
+
+
+def names(*kinds: str) -> Callable[[str], list[str]]:
+    """Return a completion over the names that `zoo list` shows.
+
+    Args:
+        kinds: of `zoo.models.catalogue`: sequence, structure, fusion, task, model, config.
+    """
+
+    def starting_with(incomplete: str) -> list[str]:
+        from zoo.models.catalogue import catalogue
+
+        found = catalogue()
+        every = [row["name"] for kind in kinds for row in found[kind]]
+        return [name for name in every if name.startswith(incomplete)]
+
+    return starting_with
+
+
+SeqName = Annotated[
+    str | None,
+    typer.Option(
+        help="Language model: a name, hub id or folder, or none.", autocompletion=names("sequence")
+    ),
+]
+StructName = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Graph network: {', '.join(STRUCTURE_BACKBONES.known())}, or none.",
+        autocompletion=names("structure"),
+    ),
+]
+FusionName = Annotated[
+    str | None,
+    typer.Option(help=f"Fusion: {', '.join(FUSIONS.known())}.", autocompletion=names("fusion")),
+]
+TaskName = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Task of the head: {', '.join(TASKS.known())}.", autocompletion=names("task")
+    ),
+]
+ConfigName = Annotated[
+    str | None,
+    typer.Argument(help="A shipped config or a YAML file.", autocompletion=names("config")),
+]

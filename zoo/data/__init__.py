@@ -1,0 +1,1 @@
+"""From a benchmark on disk to prepared samples."""

@@ -1,0 +1,1 @@
+"""Readers that the layouts use: containers, label files, alignment, pockets, model quality."""

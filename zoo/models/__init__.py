@@ -1,0 +1,1 @@
+"""From a config to a model, and to disk and back."""

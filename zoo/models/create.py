@@ -1,0 +1,227 @@
+"""Builds a model from its blueprint, where names, arguments and widths were decided."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from zoo.backbones import STRUCTURE_BACKBONES, StructureBackbone
+from zoo.backbones.hf import HFBackbone, load_plm
+from zoo.backbones.plm import names
+from zoo.backbones.weights import Weights
+from zoo.errors import unknown
+from zoo.fusion.base import Fusion
+from zoo.fusion.side import SideStream
+from zoo.models.blueprint import Blueprint, resolve
+from zoo.models.heads import ProteinHead, ResidueHead
+from zoo.models.model import FusedModel
+from zoo.models.parts import built
+from zoo.models.tuning import tune
+from zoo.pretrained import task_models
+from zoo.proteins.build_graph import FeatureWidths
+from zoo.settings.checking import assign
+from zoo.settings.config import Config, config_names, load_config
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model was made, enough to make it again.
+
+    Attributes:
+        config: The config with nothing left open: the places of exchanges, pretrained or random.
+        weights: Where the language model's weights came from; None without a language model.
+        fingerprint: Hash of the language model's weights; "" without a language model.
+    """
+
+    config: Config
+    weights: Weights | None
+    fingerprint: str
+
+    @property
+    def random_plm(self) -> bool:
+        """Whether the language model was never trained: its features mean nothing."""
+        return self.weights is not None and self.weights.kind == "random"
+
+
+def create_model(
+    seq: str = "esm2_650m",
+    struct: str | None = None,
+    *,
+    fusion: str | None = None,
+    task: str | None = None,
+    fuse_after: Sequence[tuple[int, int]] | None = None,
+    write_back: Literal["deep", "side"] | None = None,
+    weights: Literal["auto", "pretrained", "random"] | None = None,
+    seed: int | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> FusedModel:
+    """Return a model in evaluation mode, by the names of its parts or of a shipped config.
+
+    Examples:
+        >>> model = create_model("esm2_8m", "gvp", fusion="local", weights="random")
+        >>> model = create_model("ppbs_esm2_8m_gvp_global", weights="random")
+
+    Args:
+        seq: Name of the language model, a hub id, a folder, or "none". Without `struct`: the name
+            of a shipped config, or a YAML file.
+        struct: Name of the graph network, or "none".
+        fusion: Name of the fusion; by default "global" between two branches, "none" with one.
+        task: Task whose head is added, for example "ppbs".
+        fuse_after: Pairs (language model layer, graph network layer) after which the branches
+            exchange, for example [(11, 1), (22, 2), (33, 3)].
+        write_back: "deep" (the default) lets fused rows re-enter the language model; "side" writes
+            them to a small stream beside it, so that the language model never changes.
+        weights: "pretrained" (the default) fails if the weights cannot be had, "random" draws
+            them, "auto" draws them only if they cannot be had.
+        seed: Seed of all weights that are not pretrained.
+        values: Further config keys, {"structure.args.num_layers": 4}.
+
+    Raises:
+        ConfigError: for a wrong name, key or number.
+        WeightsError: if pretrained weights are asked for and cannot be had.
+    """
+    config = Config() if struct else load_config(seq)
+    options = {
+        "sequence.name": seq if struct else None, "structure.name": struct,
+        "fusion.name": fusion, "task": task, "fusion.after": _plain(fuse_after),
+        "fusion.write_back": write_back, "sequence.weights": weights, "seed": seed,
+    }  # fmt: skip
+    data = config.with_options(options).to_dict()
+    for key, value in (values or {}).items():
+        assign(data, key, value)
+    return build_model(resolve(Config.from_dict(data)))
+
+
+def _plain(pairs: Sequence[Any] | None) -> list[Any] | None:
+    """Turn pairs into lists, as in YAML; what is no pair is left for the config's check."""
+    if pairs is None:
+        return None
+    return [list(pair) if isinstance(pair, tuple) else pair for pair in pairs]
+
+
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+    """Return the names of the shipped configs that match a wildcard.
+
+    With `pretrained`, return the names of the trained models that come with the package;
+    `load_model` and `zoo predict --model` take these.
+    """
+    return fnmatch.filter(task_models() if pretrained else config_names(), pattern)
+
+
+def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:
+    """Return the names of the language models, or of the graph networks."""
+    if kind == "sequence":
+        return names()
+    if kind == "structure":
+        return list(STRUCTURE_BACKBONES)
+    raise unknown("kind of backbone", kind, ("sequence", "structure"))
+
+
+@dataclass(frozen=True)
+class LoadedPLM:
+    """A language model in memory; while it stays frozen, several models can share it.
+
+    Attributes:
+        seq: the language model.
+        fingerprint: hash over its weights.
+    """
+
+    seq: HFBackbone
+    fingerprint: str
+
+
+def load_sequence(blueprint: Blueprint) -> LoadedPLM | None:
+    """Return a blueprint's language model, without adapters; None where it has none."""
+    if blueprint.plm is None:
+        return None
+    config, plm = blueprint.config, blueprint.plm
+    seq = load_plm(plm.plm, plm.weights, dtype=config.sequence.dtype, seed=config.seed)
+    return LoadedPLM(seq, fingerprint(seq))
+
+
+def build_model(blueprint: Blueprint, loaded: LoadedPLM | None = None) -> FusedModel:
+    """Return the model of a blueprint, in evaluation mode, with its `recipe`.
+
+    Args:
+        blueprint: of the model.
+        loaded: the blueprint's language model, if it is in memory already.
+
+    Raises:
+        ConfigError: if a part needs more memory than there is.
+        WeightsError: if the file of the language model's weights is damaged.
+    """
+    config, seed = blueprint.config, blueprint.config.seed
+    struct = built(seed, "structure", lambda: _structure(blueprint))
+    loaded = loaded or load_sequence(blueprint)
+    seq = loaded.seq if loaded is not None else None
+    if seq is not None:
+        built(seed, "lora", lambda: tune(seq, config.sequence))
+    side = built(seed, "side", lambda: _side(blueprint))
+    model = FusedModel(
+        seq=seq,
+        struct=struct,
+        exchanges=built(seed, "fusion", lambda: _exchanges(blueprint)),
+        fuse_after=blueprint.exchanges,
+        graph_spec=blueprint.graph,
+        side=side,
+    )
+    model.head = built(seed, "head", lambda: _head(blueprint))
+    weights = None if blueprint.plm is None else blueprint.plm.weights
+    identity = loaded.fingerprint if loaded is not None else ""
+    model.recipe = Recipe(blueprint.resolved, weights, identity)
+    return model.eval()
+
+
+def _structure(blueprint: Blueprint) -> StructureBackbone | None:
+    network = blueprint.structure
+    if network is None:
+        return None
+    struct: StructureBackbone = network.cls(FeatureWidths.of(blueprint.graph), **network.args)
+    return struct
+
+
+def _side(blueprint: Blueprint) -> SideStream | None:
+    if not blueprint.side:
+        return None
+    assert blueprint.plm is not None
+    taps = {*(k for k, _ in blueprint.exchanges), blueprint.plm.num_layers}
+    return SideStream(blueprint.plm.width, blueprint.sequence_width, len(taps))
+
+
+def _exchanges(blueprint: Blueprint) -> list[Fusion]:
+    fusion, structure = blueprint.fusion, blueprint.structure
+    if structure is None:
+        return []
+    widths = blueprint.sequence_width, structure.width
+    return [fusion.cls(*widths, **fusion.args) for _ in blueprint.exchanges]
+
+
+def _head(blueprint: Blueprint) -> ResidueHead | ProteinHead | None:
+    head = blueprint.head
+    if head is None:
+        return None
+    outputs = sum(target.outputs for target in blueprint.targets)
+    made: ResidueHead | ProteinHead = head.cls(blueprint.width, outputs, **head.args)
+    return made
+
+
+def fingerprint(seq: nn.Module) -> str:
+    """Return a hash over the names, shapes, first numbers and bit sums of all weights.
+
+    Every bit counts, in about a second for a billion weights; sums of integers do not depend on
+    the order or the number of threads.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in seq.state_dict().items():
+        flat = tensor.detach().contiguous().flatten().cpu()
+        bits = flat.view(torch.int16) if flat.element_size() % 2 == 0 else flat.view(torch.uint8)
+        first = flat[:64].float().numpy().tobytes()
+        total = int(bits.sum(dtype=torch.int64))
+        digest.update(f"{name}{tuple(tensor.shape)}{total}".encode() + first)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,247 @@
+"""The model: two branches, the exchanges between them, and a head on the fused features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from zoo.backbones.base import SequenceBackbone, Start, StructureBackbone
+from zoo.fusion.base import Fusion, Pairs
+from zoo.fusion.side import SideStream
+from zoo.models.heads import ProteinHead, ResidueHead
+from zoo.proteins.batch import Batch, collate, gather_rows, write_rows
+from zoo.proteins.build_graph import GraphSpec
+from zoo.proteins.protein import Protein
+
+if TYPE_CHECKING:
+    from zoo.models.create import Recipe
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How one exchange weighed its rows.
+
+    Attributes:
+        after: (layer of the language model, layer of the graph network).
+        weights: one tensor a protein, see `fusion.base.Fused`.
+    """
+
+    after: tuple[int, int]
+    weights: tuple[Tensor, ...]
+
+
+class FusedModel(nn.Module):
+    """A language model and a graph network that exchange at several depths, in both directions.
+
+    Args:
+        seq: The language model; None for a model of the structure alone.
+        struct: The graph network; None for a model of the sequence alone.
+        exchanges: One fusion for each pair of `fuse_after`.
+        fuse_after: Pairs (layer of the language model, layer of the graph network) after which the
+            branches exchange, both ascending.
+        graph_spec: The kind of graph that the graph network was built for.
+        side: The side stream that carries the sequence branch (write-back "side"); None for "deep",
+            where fused rows re-enter the language model and its remaining layers run on with them.
+        head: Turns features into predictions; None for a model that returns features only.
+    """
+
+    recipe: Recipe
+    """How the model was made; set by `create_model` and `load_model`, and saved with it."""
+
+    def __init__(
+        self,
+        *,
+        seq: SequenceBackbone | None,
+        struct: StructureBackbone | None,
+        exchanges: Sequence[Fusion],
+        fuse_after: Pairs,
+        graph_spec: GraphSpec,
+        side: SideStream | None = None,
+        head: ResidueHead | ProteinHead | None = None,
+    ) -> None:
+        super().__init__()
+        self.seq, self.struct, self.side, self.head = seq, struct, side, head
+        self.exchanges = nn.ModuleList(exchanges)
+        self.fuse_after = fuse_after
+        self.graph_spec = graph_spec
+
+    @property
+    def width(self) -> int:
+        """Columns of the features: those of the sequence branch, then those of the structure."""
+        branches = [self.side or self.seq, self.struct]
+        return sum(branch.width for branch in branches if branch is not None)
+
+    @property
+    def taps(self) -> tuple[int, ...]:
+        """Layers of the language model whose outputs stay constant during training; see `tap`.
+
+        With write-back "side" these are all layers that the side stream reads: those that exchange,
+        and the last. With "deep" it is the first layer that exchanges (the last one, if none does),
+        because no trained weight acts before it. There are none if the language model is trained.
+        """
+        if self.seq is None:
+            return ()
+        places = [k for k, _ in self.fuse_after]
+        if self.side is not None:
+            return tuple(sorted({*places, self.seq.num_layers}))
+        trained = any(p.requires_grad for p in self.seq.parameters())
+        if trained or not self.seq.can_start_midway:
+            return ()
+        return (min(places, default=self.seq.num_layers),)
+
+    def batch(self, proteins: Sequence[Protein]) -> Batch:
+        """Return what the model takes for some proteins, on the CPU."""
+        tokenize = self.seq.tokenize if self.seq is not None else None
+        return collate(proteins, tokenize, self.graph_spec)
+
+    def forward(self, batch: Batch, hidden: Mapping[int, Tensor] | None = None) -> Tensor:
+        """Return predictions without activation: (nodes, outputs) or (proteins, outputs)."""
+        if self.head is None:
+            raise RuntimeError("the model has no head; create it with task=, or use features()")
+        out: Tensor = self.head(batch.graph, self.features(batch, hidden))
+        return out
+
+    def features(self, batch: Batch, hidden: Mapping[int, Tensor] | None = None) -> Tensor:
+        """Return (nodes, d_seq + d_struct), the fused representation.
+
+        Args:
+            batch: Batch that `self.batch` made.
+            hidden: Layer outputs that `tap` returned for this batch, for example from the store,
+                in any precision. With write-back "side" the language model then does not run; with
+                "deep" it runs from that layer on. Without them the whole language model runs.
+
+        Raises:
+            ValueError: if `hidden` lacks a layer of `taps`, or the model takes no stored states.
+        """
+        return self._run(batch, hidden, explain=False)[0]
+
+    def explain(self, batch: Batch) -> list[Explanation]:
+        """Return the gates or attention weights of every exchange, in evaluation mode."""
+        modes = {module: module.training for module in self.modules()}
+        self.eval()
+        try:
+            with torch.no_grad():
+                return self._run(batch, None, explain=True)[1]
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    @torch.no_grad()
+    def tap(self, batch: Batch) -> dict[int, Tensor]:
+        """Return the layer outputs that stay constant during training, by the numbers of `taps`.
+
+        They can be computed once and stored. With write-back "side" each is (nodes, d_seq); with
+        "deep" it is (chains, tokens, d_seq), because the layers that follow also attend to special
+        tokens and unresolved residues.
+        """
+        return self.tap_with_gradient(batch)
+
+    def tap_with_gradient(self, batch: Batch) -> dict[int, Tensor]:
+        """Return what `tap` returns, with gradients to the language model's input (attribution)."""
+        rows: dict[int, Tensor] = {}
+        taps = self.taps
+
+        def keep(k: int, h: Tensor) -> Tensor:
+            if k in taps:
+                rows[k] = h if self.side is None else gather_rows(h, batch.node_token)
+            return h
+
+        assert self.seq is not None and batch.tokens is not None and batch.attend is not None
+        self.seq(batch.tokens, batch.attend, keep)
+        return rows
+
+    def _run(
+        self, batch: Batch, hidden: Mapping[int, Tensor] | None, *, explain: bool
+    ) -> tuple[Tensor, list[Explanation]]:
+        if hidden is not None and not (self.taps and hidden.keys() >= set(self.taps)):
+            given, taken = sorted(hidden), list(self.taps)
+            raise ValueError(f"hidden states of layers {given} given; the model takes {taken}")
+        run = _Run(self, batch, explain=explain)
+        if self.side is not None:
+            parts = [self._side_rows(run, hidden if hidden is not None else self.tap(batch))]
+        else:
+            parts = [self._deep_rows(run, hidden)] if self.seq is not None else []
+        if self.struct is not None:
+            parts.append(run.finish())
+        return torch.cat(parts, dim=-1), run.explanations
+
+    def _deep_rows(self, run: _Run, hidden: Mapping[int, Tensor] | None) -> Tensor:
+        """Run the language model; fused rows re-enter it where exchanges are."""
+        start: Start | None = None
+        if hidden is not None:
+            (k,) = self.taps
+            start = k, hidden[k]
+        node_token, places = run.batch.node_token, [k for k, _ in self.fuse_after]
+
+        def exchange(k: int, h: Tensor) -> Tensor:
+            if k not in places:
+                return h
+            rows = gather_rows(h, node_token).to(run.dtype)
+            return write_rows(h, node_token, run.exchange(places.index(k), rows))
+
+        assert self.seq is not None
+        assert run.batch.tokens is not None and run.batch.attend is not None
+        h = self.seq(run.batch.tokens, run.batch.attend, exchange, start)
+        return gather_rows(h, node_token).to(run.dtype)
+
+    def _side_rows(self, run: _Run, hidden: Mapping[int, Tensor]) -> Tensor:
+        """Carry the side stream past every tap; the language model's rows are only read."""
+        places = [k for k, _ in self.fuse_after]
+        assert self.side is not None
+        unlinked = (run.batch.node_token < 0)[:, None]
+        stream: Tensor | None = None
+        for tap, k in enumerate(self.taps):
+            rows = hidden[k].to(run.dtype)
+            stream = self.side.enter(tap, stream, rows).masked_fill(unlinked, 0.0)
+            if k in places:
+                stream = run.exchange(places.index(k), stream)
+        assert stream is not None  # the last layer is always tapped
+        return stream
+
+
+class _Run:
+    """One forward pass of the graph network, stepped up to wherever an exchange needs it."""
+
+    def __init__(self, model: FusedModel, batch: Batch, *, explain: bool) -> None:
+        self.model, self.batch, self.explain = model, batch, explain
+        self.linked = batch.linked
+        self.protein = batch.graph.protein[self.linked]
+        self.explanations: list[Explanation] = []
+        self.done = 0
+        self.dtype = next((p.dtype for p in self._own_parameters()), torch.float32)
+        if model.struct is not None:
+            self.state = model.struct.embed(batch.graph)
+
+    def _own_parameters(self) -> list[nn.Parameter]:
+        """Parameters of everything but the language model, which may run in half precision."""
+        named = self.model.named_parameters()
+        return [p for name, p in named if not name.startswith("seq.")]
+
+    def exchange(self, index: int, rows: Tensor) -> Tensor:
+        """Fuse sequence rows (nodes, d) with the graph network's; return the new rows."""
+        self._advance(self.model.fuse_after[index][1])
+        struct = self.state.s[self.linked]
+        fusion: Fusion = self.model.exchanges[index]  # type: ignore[assignment]
+        fused = fusion(rows[self.linked], struct, self.protein, explain=self.explain)
+        if self.explain and fused.weights is not None:
+            after = self.model.fuse_after[index]
+            self.explanations.append(Explanation(after, fused.weights))
+        s = self.state.s.index_copy(0, self.linked, fused.struct.to(self.state.s.dtype))
+        self.state = type(self.state)(s, self.state.v, self.state.edge)
+        return rows.index_copy(0, self.linked, fused.seq.to(rows.dtype))
+
+    def finish(self) -> Tensor:
+        """Run the remaining layers; return (nodes, d_struct)."""
+        assert self.model.struct is not None
+        self._advance(self.model.struct.num_layers)
+        return self.model.struct.finish(self.state)
+
+    def _advance(self, stop: int) -> None:
+        assert self.model.struct is not None
+        if stop > self.done:
+            self.state = self.model.struct.run(self.batch.graph, self.state, self.done, stop)
+            self.done = stop

@@ -1,0 +1,126 @@
+"""A run on disk: what was trained, on which data, and the trained models.
+
+A run holds one model, or several members in folders of their own: one for each seed (an
+ensemble), one for each fold (cross-validation), or both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import CheckpointError
+from zoo.system.files import read_json
+from zoo.tasks import Target
+
+FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
+KEYS = {"targets", "members"}
+"""Keys that every run.json has."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trained model.
+
+    Attributes:
+        folder: Folder with config.yaml and model.safetensors.
+        name: What the member is called: "seed 0", "fold 2 seed 1".
+        fold: Round of the cross-validation, counted from 0; None for data with splits.
+        seed: Seed of the weights that were not pretrained.
+    """
+
+    folder: Path
+    name: str
+    fold: int | None
+    seed: int
+
+    def temperatures(self) -> dict[str, float]:
+        """Return the calibrated temperature of each target; 1 where none was fitted."""
+        found = read_json(self.folder / CALIBRATION) or {}
+        return {name: float(facts["temperature"]) for name, facts in found.items()}
+
+    def splits(self) -> dict[str, list[str]]:
+        """Return the keys of the samples in train, validation and test."""
+        found: dict[str, list[str]] = read_json(self.folder / SPLITS)
+        return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `zoo.train` wrote.
+
+    Attributes:
+        folder: Folder of the run.
+        facts: Contents of its run.json.
+        members: Its trained models, at least one.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    members: tuple[Member, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What the run predicts."""
+        return tuple(map(Target.from_dict, self.facts["targets"]))
+
+    @property
+    def data(self) -> Path:
+        """Folder of the prepared data that the run was trained on."""
+        return Path(self.facts["data"])
+
+
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """Return the contents of a folder's run.json; None if it has none.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    if not (folder / FACTS).exists():
+        return None
+    facts = read_json(folder / FACTS)
+    try:
+        _check(facts)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{folder / FACTS} is damaged ({error}). Train anew, with another --out."
+        ) from None
+    return dict(facts)
+
+
+def _check(facts: Any) -> None:
+    """Check all that is read later: the keys, the targets, and that members lie in the folder."""
+    if missing := KEYS - facts.keys() if isinstance(facts, dict) else KEYS:
+        raise KeyError(*sorted(missing))
+    tuple(map(Target.from_dict, facts["targets"]))
+    Path(facts["data"])
+    for member in facts["members"]:
+        inside = Path(member["folder"])
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ValueError(f"member {member['folder']!r} is not in it")
+        if missing := {"name", "fold", "seed"} - member.keys():
+            raise KeyError(*sorted(missing))
+
+
+def read_run(folder: Path) -> Run:
+    """Return the run of a folder.
+
+    Raises:
+        CheckpointError: if it is none, or a member has not been trained to its end.
+    """
+    facts = read_facts(folder)
+    if facts is None:
+        raise CheckpointError(
+            f"{folder} is no run: it has no {FACTS}. `python -m zoo.train CONFIG --data DIR --out "
+            f"{folder}` makes one."
+        )
+    members = tuple(Member(folder / m["folder"], m["name"], m["fold"], m["seed"])
+                    for m in facts["members"])  # fmt: skip
+    unfinished = [m.name for m in members if not (m.folder / "model.safetensors").is_file()]
+    if unfinished:
+        raise CheckpointError(
+            f"{folder}: training has not ended ({', '.join(unfinished)}). Go on with `python -m "
+            f"zoo.train --resume --out {folder}`."
+        )
+    return Run(folder, facts, members)

@@ -1,0 +1,112 @@
+"""Read the proteins of the input files, and join them into batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from zoo.errors import ZooError
+from zoo.prediction.paths import Input
+from zoo.proteins.files.formats import printable
+from zoo.proteins.packing import packed
+from zoo.proteins.protein import Protein
+from zoo.proteins.structure import FASTA_SUFFIXES, read_proteins
+
+WINDOW = 256
+"""Number of proteins that are read, sorted by length and held in memory at a time."""
+
+
+@dataclass
+class Outcome:
+    """The outcome for the inputs of a command.
+
+    Attributes:
+        written: number of proteins that were computed.
+        kept: number of proteins that were already there.
+        failed: reason of each failure, by input.
+        interrupted: whether the user stopped the command.
+    """
+
+    written: int = 0
+    kept: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def read_all(
+    inputs: Iterable[Input], outcome: Outcome, is_done: Callable[[Input], bool]
+) -> Iterator[Protein]:
+    """Yield the proteins of files that are not done yet.
+
+    A file that cannot be read, or a name that is taken, is noted as failed and skipped.
+    """
+    owners: dict[str, str] = {}
+    for file in inputs:
+        fasta = is_fasta(file.path)
+        if not fasta and is_done(file):
+            outcome.kept += _is_free(file.name, file.path, owners, outcome)
+            continue
+        try:
+            for protein in read_proteins(file.path):
+                name = protein.name if fasta else file.name
+                if _is_free(name, file.path, owners, outcome):
+                    yield dataclasses.replace(protein, name=name)
+        except ZooError as error:
+            outcome.failed[printable(file.path)] = str(error)
+
+
+def _is_free(name: str, path: Path, owners: dict[str, str], outcome: Outcome) -> bool:
+    """Return whether a name is new; "t" and "t/native" cannot both be keys of one file."""
+    folders = [str(parent) for parent in PurePosixPath(name).parents if str(parent) != "."]
+    taken = next((key for key in (name, f"{name}/", *folders) if key in owners), None)
+    if taken is not None:
+        outcome.failed[f"{path} {name}"] = (
+            f"{path}: the name {name!r} is taken by {owners[taken]}; each result needs its own "
+            "name, so rename one of them"
+        )
+        return False
+    owners.update({key: str(path) for key in (name, *(f"{folder}/" for folder in folders))})
+    return True
+
+
+def is_fasta(path: Path) -> bool:
+    """Return whether a file is a FASTA file, by its name."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(tuple(FASTA_SUFFIXES))
+
+
+def sequence_hash(protein: Protein) -> str:
+    """Return a hash of the protein's chains, in order."""
+    text = ":".join(chain.sequence for chain in protein.chains)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def stamp(path: str | Path) -> str:
+    """Return the size and time of a file, by which changes are noticed; "" if it is missing."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+def windows(proteins: Iterable[Protein]) -> Iterator[list[Protein]]:
+    """Yield lists of at most `WINDOW` proteins, longest first, so that memory fails early."""
+    iterator = iter(proteins)
+    while window := list(islice(iterator, WINDOW)):
+        yield sorted(window, key=len, reverse=True)
+
+
+def batches(window: Sequence[Protein], budget: int) -> Iterator[list[Protein]]:
+    """Yield batches of proteins of similar length whose padded tokens stay within the budget.
+
+    A protein above the budget gets a batch of its own: nothing is cut or left out.
+    """
+    longest = [max(map(len, protein.chains)) for protein in window]
+    chains = [len(protein.chains) for protein in window]
+    for run in packed(longest, budget, chains):
+        yield [window[at] for at in run]

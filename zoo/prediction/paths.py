@@ -1,0 +1,92 @@
+"""Find the input files that a command line names by paths, folders, globs and lists."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from zoo.errors import StructureError
+from zoo.proteins.files.formats import printable, stem
+from zoo.proteins.structure import is_readable
+
+
+class Input(NamedTuple):
+    """A file, and the name of its structure; the records of a FASTA file have their own names."""
+
+    path: Path
+    name: str
+
+
+def find_inputs(patterns: Sequence[str]) -> list[Input]:
+    """Return the files of paths, folders, globs and lists, each file once.
+
+    Files are in the order of the arguments and of the lines of a list; those of a folder or glob
+    are sorted. A structure is named after its file. In a folder it is named after the path from
+    that folder ("target/native"), so that the name does not depend on the other arguments.
+
+    "@FILE", or a file that ends with .txt, is a list of paths, one per line. A path in a list that
+    does not exist is an input that fails, and the other inputs are still read.
+
+    Raises:
+        StructureError: if an argument matches no file.
+    """
+    found: dict[Path, Input] = {}
+    for pattern in patterns:
+        files = list(_of_list(pattern) if is_list(pattern) else _expand(pattern))
+        if not files:
+            raise StructureError(
+                f"{pattern!r} is not a structure or FASTA file, a folder of such files, a list of "
+                "paths, or a pattern that matches files."
+            )
+        found |= {file.path: file for file in files}
+    return list(found.values())
+
+
+def is_list(pattern: str) -> bool:
+    """Return whether an argument names a list of paths."""
+    return pattern.startswith("@") or (pattern.endswith(".txt") and Path(pattern).is_file())
+
+
+def _of_list(pattern: str) -> list[Input]:
+    try:
+        lines = Path(pattern.removeprefix("@")).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StructureError(f"The list {pattern!r} cannot be read: {error}") from None
+    found: dict[Path, Input] = {}
+    for line in filter(None, map(str.strip, lines)):
+        files = list(_expand(line)) or [Input(Path(line), stem(line))]
+        found |= {file.path: file for file in files}
+    return _told_apart(list(found.values()))
+
+
+def _told_apart(files: list[Input]) -> list[Input]:
+    """Rename files that share a name by their paths from the common folder of the list."""
+    shared = {name for name, count in Counter(file.name for file in files).items() if count > 1}
+    folders = [Path(os.path.abspath(file.path)).parent for file in files]
+    common = os.path.commonpath(folders) if folders else ""
+    return [
+        Input(file.path, _name(folder.relative_to(common), file.path))
+        if file.name in shared else file
+        for file, folder in zip(files, folders, strict=True)
+    ]  # fmt: skip
+
+
+def _name(parent: Path, file: Path) -> str:
+    return printable((parent / stem(file)).as_posix())
+
+
+def _expand(pattern: str) -> Iterator[Input]:
+    path = Path(pattern)
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and is_readable(file):
+                yield Input(file, _name(file.relative_to(path).parent, file))
+    elif path.exists():
+        yield Input(path, stem(path))
+    else:
+        import glob
+
+        yield from (Input(Path(x), stem(x)) for x in sorted(glob.glob(pattern, recursive=True)))

@@ -1,0 +1,71 @@
+"""HTML pages that are one file and need no network: their style, tables and pictures."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+STYLE = """
+:root { color-scheme: light; --ink: #1d2430; --soft: #667085; --line: #e3e6eb; --blue: #2563a8; }
+* { box-sizing: border-box; }
+body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff; }
+main { max-width: 62rem; margin: 0 auto; padding: 2rem 1.2rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
+p, figcaption { max-width: 46rem; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
+figure { margin: .6rem 0 0; } img { max-width: 100%; height: auto; display: block; }
+.facts { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 1.2rem 0; }
+.facts div { min-width: 7rem; } .facts b { display: block; font-size: 1.35rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
+pre { background: #f6f7f9; padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; }
+details summary { cursor: pointer; color: var(--blue); }
+"""
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """Return a whole page; the title is escaped, the body is HTML."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
+        '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}{style}</style></head><body><main>{body}</main></body></html>"
+    )
+
+
+def png_of(figure: Figure) -> bytes:
+    """Return a figure as a PNG file's bytes."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", bbox_inches="tight")
+    return data.getvalue()
+
+
+def picture(title: str, caption: str, png: bytes) -> str:
+    """Return a section with a picture; title and caption are escaped."""
+    source = base64.b64encode(png).decode()
+    return (
+        f'<h2>{html.escape(title)}</h2><figure><img alt="{html.escape(title)}" '
+        f'src="data:image/png;base64,{source}"><figcaption>{html.escape(caption)}</figcaption>'
+        "</figure>"
+    )
+
+
+def figures(facts: Mapping[str, object]) -> str:
+    """Return the most important facts, in large type; names and values are escaped."""
+    cells = (f"<div><b>{html.escape(str(value))}</b>{html.escape(name)}</div>"
+             for name, value in facts.items())  # fmt: skip
+    return f"<div class=facts>{''.join(cells)}</div>"
+
+
+def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table; every cell is escaped."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    lines = ("".join(f"<td class=n>{html.escape(str(cell))}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<div class=scroll><table><tr>{head}</tr>{body}</table></div>"

@@ -1,0 +1,105 @@
+"""The scores in metrics.json as tables that fit 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from zoo.metrics.suite import POOLED
+from zoo.metrics.verdict import HEADLINE, MODEL
+
+Values = Mapping[str, Any]
+LEGEND = "below each score: the best baseline; * better, ! worse (the interval excludes 0)"
+SEEN = "These samples were seen in training: the scores show how well they were learnt."
+
+
+def render(metrics: Values) -> Iterator[Table | Text]:
+    """Yield tables of every target: scores with the best baseline below each, and subsets."""
+    models = len(metrics["members"])
+    of = f", {models} models" if models > 1 else ""
+    for name, found in metrics["targets"].items():
+        rows = part(found, MODEL, POOLED)["examples"]
+        title = f"{metrics['split']}: {rows:,} rows of {metrics['samples']:,} samples{of}"
+        yield Text.assemble("\n", (name, "bold"), f", {title}")
+        yield _scores(found)
+        if found["differences"]:
+            yield Text(LEGEND, "dim")
+        if found["calibration_error"]:
+            before, after = map(_number, found["calibration_error"].values())
+            yield Text(f"calibration error {after}, {before} before temperature")
+        subsets = [part for part in found["parts"] if part["model"] == MODEL][1:]
+        if subsets:
+            yield _subsets(found, subsets)
+    resamples = metrics["bootstrap"]["n"]
+    yield Text(f"95 % intervals, {resamples:,} resamples of proteins or groups", "dim")
+    if metrics["split"] == "train":
+        yield Text(SEEN, "yellow")
+
+
+def _scores(found: Values) -> Table:
+    table = _table("metric", "value", "model - baseline")
+    for metric, value in part(found, MODEL, POOLED)["values"].items():
+        table.add_row(metric, cell(value), "")
+        moved = found["differences"].get(metric)
+        if moved:
+            baseline = part(found, moved["baseline"], POOLED)["values"][metric]
+            change = Text.assemble(cell(moved, "+"), _mark(moved))
+            name = Text(f"  {moved['baseline']}", "dim")
+            table.add_row(name, Text(cell(baseline), "dim"), change)
+    return table
+
+
+def _mark(moved: Values) -> tuple[str, str]:
+    """Return a mark and its colour if the model is clearly better or worse than a baseline."""
+    low, high = moved["low"], moved["high"]
+    if low is None or low <= 0 <= high:
+        return "", ""
+    return (" *", "green") if (low > 0) == (moved["better"] == "higher") else (" !", "red")
+
+
+def _subsets(found: Values, subsets: Sequence[Values]) -> Table:
+    """Return the headline metric of every subset, and the difference to the best baseline."""
+    metric = HEADLINE[found["kind"]]
+    baseline = found["differences"].get(metric, {}).get("baseline")
+    table = _table("subset", "rows", metric, *([f"model - {baseline}"] if baseline else []))
+    for part in subsets:
+        cells: list[str | Text] = [f"{part['examples']:,}", cell(part["values"].get(metric))]
+        if baseline:
+            moved = found["subsets"][part["subset"]].get(metric)
+            mark = _mark(moved) if moved else ""
+            cells.append(Text.assemble(cell(moved, "+"), mark))
+        table.add_row(part["subset"] or "(none)", *cells)
+    return table
+
+
+def _table(first: str, *names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, overflow="fold", min_width=12)
+    for name in names:
+        table.add_column(name, no_wrap=True, justify="right" if name == "rows" else "left")
+    return table
+
+
+def part(found: Values, model: str, subset: str) -> Values:
+    """Return the scores of the model or a baseline on one subset."""
+    one: Values = next(
+        one for one in found["parts"] if (one["model"], one["subset"]) == (model, subset)
+    )
+    return one
+
+
+def cell(found: Values | None, sign: str = "") -> str:
+    """Return a value with its interval."""
+    if found is None or found["value"] is None:
+        return "-"
+    value, low, high = (_number(found[name], sign) for name in ("value", "low", "high"))
+    return f"{value} ({low} .. {high})"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    if value is None:
+        return "-"
+    return f"{value:{sign}.3f}" if abs(value) < 100 else f"{value:{sign}.4g}"

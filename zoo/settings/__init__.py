@@ -1,0 +1,1 @@
+"""Configs, the registries of names, and plug-ins."""

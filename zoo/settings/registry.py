@@ -1,0 +1,87 @@
+"""Registries, which map names to objects: everything that users choose by name is in one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from zoo.errors import unknown
+from zoo.settings.plugins import load_plugins
+
+T = TypeVar("T")
+
+
+class Place(NamedTuple):
+    """The module that defines a named object, and one line that describes it."""
+
+    module: str
+    about: str
+
+
+class Registry(Generic[T]):
+    """A dictionary from names to objects whose modules are imported at the first look-up.
+
+    The library announces its own names with their modules, so that listing them imports nothing
+    heavy; each module then registers its object with the decorator. A plug-in needs only the
+    decorator.
+
+    Examples:
+        >>> shapes = Registry[type]("shape")
+        >>> @shapes.register("square")
+        ... class Square:
+        ...     '''Four equal sides.'''
+        >>> shapes["square"] is Square, shapes.about("square")
+        (True, 'Four equal sides.')
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._places: dict[str, Place] = {}
+        self._entries: dict[str, T] = {}
+
+    def announce(self, name: str, module: str, about: str = "") -> None:
+        """Add a name without its object, which `module` registers when it is imported."""
+        self._places[name] = Place(module, about)
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that registers its object as `name`, which must be a new name."""
+
+        def enter(entry: T) -> T:
+            if name in self._entries:
+                raise ValueError(f"{self.what} {name!r} is registered twice")
+            self._entries[name] = entry
+            return entry
+
+        return enter
+
+    def known(self) -> list[str]:
+        """Return the names that are known without importing plug-ins."""
+        return sorted({*self._places, *self._entries})
+
+    def about(self, name: str) -> str:
+        """Return one line on a name: the announced one, or the first of the object's docstring."""
+        if name in self._places:
+            return self._places[name].about
+        return (self[name].__doc__ or "").partition("\n")[0]
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._entries and name in self._places:
+            importlib.import_module(self._places[name].module)
+        if name not in self._entries:
+            load_plugins()
+        if name not in self._entries:
+            raise unknown(self.what, name, self)
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        load_plugins()
+        return name in self.known()
+
+    def __iter__(self) -> Iterator[str]:
+        load_plugins()
+        return iter(self.known())
+
+    def __len__(self) -> int:
+        load_plugins()
+        return len(self.known())

@@ -1,0 +1,1 @@
+"""The store of the hidden states that a frozen language model computes."""

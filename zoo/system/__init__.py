@@ -1,0 +1,1 @@
+"""Access to the machine: files written atomically, locks, devices, memory, and listeners."""

@@ -1,1 +1,0 @@
-"""What the layouts read with: containers, label files, alignment, pockets, model quality."""

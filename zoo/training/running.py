@@ -1,0 +1,109 @@
+"""Train the requested models one by one, and log their progress in the folder of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zoo.models.summary import RANDOM_WARNING, title
+from zoo.system.listener import SILENT, Listener, Stopped, leader
+from zoo.system.locks import alone
+from zoo.training.curves import best_row
+from zoo.training.engine import together
+from zoo.training.fitting import train
+from zoo.training.job import Job
+from zoo.training.module import TrainingModule
+from zoo.training.optim import describe, groups
+from zoo.training.planning import Wish, plan, write_down
+from zoo.training.scoring import score_name
+
+LOG = "train.log"
+
+
+def fit(wish: Wish, listener: Listener = SILENT) -> list[Job]:
+    """Train the requested models, and return them.
+
+    Raises:
+        Stopped: if the listener asked to stop; a checkpoint is written, and the message says how
+            to continue.
+        ConfigError: for a wrong config, or a folder that another run or process uses.
+        WeightsError: if the weights of the language model cannot be found.
+        DataError: if the data cannot be read, or are for another task.
+    """
+    jobs = plan(wish, listener)
+    with alone(wish.out), together():
+        _train_all(wish, jobs, listener)
+    return jobs
+
+
+def _train_all(wish: Wish, jobs: Sequence[Job], listener: Listener) -> None:
+    written = wish.resume
+
+    def begun(module: TrainingModule) -> None:
+        nonlocal written
+        if leader():
+            lines.begin(module)
+            if not written:
+                write_down(wish, jobs)
+            written = True
+
+    for number, job in enumerate(jobs, 1):
+        if job.finished:
+            continue
+        lines = Lines(job, f"{job.name} ({number} of {len(jobs)})" if len(jobs) > 1 else "",
+                      listener)  # fmt: skip
+        try:
+            train(job, listener=listener, epoch=lines.epoch, begun=begun)
+        except Stopped:
+            raise Stopped(
+                f"stopped; continue with: python -m zoo.train --resume --out {wish.out}"
+            ) from None
+
+
+class Lines:
+    """Reports the training of one model, to the listener and in train.log."""
+
+    def __init__(self, job: Job, name: str, listener: Listener) -> None:
+        self.job, self.name, self.listener = job, name, listener
+
+    def begin(self, module: TrainingModule) -> None:
+        """Report the model, its learning rates and the number of samples."""
+        settings, keys = self.job.config.train, self.job.plan.keys
+        self.say(f"{self.name or self.job.folder}: {title(module.model)}")
+        parts = groups(module.model, module.objective, settings.lr, settings.weight_decay)
+        for name, count, rate, decay in describe(parts):
+            self.say(f"  {name:20} {count:>12,} parameters  lr {rate:g}  weight decay {decay:g}")
+        drawn = " (drawn from the training samples)" if self.job.plan.drawn else ""
+        self.say(f"  {len(keys.train):,} training, {len(keys.validation):,} validation{drawn}, "
+                 f"{len(keys.test):,} test samples (not read)")  # fmt: skip
+        self.say(f"  score: {score_name(self.job.targets)}, on the validation samples")
+        for target in module.objective.constant:
+            self.warn(f"  {target} has only one value in training: there is nothing to learn")
+        if module.model.taps and module.model.side is None and module.model.fuse_after:
+            self.say("  the language model runs in every step from its first exchange on; with "
+                     "fusion.write_back=side it would run once")  # fmt: skip
+        if module.model.recipe.random_plm:
+            self.warn(RANDOM_WARNING)
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Report the losses and the score of an epoch; "*" marks the best epoch so far."""
+        mark = " *" if best_row(self.job.folder)["epoch"] == row["epoch"] else ""
+        self.say(
+            f"epoch {row['epoch'] + 1:.0f} of {self.job.config.train.epochs}: "
+            f"train loss {row['train_loss']:.4f}, validation loss {row['val_loss']:.4f}, "
+            f"score {row['val_score']:.4f}{mark}, {row['seconds']:.1f} s"
+        )
+
+    def say(self, text: str) -> None:
+        """Report a line, and add it to train.log."""
+        self.listener.say(text)
+        self._keep(text)
+
+    def warn(self, text: str) -> None:
+        """Report a line as a warning, and add it to train.log."""
+        self.listener.warn(text)
+        self._keep(text)
+
+    def _keep(self, text: str) -> None:
+        self.job.folder.mkdir(parents=True, exist_ok=True)
+        with (self.job.folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
