@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from tests import shelf
 from tests.training import runs
+from zoo.models.blueprint import resolve
 from zoo.training.curves import CURVES, read_curves
 from zoo.training.fitting import train
 from zoo.training.job import Hardware, Job
@@ -89,3 +91,43 @@ def test_processes_part_before_they_end(tmp_path: Path, plm_folders: dict[str, s
 
     assert started(2, work) == [0, 0]
     assert len(list((tmp_path / "run").rglob("model.safetensors"))) == 2
+
+
+@pytest.mark.parametrize("balanced", ["none", "balanced"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_one_sample_a_batch_is_one_large_batch(
+    tmp_path: Path, plm_folders: dict[str, str], balanced: str
+) -> None:
+    """Also where samples have weights, lengths and unknown labels of their own, and over processes.
+
+    Divided by its own sum of weights, a batch of one sample would pull the same whatever it weighs.
+    """
+    weighted = [
+        replace(sample, weight=(0.01, 0.3, 1.0, 4.0)[number % 4])
+        for number, sample in enumerate(runs.samples(runs.BINDING))
+    ]
+    data = runs.prepare(tmp_path / "data", [runs.BINDING], weighted)
+
+    def job(name: str, tokens: int, accumulate: int) -> Job:
+        made = runs.job(
+            data, plm_folders["esm"], tmp_path / name, tmp_path / f"store_{name}",
+            **{"train.accumulate": accumulate, "train.tokens": tokens, "train.epochs": 2,
+               "train.schedule": "constant", "train.warmup": 0.0, "train.clip": None,
+               "train.class_weights": balanced},
+        )  # fmt: skip
+        # Without dropout, whose numbers differ from batch to batch.
+        config = made.config.with_options(
+            {"sequence.name": "none", "fusion.write_back": "deep", "head.args.dropout": 0.0,
+             "structure.args.dropout": 0.0}
+        )  # fmt: skip
+        return replace(made, blueprint=resolve(config), hardware=Hardware("cpu"))
+
+    whole, single = job("whole", 10_000, 1), job("single", 1, 12)
+    shared = replace(job("shared", 1, 6), hardware=Hardware("cpu", "2"))
+    for one in (whole, single):
+        train(one)
+    assert started(2, lambda: train(shared)) == [0, 0]
+    first, *others = (load_file(x.folder / "model.safetensors") for x in (whole, single, shared))
+    for other in others:
+        for name in first:
+            torch.testing.assert_close(first[name], other[name], atol=2e-5, rtol=1e-3)

@@ -40,8 +40,13 @@ def examples(target: Target, values: Tensor, **facts: Tensor) -> Examples:
     )  # fmt: skip
 
 
-def objective(target: Target, values: Tensor, **given: bool) -> Objective:
-    facts = balance(target, [values], given.pop("censored", False))
+def objective(
+    target: Target, values: Tensor, weights: Tensor | None = None, **given: bool
+) -> Objective:
+    facts = balance(
+        target, values.split(1), given.pop("censored", False),
+        None if weights is None else weights.tolist(), given.get("class_weights", False),
+    )  # fmt: skip
     chosen = {"class_weights": False, "sample_weights": True, **given}
     return Objective((target,), {target.name: facts}, **chosen)
 
@@ -77,19 +82,68 @@ def test_unknown_rows_do_not_count(kind: str) -> None:
     )
 
 
+@pytest.mark.parametrize("balanced", [False, True], ids=["", "balanced"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_of_samples_count_as_often(kind: str) -> None:
+def test_a_weight_of_two_counts_twice(kind: str, balanced: bool) -> None:
     target = runs.TARGETS[kind]
-    values = values_of(target)
-    loss, pred = objective(target, values), torch.randn(len(values), target.outputs)
+    values = values_of(target).nan_to_num(1.0)
+    pred = torch.randn(len(values), target.outputs)
     double = torch.ones(len(values)).index_fill(0, torch.arange(5), 2.0)
-    weighted = loss(pred, examples(target, values, weight=double))
     twice = torch.cat([torch.arange(5), torch.arange(len(values))])
-    torch.testing.assert_close(weighted, loss(pred[twice], examples(target, values[twice])))
+    weighted = objective(target, values, double, class_weights=balanced)
+    repeated = objective(target, values[twice], class_weights=balanced)
+    tolerance = {"atol": 2e-2, "rtol": 2e-2} if balanced else {"atol": 1e-5, "rtol": 1e-5}
+    torch.testing.assert_close(
+        weighted(pred, examples(target, values, weight=double)),
+        repeated(pred[twice], examples(target, values[twice])), **tolerance,
+    )  # fmt: skip
+    starts = [start(target, one, 1) for one in (weighted, repeated)]
+    torch.testing.assert_close(*starts, atol=0.05, rtol=0.01)  # FLOOR is one of 40, and of 45
     plain = objective(target, values, sample_weights=False)
     assert plain(pred, examples(target, values, weight=double)) == plain(
         pred, examples(target, values)
     )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_of_one_sample_pulls_by_its_weight(kind: str) -> None:
+    """Divided by the batch's own sum of weights, it would pull the same whatever its weight."""
+    target = runs.TARGETS[kind]
+    values = values_of(target).nan_to_num(1.0)
+    weights = torch.linspace(0.01, 2.0, len(values))
+    loss, pred = objective(target, values, weights), torch.randn(1, target.outputs)
+    alone = [loss(pred, examples(target, values[:1], weight=torch.tensor([w]))) for w in (0.1, 1.0)]
+    torch.testing.assert_close(alone[1], 10 * alone[0])
+
+
+@pytest.mark.parametrize("balanced", [False, True], ids=["", "balanced"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_average_one_over_the_training_set(kind: str, balanced: bool) -> None:
+    target = runs.TARGETS[kind]
+    values = values_of(target)
+    weights = torch.rand(len(values)) + 0.1
+    loss = objective(target, values, weights, class_weights=balanced)
+    found = loss._weights(target, values, examples(target, values, weight=weights))
+    assert found is not None
+    assert found[~values.isnan()].mean() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_a_step_add_up_to_one_large_batch(kind: str) -> None:
+    target = runs.TARGETS[kind]
+    values, weights = values_of(target), torch.rand(40)
+    loss, pred = objective(target, values, weights), torch.randn(40, target.outputs)
+    whole = loss(pred, examples(target, values, weight=weights))
+    runs_of = [(0, 1), (1, 20), (20, 40)]
+    count = float((~values.isnan()).sum()) / len(runs_of)
+    parts = [
+        loss.mean(
+            loss.parts(pred[a:b], examples(target, values[a:b], weight=weights[a:b])),
+            {target.name: count},
+        )
+        for a, b in runs_of
+    ]
+    torch.testing.assert_close(torch.stack(parts).mean(), whole)
 
 
 @pytest.mark.parametrize("kind", ["binary", "binary residue", "multiclass", "multilabel"])

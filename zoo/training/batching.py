@@ -89,3 +89,35 @@ class TokenBatches(Sampler[list[int]]):
 
     def _random(self, epoch: int, use: int) -> np.random.Generator:
         return np.random.default_rng([self.seed or 0, epoch, use])
+
+
+class StepCounts:
+    """How many labels of each target a step of the optimizer sees, in all batches and processes.
+
+    Args:
+        sampler: Batches of the training samples.
+        known: (samples, targets) number of known labels of each training sample.
+        names: Names of the targets.
+        accumulate: Number of batches of a process that make a step.
+    """
+
+    def __init__(
+        self, sampler: TokenBatches, known: NDArray[np.int64], names: Sequence[str], accumulate: int
+    ) -> None:
+        self.sampler, self.known, self.names = sampler, known, tuple(names)
+        self.accumulate = accumulate
+        self._epoch: tuple[int, list[list[int]]] = (-1, [])
+
+    def share(self, epoch: int, batch: int) -> dict[str, float]:
+        """Return the labels of the step that a batch is in, by the number of batches in a step.
+
+        The loss of each batch, divided by this, adds up to the mean over the step's labels:
+        gradients are averaged over the batches and the processes.
+        """
+        if self._epoch[0] != epoch:
+            self._epoch = (epoch, self.sampler.batches(epoch))
+        size = self.accumulate * self.sampler.world
+        first = batch // self.accumulate * size
+        samples = [at for run in self._epoch[1][first : first + size] for at in run]
+        counts = self.known[samples].sum(0) / size
+        return dict(zip(self.names, map(float, counts), strict=True))

@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zoo.errors import DataError, ZooError
 from zoo.models.checkpoint import save_config
@@ -16,6 +18,7 @@ from zoo.models.model import FusedModel
 from zoo.models.runs import SPLITS
 from zoo.system.files import write_json
 from zoo.system.listener import SILENT, Listener
+from zoo.training.batching import StepCounts
 from zoo.training.callbacks import Watched
 from zoo.training.data import TrainingData
 from zoo.training.engine import early_stopping, kept_callbacks, quiet, trainer_for
@@ -168,29 +171,37 @@ def _module(job: Job, model: FusedModel, data: TrainingData, world: int) -> Trai
     settings = job.config.train
     sampler = data.sampler("train", 0, world)
     steps = math.ceil(len(sampler) / settings.accumulate) * settings.epochs
-    balances = _balances(job, data)
+    balances, known = _labels(job, data)
     objective = Objective(
         job.targets, balances, class_weights=settings.class_weights == "balanced",
         sample_weights=settings.sample_weights,
     )  # fmt: skip
+    counts = StepCounts(sampler, known, [t.name for t in job.targets], settings.accumulate)
     assert model.head is not None
     objective.set_units(model.head.units)
     if model.struct is not None:
         model.struct.recompute = settings.checkpoint_activations
-    return TrainingModule(model, objective, settings, job.config.seed, steps)
+    return TrainingModule(model, objective, settings, job.config.seed, steps, counts)
 
 
-def _balances(job: Job, data: TrainingData) -> dict[str, Balance]:
-    """Return the statistics of each target over the training samples."""
-    part = data.parts["train"]
+def _labels(job: Job, data: TrainingData) -> tuple[dict[str, Balance], NDArray[np.int64]]:
+    """Return the statistics of each target, and (samples, targets) how many labels are known."""
+    part, settings = data.parts["train"], job.config.train
     values: dict[str, list[torch.Tensor]] = {target.name: [] for target in job.targets}
+    weights: list[float] = []
     censored = False
     for sample in part.samples(part.keys):
         censored |= sample.censored != 0
+        weights.append(sample.weight if settings.sample_weights else 1.0)
         for target in job.targets:
             own = torch.as_tensor(sample.targets[target.name])
             values[target.name].append(own if target.level == "residue" else own[None])
-    for name, found in values.items():
-        if not any((~x.isnan()).any() for x in found):
-            raise DataError(f"Target {name!r} has no known value in the training samples.")
-    return {target.name: balance(target, values[target.name], censored) for target in job.targets}
+    known = np.array([[int((~x.isnan()).sum()) for x in found] for found in values.values()]).T
+    for target, count in zip(job.targets, known.sum(0), strict=True):
+        if not count:
+            raise DataError(f"Target {target.name!r} has no known value in the training samples.")
+    balanced = settings.class_weights == "balanced"
+    return {
+        target.name: balance(target, values[target.name], censored, weights, balanced)
+        for target in job.targets
+    }, known

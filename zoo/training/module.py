@@ -18,6 +18,7 @@ from zoo.models.model import FusedModel
 from zoo.settings.config import TrainConfig
 from zoo.tasks import Target
 from zoo.training import optim
+from zoo.training.batching import StepCounts
 from zoo.training.examples import Examples
 from zoo.training.objective import Objective
 from zoo.training.scoring import score_of
@@ -50,12 +51,20 @@ class TrainingModule(lightning.LightningModule):
         settings: section `train` of the config.
         seed: seed of dropout.
         steps: number of optimizer steps in the whole run.
+        counts: number of labels in each step.
     """
 
     def __init__(
-        self, model: FusedModel, objective: Objective, settings: TrainConfig, seed: int, steps: int
+        self,
+        model: FusedModel,
+        objective: Objective,
+        settings: TrainConfig,
+        seed: int,
+        steps: int,
+        counts: StepCounts,
     ) -> None:
         super().__init__()
+        self.counts = counts
         self.model, self.objective = model, objective
         self.settings, self.seed, self.steps = settings, seed, steps
         self.targets: tuple[Target, ...] = objective.targets
@@ -88,22 +97,23 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(int.from_bytes(digest[:8], "big") % 2**63)
 
     def training_step(self, batch: Examples, batch_idx: int) -> Tensor:
-        """Return the loss of a batch.
+        """Return a batch's part of the loss of its step.
 
         Raises:
             NotFiniteError: if the loss is NaN or infinite; names samples of the batch.
         """
-        loss: Tensor = self.objective(self.model(batch.batch, batch.hidden), batch)
+        parts = self.objective.parts(self.model(batch.batch, batch.hidden), batch)
+        loss = self.objective.mean(parts, self.counts.share(self.current_epoch, batch_idx))
         if not torch.isfinite(loss):
             shown = ", ".join(batch.keys[:5]) + (" ..." if len(batch.keys) > 5 else "")
             raise NotFiniteError(
                 f"The loss is {loss.item()} at step {self.global_step} (epoch "
                 f"{self.current_epoch}), on samples {shown}."
             )
-        rows = len(batch.weight)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
+        rows, own = len(batch.weight), self.objective.mean(parts).detach()
+        self.log("train_loss", own, on_step=False, on_epoch=True, batch_size=rows, sync_dist=True)
         if self.trainer.loggers:
-            self.log("train_loss_step", loss, on_step=True, batch_size=rows)
+            self.log("train_loss_step", own, on_step=True, batch_size=rows)
         return loss
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

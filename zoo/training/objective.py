@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from zoo.metrics.losses import masked_bce, masked_cross_entropy, masked_mse, tobit
 from zoo.models.heads import Units
@@ -21,45 +21,91 @@ FLOOR = 0.5
 
 @dataclass(frozen=True)
 class Balance:
-    """Statistics of one target over the training data.
+    """Statistics of one target over the training data, in which samples count by their weights.
 
     Attributes:
         shift: (outputs,) mean of a regression target, or logits of the class frequencies.
         scale: (outputs,) standard deviation of a regression target, otherwise 1.
-        weight: (classes,) weights that make every class count the same; for binary targets and
-            labels, the weight of a positive.
-        censored: whether some values are bounds instead of exact values.
-        constant: whether all known values are equal, so that there is nothing to learn.
+        weight: (classes,) weight of each class; for binary targets and labels, (outputs,) weight of
+            a positive. All 1 unless classes are to weigh the same.
+        unit: Mean of all weights (a sample's times its class's) over the known labels; divided by
+            it, weights are 1 on average.
+        censored: Whether some values are bounds instead of exact values.
+        constant: Whether all known values are equal, so that there is nothing to learn.
     """
 
     shift: Tensor
     scale: Tensor
     weight: Tensor
+    unit: float
     censored: bool
     constant: bool
 
 
-def balance(target: Target, values: list[Tensor], censored: bool) -> Balance:
-    """Return the statistics of values (rows,) or (rows, outputs), in which NaN is unknown."""
-    joined = torch.cat([x.reshape(len(x), -1) for x in values]).double()
-    constant = len(joined[~joined.isnan()].unique()) < 2
-    ones = torch.ones(target.outputs)
+def balance(
+    target: Target,
+    values: Sequence[Tensor],
+    censored: bool = False,
+    weights: Sequence[float] | None = None,
+    balanced: bool = False,
+) -> Balance:
+    """Return the statistics of a target.
+
+    Args:
+        target: What the values are of.
+        values: (rows,) or (rows, outputs) of each sample, NaN where unknown.
+        censored: Whether some values are bounds.
+        weights: Weight of each sample; None for 1.
+        balanced: Whether all classes, or positives and negatives, are to weigh the same in total.
+    """
+    y = torch.cat([x.reshape(len(x), -1) for x in values]).double()
+    own = torch.tensor([1.0] * len(values) if weights is None else list(weights))
+    w = own.double().repeat_interleave(torch.tensor([len(x) for x in values]))[:, None].expand_as(y)
+    known = ~y.isnan()
+    constant = len(y[known].unique()) < 2
+    w = torch.where(known, w, 0.0)
+    mean = float(w.sum() / known.sum().clamp(min=1)) or 1.0
+    w = w / mean
+    y = y.nan_to_num(0.0)
     if target.kind == "regression":
-        mean = joined.nanmean(0).nan_to_num(0.0)
-        spread = ((joined - mean) ** 2).nanmean(0).sqrt().nan_to_num(1.0)
-        scale = torch.where(spread > 0, spread, 1.0)
-        return Balance(mean.float(), scale.float(), ones, censored, constant)
-    known = ~joined.isnan()
+        ones = torch.ones(target.outputs)
+        return Balance(*_moments(y, w), ones, mean, censored, constant)
+    shift, by_class, weight = _frequencies(target, y, w, balanced)
+    unit = mean * float((w * by_class).sum() / known.sum().clamp(min=1))
+    return Balance(shift, torch.ones(target.outputs), weight, unit or 1.0, False, constant)
+
+
+def _moments(y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the weighted mean and standard deviation of each column; 1 for a constant one."""
+    total = w.sum(0).clamp(min=1e-12)
+    mean = (w * y).sum(0) / total
+    spread = ((w * (y - mean) ** 2).sum(0) / total).sqrt()
+    return mean.float(), torch.where(spread > 0, spread, 1.0).float()
+
+
+def _frequencies(
+    target: Target, y: Tensor, w: Tensor, balanced: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the logits to start at, the class weight of each entry, and that of each class."""
     if target.kind == "multiclass":
-        index = joined[known].long()
-        count = torch.bincount(index, minlength=target.outputs).double() + FLOOR
+        index = y[:, 0].long()
+        count = torch.bincount(index, weights=w[:, 0], minlength=target.outputs) + FLOOR
         share = count / count.sum()
-        weight = (1 / (share * target.outputs)).float()
-        return Balance(share.log().float(), ones, weight, False, constant)
-    positive = (joined.nan_to_num(0.0) > 0.5).double().sum(0) + FLOOR
-    share = positive / (known.sum(0) + 2 * FLOOR)
-    weight = ((1 - share) / share).float()
-    return Balance(share.logit().float(), ones, weight, False, constant)
+        weight = 1 / (share * target.outputs) if balanced else torch.ones_like(share)
+        return (share * weight).log().float(), weight[index][:, None], weight.float()
+    positive = (w * (y > 0.5)).sum(0) + FLOOR
+    share = positive / (w.sum(0) + 2 * FLOOR)
+    weight = (1 - share) / share if balanced else torch.ones_like(share)
+    by_class = torch.where(y > 0.5, weight, 1.0)
+    start = share * weight / (share * weight + 1 - share)
+    return start.logit().float(), by_class, weight.float()
+
+
+class Part(NamedTuple):
+    """The loss of one target in a batch: its weighted sum, and how many labels it is over."""
+
+    total: Tensor
+    known: Tensor
 
 
 class Objective(nn.Module):
@@ -93,46 +139,63 @@ class Objective(nn.Module):
         units.scale.copy_(torch.cat([one.scale for one in found]))
 
     def forward(self, logits: Tensor, examples: Examples) -> Tensor:
-        """Return the loss of predictions (rows, columns)."""
-        weight = examples.weight if self.sample_weights else None
-        losses = [self._loss(target, logits, examples, weight) for target in self.targets]
-        return torch.stack(losses).sum()
+        """Return the loss of predictions (rows, columns) over the labels of one batch."""
+        return self.mean(self.parts(logits, examples))
 
-    def _loss(
-        self, target: Target, logits: Tensor, examples: Examples, weight: Tensor | None
-    ) -> Tensor:
+    def parts(self, logits: Tensor, examples: Examples) -> dict[str, Part]:
+        """Return the loss of each target as a sum, for batches that make a step together."""
+        return {
+            target.name: Part(self._total(target, logits, examples), self._known(target, examples))
+            for target in self.targets
+        }
+
+    def mean(self, parts: Mapping[str, Part], counts: Mapping[str, float] | None = None) -> Tensor:
+        """Return the sum of the targets' losses, each by its number of labels.
+
+        Args:
+            parts: Loss of each target.
+            counts: Labels of each target to divide by; None for those of the batch.
+        """
+        if counts is None:
+            means = [part.total / part.known.clamp(min=1) for part in parts.values()]
+        else:
+            means = [part.total / max(counts[name], 1e-12) for name, part in parts.items()]
+        return torch.stack(means).sum()
+
+    @staticmethod
+    def _known(target: Target, examples: Examples) -> Tensor:
+        return (~examples.targets[target.name].isnan()).sum()
+
+    def _total(self, target: Target, logits: Tensor, examples: Examples) -> Tensor:
         pred = logits[:, self.columns[target.name]].float()
         known, facts = examples.targets[target.name], self.balances[target.name]
+        weight = self._weights(target, known, examples)
         if target.kind == "multiclass":
-            return masked_cross_entropy(pred, known, self._weigh_classes(known, facts, weight))
+            return masked_cross_entropy(pred, known, weight, 1.0)
         pred = pred[:, 0] if target.outputs == 1 else pred
         if target.kind != "regression":
-            return self._binary(pred, known, facts, weight)
+            return masked_bce(pred, known, weight, 1.0)
         scale = facts.scale.to(pred.device)
         scale = scale[0] if target.outputs == 1 else scale
         if facts.censored:
             sigma = self.log_sigma[target.name]
-            return tobit(pred / scale, known / scale, examples.censored, sigma, weight)
-        return masked_mse(pred / scale, known / scale, weight)
+            return tobit(pred / scale, known / scale, examples.censored, sigma, weight, 1.0)
+        return masked_mse(pred / scale, known / scale, weight, 1.0)
 
-    def _weigh_classes(self, known: Tensor, facts: Balance, weight: Tensor | None) -> Tensor | None:
-        if not self.class_weights:
-            return weight
-        by_class = facts.weight.to(known.device)[known.nan_to_num(0.0).long()]
-        return by_class if weight is None else by_class * weight
+    def _weights(self, target: Target, known: Tensor, examples: Examples) -> Tensor | None:
+        """Return the weight of each label, 1 on average over the training data; None for 1."""
+        if not (self.class_weights or self.sample_weights):
+            return None
+        facts = self.balances[target.name]
+        weight = torch.ones_like(known)
+        if self.sample_weights:
+            weight = examples.weight.view(-1, *[1] * (known.dim() - 1)).expand_as(known)
+        if self.class_weights and target.kind != "regression":
+            weight = weight * self._of_class(target, known, facts.weight.to(known.device))
+        return weight / facts.unit
 
-    def _binary(self, pred: Tensor, known: Tensor, facts: Balance, weight: Tensor | None) -> Tensor:
-        if not self.class_weights:
-            return masked_bce(pred, known, weight)
-        positive = facts.weight.to(pred.device)
-        own = torch.where(known > 0.5, positive, torch.ones_like(positive))
-        shaped = weight.view(-1, *[1] * (own.dim() - 1)) if weight is not None else 1.0
-        return _weighted_bce(pred, known, own * shaped)
-
-
-def _weighted_bce(pred: Tensor, known: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted mean of the cross-entropy over known entries."""
-    filled = known.nan_to_num(0.0)
-    share = weight * (~known.isnan())
-    loss = F.binary_cross_entropy_with_logits(pred, filled, reduction="none")
-    return (loss * share).sum() / share.sum().clamp(min=1e-12)
+    @staticmethod
+    def _of_class(target: Target, known: Tensor, weight: Tensor) -> Tensor:
+        if target.kind == "multiclass":
+            return weight[known.nan_to_num(0.0).long()]
+        return torch.where(known > 0.5, weight, torch.ones_like(weight))
