@@ -14,7 +14,7 @@ from zoo.training.job import Job
 from zoo.training.module import TrainingModule
 from zoo.training.optim import describe, groups
 from zoo.training.planning import Wish, plan, write_down
-from zoo.training.scoring import score_name
+from zoo.training.scoring import score_name, undefined
 
 LOG = "train.log"
 
@@ -76,6 +76,11 @@ class Lines:
         self.say(f"  {len(keys.train):,} training, {len(keys.validation):,} validation{drawn}, "
                  f"{len(keys.test):,} test samples (not read)")  # fmt: skip
         self.say(f"  score: {score_name(self.job.targets)}, on the validation samples")
+        for name, reason in undefined(self.job.targets, self.job.index, keys.validation).items():
+            self.warn(
+                f"  {name} {reason} in the validation samples, so its score is undefined there: "
+                "the best epoch is chosen by the loss"
+            )
         for target in module.objective.constant:
             self.warn(f"  {target} has only one value in training: there is nothing to learn")
         if module.model.taps and module.model.side is None and module.model.fuse_after:

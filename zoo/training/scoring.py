@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from zoo.models.outputs import activate, columns
 from zoo.tasks import Kind, Target
 
 Array = NDArray[np.float64]
+LEAST = 1e-12
+"""Probability below which a logarithm is cut."""
 
 
 def _explained(rows: Rows) -> float:
@@ -42,7 +45,7 @@ def score_of(
     logits: Mapping[str, Array],
     known: Mapping[str, Mapping[str, Array]],
 ) -> float:
-    """Return the mean score over targets; a score that these data do not define counts as 0.
+    """Return the mean score over targets; of a target whose score is undefined, minus the loss.
 
     Args:
         targets: targets in the order of the head's columns.
@@ -63,7 +66,65 @@ def score_of(
 
 def _score(target: Target, truth: Array, pred: Array) -> float:
     rows = ~np.isnan(truth.reshape(len(truth), -1)).all(axis=1)
-    if not rows.any():
+    truth, pred = truth[rows], pred[rows]
+    if not len(truth):
         return 0.0
-    value = SCORES[target.kind]({"y_true": truth[rows], "y_pred": pred[rows]})
-    return float(np.nan_to_num(value))
+    if not _defined(target, truth):
+        return -_loss(target, truth, pred)
+    return float(np.nan_to_num(SCORES[target.kind]({"y_true": truth, "y_pred": pred})))
+
+
+def _defined(target: Target, truth: Array) -> bool:
+    """Return whether predictions of these true values can be ranked or explained at all."""
+    known = truth[~np.isnan(truth)]
+    if target.kind in ("binary", "regression"):
+        return len(np.unique(known)) > 1
+    return target.kind == "multiclass" or bool(known.any())
+
+
+def _loss(target: Target, truth: Array, pred: Array) -> float:
+    """Return the mean squared error, or the cross-entropy in nats, over the known values."""
+    if target.kind == "regression":
+        return float(np.nanmean((truth - pred) ** 2))
+    if target.kind == "multiclass":
+        chosen = pred[np.arange(len(truth)), truth.astype(int)]
+        return float(-np.log(chosen.clip(LEAST)).mean())
+    likelihood = np.where(truth > 0.5, pred, 1.0 - pred)
+    return float(-np.nanmean(np.where(np.isnan(truth), np.nan, np.log(likelihood.clip(LEAST)))))
+
+
+def undefined(
+    targets: Sequence[Target], index: Mapping[str, Mapping[str, Any]], keys: Sequence[str]
+) -> dict[str, str]:
+    """Return the targets whose score these samples do not define, each with the reason.
+
+    Args:
+        targets: What is predicted.
+        index: Facts of the samples, as the store of prepared data has them.
+        keys: Keys of the samples.
+    """
+    found = {}
+    for target in targets:
+        facts = [index[key]["targets"].get(target.name, {}) for key in keys]
+        reason = _reason(target, facts)
+        if reason:
+            found[target.name] = reason
+    return found
+
+
+def _reason(target: Target, facts: Sequence[Mapping[str, Any]]) -> str | None:
+    if target.kind == "multilabel" and target.level == "protein":
+        return None if any(fact.get("positive") for fact in facts) else "has no positive label"
+    if target.level == "protein":
+        values = [fact["value"] for fact in facts if fact.get("value") is not None]
+        count, low, high = len(values), min(values, default=0), max(values, default=0)
+    else:
+        count = sum(fact.get("count", 0) for fact in facts)
+        total, squares = (sum(fact.get(name, 0.0) for fact in facts) for name in ("sum", "squares"))
+        spread = max(squares * count - total**2, 0.0) ** 0.5
+        low, high = (total / max(count, 1),) * 2 if spread <= 1e-6 * (abs(total) + 1) else (0, 1)
+    if not count:
+        return "has no known label"
+    if target.kind in ("binary", "regression") and low == high:
+        return f"has only the value {low:g}"
+    return None
