@@ -6,6 +6,7 @@ not work: rotary and relative positions are made by the encoder around them.
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -273,7 +274,8 @@ def _config(plm: plms.PLM, folder: str | None) -> Any:
         return plms.architecture(plm.preset)
     raise WeightsError(
         f"The architecture of {plm.name!r} is not known without its config.json. Run `python -m "
-        f"zoo.download {plm.name} --out DIR` on a machine with internet and give --seq DIR."
+        f"zoo.download {shlex.quote(plm.name)} --out DIR` on a machine with internet and give "
+        "--seq DIR."
     )
 
 

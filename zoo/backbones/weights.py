@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -186,8 +187,8 @@ def _missing(plm: PLM) -> str | None:
     return (
         f"No pretrained weights for {plm.name} ({plm.hub_id}): they are not in this machine's hub "
         f"cache, and {reason}.\nOn a machine with internet run\n\n    python -m zoo.download "
-        f"{plm.name} --out DIR\n\nand give the folder as --seq DIR here (or copy the hub cache, "
-        "HF_HOME). To build without trained weights: --weights random."
+        f"{shlex.quote(plm.name)} --out DIR\n\nand give the folder as --seq DIR here (or copy "
+        "the hub cache, HF_HOME). To build without trained weights: --weights random."
     )
 
 
