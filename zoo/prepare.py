@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def prepare(
     task: Annotated[str, typer.Argument(help=f"Task of the data: {', '.join(TASKS.known())}.")],
     data: Annotated[
-        Path, typer.Option(help="Folder of the benchmark's files, or of your labels.csv.")
+        Path, typer.Option(help="Folder of the benchmark's files, or your table or its folder.")
     ],
     out: Annotated[
         Path, typer.Option(help="Folder for the prepared data; an unfinished one is continued.")
@@ -41,6 +41,10 @@ def prepare(
         bool,
         typer.Option(help="Read pickled records. They can run code: only use data that you trust."),
     ] = False,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Column of your table to learn; may be repeated. Else all further ones."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Read every sample into a compact store, report on each chain and check for leaks.
@@ -52,12 +56,16 @@ def prepare(
     """
     from zoo.data.layouts.base import find_layout
     from zoo.data.preparing import prepared, way_of
-    from zoo.errors import DataError
+    from zoo.errors import ConfigError, DataError
 
     found = find_layout(task, data, layout)
     if hasattr(found, "allow_pickle"):
         found.allow_pickle = allow_pickle
-    way = way_of(task, layout, allow_pickle)
+    if target and found.wanted is None:
+        raise ConfigError(f"--target names columns of a table of your own; task {task!r} has none.")
+    if target:
+        found.wanted = tuple(target)
+    way = way_of(task, layout, allow_pickle, target or ())
     with Interrupts() as interrupts:
         listener = terminal(lambda: interrupts.seen)
         manifest = prepared(found, task, out, way, identity, listener)

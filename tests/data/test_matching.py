@@ -153,3 +153,44 @@ def test_no_pair_of_sequences_fails(letters, sequence):
         return
     assert found.report.matched + found.report.missing == len(letters)
     assert np.isfinite(found.values).sum() == found.report.matched
+
+
+NUMBERS = tuple(str(at + 5) for at in range(len(SEQUENCE)))
+
+
+@given(st.permutations(range(len(SEQUENCE))), st.integers(1, len(SEQUENCE)))
+def test_labels_with_the_chains_numbers_find_their_residues_in_any_order(order, count):
+    rows = order[:count]
+    given_ = Labels("".join(SEQUENCE[at] for at in rows), np.array(rows, np.float32),
+                    tuple(NUMBERS[at] for at in rows))  # fmt: skip
+    found = match(given_, chain(SEQUENCE, numbers=NUMBERS))
+    assert found.places.tolist() == list(rows) and found.report.matched == count
+    assert found.values[list(rows)].tolist() == list(rows)
+
+
+def test_insertion_codes_are_part_of_a_number():
+    numbers = ("92", "93", "94", "94A", "94B", "95")
+    found = match(labels("ITKK", ("94A", "93", "94B", "92")), chain("KTAIKM", numbers=numbers))
+    assert found.places.tolist()[0] == 3 and found.places.tolist()[2] == 4
+
+
+def test_rows_sorted_as_text_are_matched_by_number_where_the_chain_has_others():
+    order = sorted(range(len(SEQUENCE)), key=lambda at: str(at + 1))
+    shuffled = Labels("".join(SEQUENCE[at] for at in order), np.array(order, np.float32),
+                      tuple(str(at + 1) for at in order))  # fmt: skip
+    other = tuple(str(at + 301) for at in range(len(SEQUENCE)))
+    found = match(shuffled, chain(SEQUENCE, numbers=other))
+    assert found.values.tolist() == list(range(len(SEQUENCE)))
+
+
+def test_a_number_that_the_chain_lacks_is_noted():
+    found = match(labels(SEQUENCE + "GW", (*NUMBERS, "900", "901")),
+                  chain(SEQUENCE, numbers=NUMBERS))  # fmt: skip
+    assert found.report.missing == 2
+    assert found.report.notes == ("2 labels name no residue of the chain: G900, W901",)
+
+
+def test_few_aligned_labels_of_many_are_another_proteins():
+    letters = SEQUENCE[:6] + "GPDWEEGNCDLHHWWPGG"
+    with pytest.raises(DroppedSample, match=r"chain A"):
+        match(labels(letters), chain(SEQUENCE))

@@ -252,3 +252,96 @@ def test_a_real_table_of_enzymes_is_read(data_dir):
     assert (kinds["ec"], kinds["ca_only"]) == ("multilabel", "binary")
     sample = layout.read(layout.keys()[0])
     assert sample.split in ("train", "validation", "test") and sample.protein.has_structure
+
+
+def numbers(*odd: str, count: int = 20) -> str:
+    """Return a table of one column of numbers, with some other cells at its end."""
+    cells = [f"{5 + at / 10}" for at in range(count - len(odd))] + list(odd)
+    rows = [f'p{at},MKTA,"{cell}"' for at, cell in enumerate(cells)]
+    return "\n".join(["id,sequence,pk", *rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "odd", ["12,3", "n.d.", "#N/A", "5.1 nM", "5.1nM", "high", "1_000", "1e999"]
+)
+def test_one_cell_does_not_make_classes_of_numbers(tmp_path, odd):
+    with pytest.raises(DataError) as caught:
+        table(tmp_path, numbers(odd)).keys()
+    message = str(caught.value)
+    assert f"labels.csv:21: column 'pk': {odd!r} is not a number" in message
+    assert "pk: {kind: multiclass}" in message
+
+
+def test_a_column_of_decimal_commas_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"labels\.csv:2: .*'6,1'.*decimal point it is 6\.1"):
+        table(tmp_path, numbers(*(f"6,{at}" for at in range(1, 10)), count=9)).keys()
+
+
+def test_bounds_are_bounds(tmp_path):
+    layout = table(tmp_path, numbers(">6.1", "< 3", ">=7"))
+    (target,) = layout.targets
+    assert target.kind == "regression"
+    found = [layout.read(f"p{at}") for at in (0, 17, 18, 19)]
+    assert [sample.censored for sample in found] == [0, 1, -1, 1]
+    assert [float(sample.targets["pk"]) for sample in found] == pytest.approx([5.0, 6.1, 3.0, 7.0])
+
+
+def test_bounds_in_two_columns_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"column 'z': '<2' is a bound, and column 'y' has bounds"):
+        table(tmp_path, "id,sequence,y,z\na,MKTA,>1,3\nb,MKTA,2,<2\n").keys()
+
+
+def test_classes_with_a_number_among_them_stay_classes(tmp_path):
+    layout = table(tmp_path, "id,sequence,f\na,MKTA,alpha\nb,MKTA,beta\nc,MKTA,2\nd,MKTA,alpha\n")
+    assert layout.targets[0].classes == ("2", "alpha", "beta")
+
+
+def test_strings_as_long_as_their_sequences_label_residues(tmp_path):
+    """Also where a short one could be read as a number."""
+    rows = ["a,MKTAYIAK,01100100", "b,MKT,011", "c,MKTAYIAKQRQISFV,010101010101010"]
+    layout = table(tmp_path, "\n".join(["id,sequence,site", *rows]) + "\n")
+    (target,) = layout.targets
+    assert (target.kind, target.level) == ("binary", "residue")
+    np.testing.assert_array_equal(layout.read("b").targets["site"], np.float32([0, 1, 1]))
+
+
+def test_numbers_as_long_as_a_sequence_stay_numbers(tmp_path):
+    layout = table(tmp_path, "id,sequence,y\na,MKTA,51.5\nb,MKTA,48.2\nc,MKTA,1010\n")
+    assert (layout.targets[0].kind, layout.targets[0].level) == ("regression", "protein")
+
+
+def test_a_misspelt_column_is_not_learnt(tmp_path):
+    text = "id,structre,y\na,p.pdb,1\n"
+    with pytest.raises(DataError, match="'structre': did you mean 'structure'"):
+        table(tmp_path, text).keys()
+
+
+def test_the_targets_can_be_named_and_else_each_is_shown(tmp_path):
+    text = "id,sequence,y,stage,source\na,MKTA,1.5,1,lab\nb,MKTA,2.5,3,web\nc,MKTA,0.1,2,lab\n"
+    layout = table(tmp_path, text)
+    shown = "\n".join(layout.remarks)
+    assert "column 'y' is learnt as regression" in shown
+    assert "stage: {kind: multiclass}" in shown and "ignore: [source]" in shown
+    named = TableLayout(tmp_path)
+    named.wanted = ("y",)
+    assert [target.name for target in named.targets] == ["y"] and named.remarks == ()
+    named = TableLayout(tmp_path)
+    named.wanted = ("z",)
+    with pytest.raises(DataError, match="column .--target. 'z'"):
+        named.keys()
+
+
+@pytest.mark.parametrize("mark", ["\t", ";", ","])
+@pytest.mark.parametrize("name", ["labels.tsv", "mine.csv", "table.txt"])
+def test_tables_of_other_names_and_separators_are_read(tmp_path, mark, name):
+    rows = [["id", "sequence", "y"], ["a", "MKTA", "1.5"], ["b", "MKTA", "2.5"]]
+    (tmp_path / name).write_text("\n".join(mark.join(row) for row in rows) + "\n")
+    layout = find_layout("table", tmp_path if name == "labels.tsv" else tmp_path / name)
+    assert [float(layout.read(key).targets["y"]) for key in layout.keys()] == [1.5, 2.5]
+    assert tmp_path / name in layout.inputs()
+
+
+def test_an_id_that_is_twice_in_the_fasta_file_is_refused(tmp_path):
+    layout = table(tmp_path, "id,y\na,1\nb,2\n", fasta=">a\nMKTA\n>b\nMK\n>a\nWWWW\n")
+    with pytest.raises(DataError, match="the id 'a' occurs 2 times"):
+        layout.keys()

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,11 @@ def read_manifest(out: Path) -> dict[str, Any]:
     return read_json(out / MANIFEST) or {}
 
 
-def way_of(task: str, layout: str | None = None, allow_pickle: bool = False) -> str:
-    """Return the settings with which data are read, as one text; if it changes, so do the data."""
-    return f"{task}/{layout} {allow_pickle}"
+def way_of(
+    task: str, layout: str | None = None, allow_pickle: bool = False, targets: Sequence[str] = ()
+) -> str:
+    """Return the settings that data are read with, as one text: another text is other data."""
+    return " ".join([f"{task}/{layout} {allow_pickle}", *targets])
 
 
 def prepared(
@@ -95,6 +97,8 @@ def prepared(
     Raises:
         Stopped: If the listener asked to stop; the same call continues where it stopped.
     """
+    for remark in layout.remarks:
+        listener.say(remark)
     stamp, manifest = fingerprint(layout, way), read_manifest(out)
     fresh = manifest.get("stamp") == stamp and manifest.get("complete")
     if not fresh:

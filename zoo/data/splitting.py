@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from zoo.data.folds import fold_clusters
 from zoo.data.layouts.table import Source, read_fasta, read_protein
-from zoo.data.reading.columns import infer, is_missing, number, to_numbers
+from zoo.data.reading.columns import OddCellError, infer, is_missing, number, to_numbers
 from zoo.data.reading.sets import parse_set
 from zoo.data.reading.table_files import DESCRIPTION
 from zoo.data.samples import SPLITS, DroppedSample
@@ -206,7 +206,7 @@ def distribution(table: Columns, splits: Sequence[str]) -> dict[str, dict[str, d
             continue
         try:
             target = infer(name, "protein", cells, {})
-        except DataError:  # an empty column, or names
+        except (DataError, OddCellError):  # an empty column, or names
             continue
         found[name] = {
             split: _describe(target, [c for c, s in zip(cells, splits, strict=True) if s == split])

@@ -26,6 +26,11 @@ class Layout(ABC):
     source: ClassVar[str]
     """Official source of the data: a web page or DOI."""
 
+    takes_file: ClassVar[bool] = False
+    """Whether the data may be one file instead of a folder."""
+    wanted: tuple[str, ...] | None = None
+    """Targets that the user names, where a layout lets them; None where the layout decides."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -38,6 +43,11 @@ class Layout(ABC):
     @abstractmethod
     def targets(self) -> tuple[Target, ...]:
         """The targets that the samples have."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Lines that the user should read before the data are used."""
+        return ()
 
     @abstractmethod
     def keys(self) -> list[str]:
@@ -73,7 +83,7 @@ def find_layout(task: str, root: Path, name: str | None = None) -> Layout:
     if name is not None:
         return LAYOUTS[f"{task}/{name}"](root)
     for cls in of_task.values():
-        if root.is_dir() and cls.detect(root):
+        if (root.is_dir() or (cls.takes_file and root.is_file())) and cls.detect(root):
             return cls(root)
     lines = [f"  {key}: {cls.needs}\n    from {cls.source}" for key, cls in of_task.items()]
     state = "does not exist" if not root.exists() else f"is not laid out as data for {task!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from zoo.data.layouts import LAYOUTS
 from zoo.data.layouts.base import Layout
 from zoo.data.reading.columns import residue_numbers
 from zoo.data.reading.matching import Labels, match, usable_residues
-from zoo.data.reading.table_files import Row, Table, read_tables
+from zoo.data.reading.table_files import Row, Table, find_table, read_tables
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
 from zoo.errors import DataError, ZooError
 from zoo.proteins.protein import Protein, from_sequence
@@ -43,10 +44,23 @@ class TableLayout(Layout):
     )
     source = "your own labels"
 
+    takes_file = True
+    wanted: tuple[str, ...] = ()
+    """Columns that are targets; by default all that describe no sample."""
+
+    def __init__(self, root: Path) -> None:
+        self.labels = root if root.is_file() else find_table(root, "labels")
+        super().__init__(self.labels.parent)
+
     @classmethod
     def detect(cls, root: Path) -> bool:
-        """Return whether there is a `labels.csv`."""
-        return (root / "labels.csv").is_file()
+        """Return whether this is a table, or a folder with a `labels.csv` or `labels.tsv`."""
+        return root.is_file() or find_table(root, "labels").is_file()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What each column was taken for."""
+        return self._table.remarks
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -59,8 +73,8 @@ class TableLayout(Layout):
 
     def inputs(self) -> Iterable[Path]:
         """Return the tables and the structure files that they name, if they exist."""
-        names = ("labels.csv", "residues.csv", "targets.yaml", FASTA)
-        paths = [self.root / name for name in names]
+        paths = [self.labels, find_table(self.root, "residues")]
+        paths += [self.root / name for name in ("targets.yaml", FASTA)]
         paths += [self.root / row.structure for row in self._table.rows.values() if row.structure]
         return [path for path in dict.fromkeys(paths) if path.is_file()]
 
@@ -82,12 +96,13 @@ class TableLayout(Layout):
             subset=row.subset,
             group=row.group,
             weight=row.weight,
+            censored=row.censored,
             matches=tuple(matches),
         )
 
     @cached_property
     def _table(self) -> Table:
-        return read_tables(self.root)
+        return read_tables(self.labels, self._fasta, self.wanted)
 
     @cached_property
     def _fasta(self) -> dict[str, str]:
@@ -136,6 +151,9 @@ def read_fasta(root: Path) -> dict[str, str]:
         found = list(read_proteins(path)) if path.is_file() else []
     except ZooError as error:
         raise DataError(str(error)) from None
+    count = Counter(protein.name for protein in found)
+    if twice := [name for name, times in count.items() if times > 1]:
+        raise DataError(f"{path}: the id {twice[0]!r} occurs {count[twice[0]]} times")
     return {protein.name: protein.chains[0].sequence for protein in found}
 
 

@@ -86,10 +86,81 @@ def number(cell: str) -> float | None:
     return value if abs(value) <= LARGEST and "_" not in cell else None
 
 
-def is_residue_string(cells: Sequence[str]) -> bool:
-    """Return whether the cells hold labels of residues ("0011x0100011") and not numbers."""
-    given = [cell for cell in cells if not is_missing(cell)]
-    return bool(given) and all(re.fullmatch(f"[01xX]{{{MIN_STRING},}}", cell) for cell in given)
+BOUND = re.compile(r"\s*([<>])=?\s*(\S+)\s*")
+COMMA = re.compile(r"[<>]?\s*-?\d+,\d+")
+UNIT = re.compile(r"[<>~]?=?\s*-?\d+([.,]\d+)?([eE]-?\d+)?(\s+\S+|[pnuµm]?M|%)")
+
+
+def bound(cell: str) -> tuple[float, int] | None:
+    """Return the number in ">6.1" or "< 3", and +1 if the true value is above it, -1 if below.
+
+    None if the cell is not a bound.
+    """
+    found = BOUND.fullmatch(cell)
+    value = number(found[2]) if found else None
+    return None if found is None or value is None else (value, 1 if found[1] == ">" else -1)
+
+
+class OddCellError(ValueError):
+    """A cell that does not fit what the other cells of its column are.
+
+    Attributes:
+        at: Row of the cell, from 0.
+    """
+
+    def __init__(self, at: int, why: str) -> None:
+        super().__init__(why)
+        self.at = at
+
+
+def check_numbers(name: str, cells: Sequence[str]) -> None:
+    """Refuse a column of numbers in which some cells are none: one cell must not decide its kind.
+
+    Raises:
+        OddCellError: If at least half of the cells are meant as numbers, and some cannot be read.
+    """
+    given = [(at, cell) for at, cell in enumerate(cells) if not is_missing(cell)]
+    plain = [number(cell) is not None or bound(cell) is not None for _, cell in given]
+    meant = sum(
+        fits or bool(COMMA.fullmatch(cell) or UNIT.fullmatch(cell))
+        for fits, (_, cell) in zip(plain, given, strict=True)
+    )
+    if all(plain) or 2 * meant < len(given):
+        return
+    at, cell = given[plain.index(False)]
+    why = f"{cell!r} is not a number, and {meant} of the {len(given)} cells are meant as one"
+    if COMMA.fullmatch(cell):
+        why += f"; with a decimal point it is {cell.replace(',', '.')}"
+    raise OddCellError(
+        at,
+        f"{why}. Correct it, or leave it empty if it is unknown; if these are classes and no "
+        f"numbers, add to targets.yaml: {name}: {{kind: multiclass}}",
+    )
+
+
+def is_residue_string(cells: Sequence[str], lengths: Sequence[int | None]) -> bool:
+    """Return whether the cells hold labels of residues ("0011x0100011"), and not numbers or names.
+
+    They do if they are as long as the sequences of their rows. Where no sequence is known, long
+    strings of 0 and 1 are taken for labels.
+
+    Args:
+        cells: Cells of the column.
+        lengths: Length of the sequence of each row, None if it is not known before reading.
+    """
+    given = [(c, n) for c, n in zip(cells, lengths, strict=True) if not is_missing(c)]
+    binary = all(re.fullmatch(r"[01xX?]+", cell) for cell, _ in given)
+    letters = all(re.fullmatch(r"[A-Za-z?-]+", cell) for cell, _ in given)
+    known = [(cell, length) for cell, length in given if length]
+    if not given or not (binary or letters):
+        return False
+    if known:
+        fits = sum(len(cell) == length for cell, length in known) >= 0.9 * len(known)
+        # A word may happen to be as long as one sequence, but not as long as each of several.
+        varied = len({length for _, length in known}) >= 3
+        if fits and (varied or (binary and max(length for _, length in known) > 1)):
+            return True
+    return binary and 2 * sum(len(cell) >= MIN_STRING for cell, _ in given) >= len(given)
 
 
 def infer(name: str, level: Level, cells: Sequence[str], options: dict[str, Any]) -> Target:
@@ -106,10 +177,13 @@ def infer(name: str, level: Level, cells: Sequence[str], options: dict[str, Any]
 
     Raises:
         DataError: If all cells are empty, or many texts are all different.
+        OddCellError: If most cells are numbers and some are not.
     """
     values = sorted({cell for cell in cells if not is_missing(cell)})
     if not values:
         raise DataError(f"column {name!r} has no value; leave it out or name it under 'ignore'")
+    if "kind" not in options and level == "protein":
+        check_numbers(name, cells)
     kind = options.get("kind") or _kind(values)
     if kind in ("regression", "binary"):
         return Target(name, kind, level)
@@ -128,6 +202,8 @@ def _kind(values: Sequence[str]) -> Kind:
     numbers = [number(value) for value in values]
     if None not in numbers:
         return "binary" if set(numbers) <= {0.0, 1.0} else "regression"
+    if all(number(value) is not None or bound(value) for value in values):
+        return "regression"
     return "multilabel" if any(";" in value for value in values) else "multiclass"
 
 
@@ -152,6 +228,8 @@ def to_numbers(target: Target, cell: str) -> NDArray[np.float32]:
         return np.full(shape, np.nan, np.float32)
     if target.kind in ("regression", "binary"):
         value = number(cell)
+        if value is None and target.kind == "regression" and target.level == "protein":
+            value = (bound(cell) or (None,))[0]
         if value is None or (target.kind == "binary" and value not in (0.0, 1.0)):
             expected = "a number" if target.kind == "regression" else "0 or 1"
             raise ValueError(f"{cell!r} is not {expected}")

@@ -1,4 +1,4 @@
-"""A reader of CSV files with errors that name file, line and column."""
+"""A reader of CSV and TSV files with errors that name file, line and column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.data.reading.columns import infer
+from zoo.data.reading.columns import OddCellError, infer
 from zoo.errors import DataError
 from zoo.tasks import Level, Target
 
@@ -54,6 +54,8 @@ class CsvFile:
         """Return the target of a column by `columns.infer`, with the file's name in errors."""
         try:
             return infer(name, level, cells, options)
+        except OddCellError as error:
+            raise self.error(error.at, name, error) from None
         except DataError as error:
             raise DataError(f"{self.path}: {error}") from None
 
@@ -72,13 +74,15 @@ class CsvFile:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number of each row of a CSV file, and its cells by column name.
+    """Yield the line number of each row of a table, and its cells by column name.
+
+    The header shows what separates the columns: tabs, else commas, else semicolons.
 
     Raises:
         DataError: If a row has more or fewer cells than there are columns; names file and line.
     """
-    text = (f"{line}\n" for _, line in lines(path, keep_blank=True))
-    reader = csv.reader(text, strict=True)
+    text = [f"{line}\n" for _, line in lines(path, keep_blank=True)]
+    reader = csv.reader(text, strict=True, delimiter=_delimiter(text[0] if text else ""))
     try:
         columns = [name.strip() for name in next(reader, [])]
         if len(set(columns)) < len(columns):
@@ -93,6 +97,10 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             yield reader.line_num, dict(zip(columns, map(str.strip, cells), strict=True))
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: {error}") from None
+
+
+def _delimiter(header: str) -> str:
+    return next((mark for mark in ("\t", ",", ";") if mark in header), ",")
 
 
 def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, str]]:

@@ -1,7 +1,12 @@
-"""Matches labels to the residues of a chain, by order and sequence and not by residue number."""
+"""Matches labels to the residues of a chain: by residue number where these agree, else by sequence.
+
+Numbers agree if the residues that they name have the letters of the labels. Labels then find their
+residues in any order, however few there are. Otherwise the letters are aligned.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +19,12 @@ from zoo.proteins.protein import Chain
 
 #: Smallest share of equal letters; labels that agree with fewer belong to another protein.
 MIN_IDENTITY = 0.7
+#: Smallest share of the labels that must find a residue when letters are aligned.
+MIN_COVERAGE = 0.5
+#: Smallest share of equal letters with which residue numbers are believed.
+MIN_AGREEMENT = 0.9
+#: Labels without a residue that a note shows.
+SHOWN = 5
 
 
 class Labels(NamedTuple):
@@ -23,7 +34,7 @@ class Labels(NamedTuple):
     values: NDArray[np.float32]
     """(R,) or (R, outputs), NaN where unknown."""
     numbers: tuple[str, ...] = ()
-    """Residue numbers as written, without insertion codes; may repeat. Empty if there are none."""
+    """Residue numbers as written, such as "52" or "52A"; may repeat. Empty if there are none."""
 
 
 class Matched(NamedTuple):
@@ -70,7 +81,7 @@ def match(labels: Labels, chain: Chain, notes: Sequence[str] = ()) -> Matched:
         unlabelled=int(usable.sum()) - taken,
         mutated=int((ours != theirs)[kept].sum()),
         modified=len(chain.report.modified),
-        notes=tuple(notes),
+        notes=(*notes, *_homeless(labels, places, known)),
     )
     return Matched(places, values, report)
 
@@ -83,19 +94,85 @@ def usable_residues(chain: Chain) -> NDArray[np.bool_]:
 
 def place(labels: Labels, chain: Chain) -> NDArray[np.int64]:
     """Return (R,) the index of each label's residue in the chain's sequence, or -1."""
+    found = _by_number(labels, chain)
+    if found is not None:
+        return found
     letters = labels.letters
     if letters == chain.sequence:
         return np.arange(len(letters))
     resolved = np.flatnonzero(chain.resolved)
     if letters == "".join(chain.sequence[at] for at in resolved):
         return resolved
-    return align(letters, chain.sequence, labels.numbers, chain.numbers)
+    return _by_letters(labels, chain)
+
+
+def _by_number(labels: Labels, chain: Chain) -> NDArray[np.int64] | None:
+    """Return the residue that each label's number names; None if the numbers do not agree.
+
+    They agree if at least half of the labels name a residue, no two the same one, and the letters
+    of nearly all are equal.
+    """
+    names = chain.numbers if any(chain.numbers) else [str(at + 1) for at in range(len(chain))]
+    once = {name: at for at, name in enumerate(names) if name}
+    if not labels.numbers or len(once) < sum(map(bool, names)):
+        return None
+    places = np.array([once.get(number, -1) for number in labels.numbers], np.int64)
+    known = np.flatnonzero(places >= 0)
+    if len(known) < max(1, len(places) / 2) or len(set(places[known])) < len(known):
+        return None
+    same = sum(labels.letters[at] == chain.sequence[places[at]] for at in known)
+    return places if same >= MIN_AGREEMENT * len(known) else None
+
+
+def _by_letters(labels: Labels, chain: Chain) -> NDArray[np.int64]:
+    """Align the labels in the order of their file, and, if that differs, of their numbers."""
+    straight = align(labels.letters, chain.sequence, labels.numbers, chain.numbers)
+    order = np.array(sorted(range(len(labels.numbers)), key=lambda at: _key(labels.numbers[at])))
+    if (order == np.arange(len(order))).all():
+        return straight
+    letters = "".join(labels.letters[at] for at in order)
+    numbers = [labels.numbers[at] for at in order]
+    by_number = np.full(len(straight), -1, np.int64)
+    by_number[order] = align(letters, chain.sequence, numbers, chain.numbers)
+    return max(straight, by_number, key=lambda places: _equal(labels, chain, places))
+
+
+def _key(number: str) -> tuple[int, str]:
+    """Return what sorts "9", "10", "10A", "10B" in this order."""
+    found = re.match(r"-?\d+", number)
+    return (int(found.group()), number[found.end() :]) if found else (0, "")
+
+
+def _equal(labels: Labels, chain: Chain, places: NDArray[np.int64]) -> int:
+    pairs = zip(labels.letters, places, strict=True)
+    return sum(at >= 0 and letter == chain.sequence[at] for letter, at in pairs)
+
+
+def _homeless(
+    labels: Labels, places: NDArray[np.int64], known: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    """Return a note on the labels that name no residue of the chain, if there are any."""
+    rows = np.flatnonzero((places < 0) & known)
+    if not len(rows):
+        return ()
+    names = [
+        f"{labels.letters[at]}{labels.numbers[at] if labels.numbers else f' (row {at + 1})'}"
+        for at in rows[:SHOWN]
+    ]
+    more = ", ..." if len(rows) > SHOWN else ""
+    return (f"{len(rows)} labels name no residue of the chain: {', '.join(names)}{more}",)
 
 
 def _check_identity(
     ours: NDArray[np.str_], theirs: NDArray[np.str_], labels: Labels, chain: Chain
 ) -> None:
     same = float((ours == theirs).mean()) if len(ours) else 0.0
+    if same >= MIN_IDENTITY and len(ours) < MIN_COVERAGE * len(labels.letters):
+        raise DroppedSample(
+            f"chain {chain.name}: only {len(ours)} of {len(labels.letters)} labels find a residue "
+            f"in its {len(chain)}; at least {MIN_COVERAGE:.0%} must. Are they in the order of the "
+            "chain, or do they have its residue numbers?"
+        )
     if same < MIN_IDENTITY:
         raise DroppedSample(
             f"chain {chain.name}: the labels are for another sequence: {same:.0%} of the "
