@@ -526,3 +526,38 @@ class TestData:
     def test_a_file_without_protein_says_what_it_holds(self, name):
         with pytest.raises(StructureError, match="no protein chain"):
             read_structure(RAW / name)
+
+
+# ------------------------------------------------------------------------------------- copies
+
+
+def frames(atoms: list[Atom], count: int, between: str) -> str:
+    """Return frames of one structure after each other, without MODEL lines."""
+    one = pdb(atoms).replace("END\n", "")
+    return between.join([one] * count) + "END\n"
+
+
+@pytest.mark.parametrize("between", ["END\n", "ENDMDL\n", "TER\nEND\n", ""])
+@pytest.mark.parametrize("count", [2, 5])
+def test_frames_without_model_lines_are_models(read, between, count):
+    atoms = peptide(*THREE)
+    found, alone = read(frames(atoms, count, between)), read(pdb(atoms))
+    assert found.chains[0].sequence == alone.chains[0].sequence
+    np.testing.assert_array_equal(found.chains[0].coords, alone.chains[0].coords)
+    assert found.notes == (f"{count} models, model 1 read",)
+    assert read(frames(atoms, count, between), model=count).notes[0].endswith(f"{count} read")
+
+
+def test_chains_that_end_lines_part_are_one_structure(read):
+    first = pdb(peptide(*THREE)).replace("END\n", "")
+    second = pdb(peptide(*THREE, chain="B"))
+    assert [chain.name for chain in read(first + "END\n" + second).chains] == ["A", "B"]
+
+
+def test_serial_numbers_beyond_five_digits_are_read(chain):
+    lines = pdb(peptide(*THREE)).splitlines()
+    large = [
+        f"{line[:4]} {100_000 + at}{line[11:]}" if line.startswith("ATOM") else line
+        for at, line in enumerate(lines)
+    ]
+    np.testing.assert_array_equal(chain("\n".join(large)).coords, chain("\n".join(lines)).coords)

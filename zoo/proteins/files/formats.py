@@ -79,6 +79,10 @@ def read_bytes(path: str | Path) -> bytes:
     return data
 
 
+#: A PDB file's atom. A serial number of six digits takes the sixth column of the record's name.
+ATOM_RECORD = re.compile(rb"^(?:ATOM[ \d]{2}|HETATM)", re.MULTILINE)
+
+
 def detect(data: bytes) -> str:
     """Return the format of some content: "pdb", "mmcif", "bcif" or "fasta".
 
@@ -95,7 +99,7 @@ def detect(data: bytes) -> str:
             raise StructureError(cause)
     if re.match(rb"(?:#[^\n]*\n\s*)*data_", text, re.IGNORECASE):
         return "mmcif"
-    if any(text.startswith(mark) or b"\n" + mark in text for mark in (b"ATOM  ", b"HETATM")):
+    if ATOM_RECORD.search(text):
         return "pdb"
     if text.startswith((b"HEADER", b"TITLE ", b"REMARK", b"SEQRES", b"CRYST1", b"MODEL ")):
         raise StructureError("is a PDB file without ATOM records, so without coordinates")

@@ -31,17 +31,39 @@ def read_pdb(data: bytes, model: int = 1) -> Entry:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = np.array(data.split(b"\n"), "S80")
     kind = lines.astype("S6")
-    is_atom = (kind == b"ATOM") | (kind == b"ATOM  ") | (kind == b"HETATM")
+    # Four columns decide: a serial number beyond 99,999 may begin in the sixth, "ATOM 100000".
+    is_atom = (kind.astype("S4") == b"ATOM") | (kind == b"HETATM")
     _check_lengths(lines, is_atom)
-    models = np.cumsum(kind.astype("S5") == b"MODEL")
-    present = np.unique(models[is_atom])
+    rows = np.flatnonzero(is_atom)
+    models = np.cumsum(kind.astype("S5") == b"MODEL")[rows]
+    if rows.size and models[0] == models[-1]:
+        models = _copies(lines[rows])
+    present = np.unique(models)
     if not 1 <= model <= len(present):
         raise StructureError(f"has no model {model}; it has {len(present)}")
-    rows = np.flatnonzero(is_atom & (models == present[model - 1]))
+    rows = rows[models == present[model - 1]]
     part = np.cumsum(kind.astype("S3") == b"TER")[rows]
     atoms, groups = _atoms(lines, rows, part)
     listed, parents = _listed(lines[kind == b"SEQRES"]), _parents(lines[kind == b"MODRES"])
     return Entry(atoms, groups, len(present), "line", "SEQRES", listed=listed, parents=parents)
+
+
+def _copies(atoms: NDArray[np.bytes_]) -> NDArray[np.int64]:
+    """Return of each atom the model that it belongs to, in a file without MODEL lines.
+
+    Frames of a trajectory are written one after the other, parted by END or by nothing. If chain,
+    number and name of all residues come back in the same order, they are models of one another.
+    """
+    residue = atoms.view(np.uint8).reshape(-1, 80)[:, 17:27]
+    first = first_rows(runs(residue))
+    names = residue[first]
+    text = names.tobytes()
+    for length in np.flatnonzero((names == names[0]).all(1))[1:]:
+        count, left = divmod(len(names), int(length))
+        if not left and text[: len(text) // count] * count == text:
+            copy_of_run = np.repeat(np.arange(count), length)
+            return np.repeat(copy_of_run, np.diff(np.append(first, len(atoms))))
+    return np.zeros(len(atoms), np.int64)
 
 
 def _check_lengths(lines: NDArray[np.bytes_], is_atom: NDArray[np.bool_]) -> None:
