@@ -245,3 +245,44 @@ def test_batches_stay_within_the_budget_and_keep_everything():
     runs = list(inputs.batches(window, 200))
     assert [protein.name for run in runs for protein in run] == ["p0", "p1", "p2", "p3", "p4"]
     assert [len(run) for run in runs] == [1, 2, 2]
+
+
+AWKWARD = [
+    "a/b",
+    "a//b",
+    "/lead",
+    "lead",
+    ".",
+    "..",
+    "./b",
+    "b",
+    "a",
+    "a%2Fb",
+    "Q5VST9/1-60",
+    "Q5VST9",
+]
+
+
+def test_ids_of_sequences_are_names_and_not_paths(capsys, tmp_path):
+    """HDF5 takes a name with slashes for a path, and one of dots for a folder."""
+    path, out = tmp_path / "ids.fasta", tmp_path / "out.h5"
+    path.write_text("".join(f">{name}\nMKTAYIA{'K' * at}\n" for at, name in enumerate(AWKWARD)))
+    for _ in range(2):
+        done = call(capsys, "embed", path, "--model", "plm_mini", "--out", out, "--pool")
+        assert done.code == 0, done.err
+    assert f"0 written, {len(AWKWARD)} already there" in done.out
+    with h5py.File(out) as file:
+        hashes = {group.attrs["sequence_hash"] for group in file.values()}
+        assert len(file) == len(hashes) == len(AWKWARD)
+        assert "a%2F%2Fb" in file and "Q5VST9%2F1-60" in file
+
+
+def test_a_bad_record_does_not_take_the_others_with_it(capsys, tmp_path):
+    path, out = tmp_path / "some.fasta", tmp_path / "out.h5"
+    path.write_text(">a\nMKTA\n>b\nMK*TA\n>c\nMKTAY\n>d\n\n>e\nMKTAYI\n")
+    done = call(capsys, "embed", path, "--model", "plm_mini", "--out", out, "--json")
+    found = json.loads(done.out)
+    assert done.code == 1 and (found["written"], len(found["failed"])) == (3, 2)
+    assert all(f"{path} record {at}" in found["failed"] for at in (2, 4))
+    with h5py.File(out) as file:
+        assert set(file) == {"a", "c", "e"}

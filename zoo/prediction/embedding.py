@@ -87,7 +87,7 @@ class EmbeddingFile:
 
     def has(self, protein: Protein) -> bool:
         """Return whether this protein is done, with the same name, sequence and structure."""
-        group = self.file.get(protein.name)
+        group = self.file.get(group_of(protein))
         if group is None or group.attrs.get("sequence_hash") != sequence_hash(protein):
             return False
         # One sequence can have several structures, so the structure file must be the same too.
@@ -108,13 +108,32 @@ class EmbeddingFile:
         group.attrs["sequence_hash"] = sequence_hash(protein)
         group.attrs["source"] = protein.source
         group.attrs["file_stamp"] = stamp(protein.source)
-        if protein.name in self.file:
-            del self.file[protein.name]
-        self.file.move(PARTIAL, protein.name)
+        name = group_of(protein)
+        if name in self.file:
+            del self.file[name]
+        self.file.move(PARTIAL, name)
 
     def flush(self) -> None:
         """Write all buffers to the disk."""
         self.file.flush()
+
+
+def group_of(protein: Protein) -> str:
+    """Return the name of a protein's group.
+
+    That of a structure is its name, whose slashes are folders. That of a sequence is its id with
+    slashes and lone dots written as in a URL, since HDF5 takes names for paths: "Q5VST9/1-60" is
+    "Q5VST9%2F1-60", and does not lie in the group of "Q5VST9".
+
+    Examples:
+        >>> from zoo.proteins.protein import from_sequence
+        >>> group_of(from_sequence("a//b", "MKT")), group_of(from_sequence(".", "MKT"))
+        ('a%2F%2Fb', '%2E')
+    """
+    if protein.has_structure:
+        return protein.name
+    name = protein.name.replace("%", "%25").replace("/", "%2F")
+    return name.replace(".", "%2E") if name.strip(".") == "" else name
 
 
 @torch.inference_mode()

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from zoo.errors import ZooError
+from zoo.errors import StructureError, ZooError
 from zoo.prediction.paths import Input
 from zoo.proteins.files.formats import printable
 from zoo.proteins.packing import packed
 from zoo.proteins.protein import Protein
-from zoo.proteins.structure import FASTA_SUFFIXES, read_proteins
+from zoo.proteins.structure import FASTA_SUFFIXES, read_records
 
 WINDOW = 256
 """Number of proteins that are read, sorted by length and held in memory at a time."""
@@ -51,17 +51,27 @@ def read_all(
             outcome.kept += _is_free(file.name, file.path, owners, outcome)
             continue
         try:
-            for protein in read_proteins(file.path):
+            for at, protein in enumerate(read_records(file.path), start=1):
+                if isinstance(protein, StructureError):
+                    outcome.failed[f"{printable(file.path)} record {at}"] = str(protein)
+                    continue
                 name = protein.name if fasta else file.name
-                if _is_free(name, file.path, owners, outcome):
+                if _is_free(name, file.path, owners, outcome, nested=not fasta):
                     yield dataclasses.replace(protein, name=name)
         except ZooError as error:
             outcome.failed[printable(file.path)] = str(error)
 
 
-def _is_free(name: str, path: Path, owners: dict[str, str], outcome: Outcome) -> bool:
-    """Return whether a name is new; "t" and "t/native" cannot both be keys of one file."""
-    folders = [str(parent) for parent in PurePosixPath(name).parents if str(parent) != "."]
+def _is_free(
+    name: str, path: Path, owners: dict[str, str], outcome: Outcome, *, nested: bool = True
+) -> bool:
+    """Return whether a name is new.
+
+    The names of structures are paths, so "t" and "t/native" cannot both be groups of one HDF5
+    file. The id of a sequence is a name as a whole: "Q5VST9" and "Q5VST9/1-60" are two.
+    """
+    parents = PurePosixPath(name).parents if nested else ()
+    folders = [str(parent) for parent in parents if str(parent) != "."]
     taken = next((key for key in (name, f"{name}/", *folders) if key in owners), None)
     if taken is not None:
         outcome.failed[f"{path} {name}"] = (

@@ -84,23 +84,39 @@ def read_proteins(path: str | Path) -> Iterator[Protein]:
     """Yield each sequence of a FASTA file, plain or gzip, or the protein of a structure file.
 
     Raises:
+        StructureError: If the file, or a record, cannot be read; names the file and the cause.
+    """
+    for record in read_records(path):
+        if isinstance(record, StructureError):
+            raise record
+        yield record
+
+
+def read_records(path: str | Path) -> Iterator[Protein | StructureError]:
+    """Yield what `read_proteins` yields, and for a bad record its error instead of raising it.
+
+    Raises:
         StructureError: If the file cannot be read; names the file and the cause.
     """
     try:
         data = read_bytes(path)
-        if detect(data) == "fasta":
-            yield from parse_fasta(data, stem(path), str(path))
-        else:
+        if detect(data) != "fasta":
             yield _read(path, data, None, 1, full=True, use_label=False)
+            return
+        for record in parse_fasta(data, stem(path), str(path)):
+            bad = isinstance(record, StructureError)
+            yield StructureError(f"{printable(path)}: {record}") if bad else record
     except StructureError as error:
         raise StructureError(f"{printable(path)}: {error}") from None
 
 
 def _only_sequence(path: str | Path, data: bytes) -> Protein:
-    proteins = list(parse_fasta(data, stem(path), str(path)))
-    if len(proteins) > 1:
-        raise StructureError(f"holds {len(proteins)} sequences; read them with read_proteins")
-    return proteins[0]
+    first, *others = parse_fasta(data, stem(path), str(path))
+    if others:
+        raise StructureError(f"holds {len(others) + 1} sequences; read them with read_proteins")
+    if isinstance(first, StructureError):
+        raise first
+    return first
 
 
 def _read(

@@ -103,10 +103,10 @@ class CDConvReact(ReactLists):
 
 def _fasta(path: Path) -> Iterator[tuple[str, str]]:
     text = "\n".join(read_lines(path)).encode("utf-8", "replace")
-    try:
-        yield from ((p.name, p.chains[0].sequence) for p in parse_fasta(text, path.name, str(path)))
-    except StructureError as error:
-        raise DataError(f"{path}: {error}") from None
+    for record in parse_fasta(text, path.name, str(path)):
+        if isinstance(record, StructureError):
+            raise DataError(f"{path}: {record}")
+        yield record.name, record.chains[0].sequence
 
 
 def _ca_protein(name: str, sequence: str, pos: NDArray[np.float32], source: str) -> Protein:

@@ -8,21 +8,19 @@ from zoo.errors import StructureError
 from zoo.proteins.protein import Protein, from_sequence
 
 
-def parse_fasta(data: bytes, name: str, source: str) -> Iterator[Protein]:
-    """Yield one protein for each record, named by the first word of its header.
+def parse_fasta(data: bytes, name: str, source: str) -> Iterator[Protein | StructureError]:
+    """Yield each record's protein, named by the first word of its header, or what is wrong with it.
 
     A record without a name is called `name`, the stem of the file, with its number: "mine_2". A
-    stop ("*") at the end is left out; gaps ("-", ".") are errors.
-
-    Raises:
-        StructureError: If a record is empty or has characters other than letters.
+    stop ("*") at the end is left out. A record that is empty, or has characters other than letters
+    (gaps too), is an error; the records after it are read all the same.
     """
     for count, (header, sequence) in enumerate(_records(data), start=1):
         title = (header.split() or [f"{name}_{count}"])[0]
         try:
             yield from_sequence(title, sequence.removesuffix("*"), source)
         except ValueError as error:
-            raise StructureError(f"record {count}: {error}") from None
+            yield StructureError(f"record {count}: {error}")
 
 
 def _records(data: bytes) -> Iterator[tuple[str, str]]:
