@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import (
+    JournalFileBackend,
+    JournalFileOpenLock,
+    JournalFileSymlinkLock,
+)
 from optuna.study import Study
 
 from hpo.queue import ENDED
@@ -61,8 +65,26 @@ def _journal(path: Path) -> JournalStorage:
         raise IsADirectoryError(f"{path} is a folder; name a file, as in {path / 'study.log'}")
     path = path.resolve()  # Optuna's lock is a link to the path, and a relative one would dangle
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileOpenLock(str(path)) if sys.platform == "win32" else None
+    kind = JournalFileOpenLock if sys.platform == "win32" else JournalFileSymlinkLock
+    lock = kind(str(path))
+    if path.exists():
+        _cut_fragment(path, lock)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _cut_fragment(path: Path, lock: JournalFileOpenLock | JournalFileSymlinkLock) -> None:
+    """Cut off a last line that a killed worker did not finish, which no one could read.
+
+    Under the journal's lock, so that no other worker is writing that line.
+    """
+    lock.acquire()
+    try:
+        with path.open("rb+") as file:
+            data = file.read()
+            if data and not data.endswith(b"\n"):
+                file.truncate(data.rfind(b"\n") + 1)
+    finally:
+        lock.release()
 
 
 def _proxy(address: str) -> BaseStorage:
