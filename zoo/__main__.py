@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from zoo.command.cli import fail, guarded, run, together
+from zoo.command.cli import fail, guarded, plain, run, together
 from zoo.errors import unknown
 
 COMPLETION = ("--install-completion", "--show-completion")
@@ -54,11 +54,11 @@ def main() -> None:
     if "_ZOO_COMPLETE" in os.environ or verb in COMPLETION:
         guarded(completing())
     elif verb in ("--help", "-h"):
-        _print_verbs()
+        plain(_print_verbs)
     elif verb == "--version":
         from zoo import __version__
 
-        print(__version__)
+        plain(lambda: print(__version__))
     elif verb in VERBS:
         sys.argv[:2] = [f"zoo {verb}"]
         run(_function(verb))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -41,13 +42,43 @@ def guarded(app: Callable[..., Any]) -> NoReturn:
         err_console.quiet = False
         warn(str(stop) or "interrupted", style=None)
         raise SystemExit(INTERRUPTED) from None
-    except BrokenPipeError:  # `| head`
-        sys.stderr.close()
+    except BrokenPipeError:  # `| head` has read enough
+        _drop_output()
         raise SystemExit(0) from None
+    except SystemExit as leave:
+        # click meets a broken pipe itself: it replaces the output by this, and exits with 1.
+        if type(sys.stdout).__name__ == "PacifyFlushWrapper":
+            _drop_output()
+            raise SystemExit(0) from None
+        raise leave
     finally:
         err_console.quiet = False
         warnings.showwarning = python_shows
+    _flush()
     raise SystemExit(0)
+
+
+def _flush() -> None:
+    """Write out what is left, also to a reader that has gone."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere, or Python complains of the pipe at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+
+
+def plain(show: Callable[[], object]) -> None:
+    """Print without a verb: `zoo --help`, `zoo --version`."""
+    try:
+        show()
+    except BrokenPipeError:
+        _drop_output()
+    _flush()
 
 
 def _show_warning(

@@ -11,8 +11,16 @@ from rich.console import Console, RenderableType
 
 from zoo.system.listener import SILENT, Listener, leader
 
-console = Console(markup=False, highlight=False, emoji=False)
-err_console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+
+class _Console(Console):
+    """Leaves a reader that has gone, as `| head`, to the verb, which then ends with 0."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+console = _Console(markup=False, highlight=False, emoji=False)
+err_console = _Console(stderr=True, markup=False, highlight=False, emoji=False)
 
 
 def say(text: str, style: str | None = None) -> None:
