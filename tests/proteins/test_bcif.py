@@ -16,7 +16,7 @@ def column(encoding, data, rows, mask=None):
     columns = [{"name": "Cartn_x", "data": data, "mask": mask}]
     category = {"name": "_atom_site", "rowCount": rows, "columns": columns}
     content = {"dataBlocks": [{"header": "T", "categories": [category]}]}
-    return read_tables(msgpack.packb(content))["atom_site"]["Cartn_x"]
+    return read_tables(msgpack.packb(content))[0]["atom_site"]["Cartn_x"]
 
 
 @pytest.mark.parametrize(

@@ -217,3 +217,15 @@ def test_chains_of_mmcif_keep_the_authors_names(tmp_path):
         again = written(tmp_path, read_structure(source), suffix)
         assert [chain.name for chain in again.chains] == ["X", "Y"]
         assert again.chains[1].numbers == ("101", "102", "103")
+
+
+@both
+def test_a_blank_chain_is_read_again(tmp_path, suffix):
+    path = tmp_path / "blank.pdb"
+    path.write_text(pdb(peptide("ALA", "GLY", "SER", chain=" "), peptide("TRP", chain="B")))
+    protein = read_structure(path)
+    assert [chain.name for chain in protein.chains] == ["_", "B"]
+    again = written(tmp_path, protein, suffix)
+    assert [chain.sequence for chain in again.chains] == ["AGS", "W"]
+    assert [chain.name for chain in again.chains] == ["_", "B"]
+    assert len(gemmi.read_structure(str(tmp_path / f"scored{suffix}"))[0]) == 2

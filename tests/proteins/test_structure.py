@@ -5,6 +5,7 @@ import os
 import threading
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -561,3 +562,16 @@ def test_serial_numbers_beyond_five_digits_are_read(chain):
         for at, line in enumerate(lines)
     ]
     np.testing.assert_array_equal(chain("\n".join(large)).coords, chain("\n".join(lines)).coords)
+
+
+@pytest.mark.parametrize("name", ["x.cif", "x.bcif"])
+def test_further_data_blocks_are_told(read, name):
+    one, other = peptide(*THREE), peptide("TRP")
+    if name == "x.cif":
+        content = mmcif(one) + mmcif(other).replace("data_test", "data_other")
+    else:
+        blocks = [msgpack.unpackb(bcif(atoms))["dataBlocks"][0] for atoms in (one, other)]
+        content = msgpack.packb({"dataBlocks": blocks})
+    found = read(content, name)
+    assert found.chains[0].sequence == "AGS"
+    assert found.notes == ("2 data blocks with atoms, only the first is read",)

@@ -128,6 +128,8 @@ def _read(
     use_label: bool,
 ) -> Protein:
     entry, notes = parse(data, model)
+    if entry.blocks > 1:
+        notes.append(f"{entry.blocks} data blocks with atoms, only the first is read")
     if entry.models > 1:
         notes.append(f"{entry.models} models, model {model} read")
     return assemble(entry, stem(path), str(path), notes, wanted, full=full, use_label=use_label)

@@ -34,32 +34,34 @@ def read_bcif(data: bytes, model: int = 1) -> Entry:
     Raises:
         StructureError: If the file is damaged, or there are no atoms or no such model.
     """
-    return from_tables(read_tables(data), model)
+    tables, blocks = read_tables(data)
+    return from_tables(tables, model, blocks)
 
 
-def read_tables(data: bytes) -> Tables:
+def read_tables(data: bytes) -> tuple[Tables, int]:
     """Decode the categories that structures are built from; masked text becomes "".
+
+    Those of the first block with atoms are returned, with the number of such blocks.
 
     Raises:
         StructureError: If the container or an encoding is damaged, or there are no atoms.
     """
     try:
         with np.errstate(all="raise"):
-            tables = _tables(msgpack.unpackb(data)["dataBlocks"])
+            tables, count = _tables(msgpack.unpackb(data)["dataBlocks"])
     except (*DAMAGE, msgpack.exceptions.UnpackException) as error:
         cause = f"{type(error).__name__}: {error}"
         raise StructureError(f"is damaged BinaryCIF ({cause})") from None
-    if tables is None:
+    if not count:
         raise StructureError("is BinaryCIF without an _atom_site table, so without coordinates")
-    return tables
+    return tables, count
 
 
-def _tables(blocks: list[dict[str, Any]]) -> Tables | None:
-    for block in blocks:
-        tables = {c["name"].lstrip("_").lower(): c for c in block["categories"]}
-        if "atom_site" in tables:
-            return {n: _table(tables[n]) if n in tables else {} for n in CATEGORIES}
-    return None
+def _tables(blocks: list[dict[str, Any]]) -> tuple[Tables, int]:
+    """Return the tables of the first block with atoms, and the number of such blocks."""
+    named = [{c["name"].lstrip("_").lower(): c for c in b["categories"]} for b in blocks]
+    found = [categories for categories in named if "atom_site" in categories]
+    return {n: _table(c[n]) if n in c else {} for c in found[:1] for n in CATEGORIES}, len(found)
 
 
 def _table(category: dict[str, Any]) -> dict[str, Column]:

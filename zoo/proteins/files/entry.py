@@ -68,6 +68,8 @@ class Entry:
     """Author's name by label of the chains in `listed`, if known."""
     parents: dict[str, list[str]] = field(default_factory=dict)
     """Standard residues that the file names as the parents of each modified residue."""
+    blocks: int = 1
+    """Number of data blocks with atoms; the first is read."""
 
 
 def runs(*columns: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -43,17 +43,19 @@ def read_mmcif(data: bytes, model: int = 1) -> Entry:
         StructureError: If the syntax is broken, or there are no atoms or no such model.
     """
     try:
-        tables = _with_cut_atoms(data) or _tables(cif.read_string(data))
+        cut = _with_cut_atoms(data)
+        tables, blocks = (cut, 1) if cut else _tables(cif.read_string(data))
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"is broken or cut mmCIF ({error})") from None
     if not tables:
         raise StructureError("is mmCIF without an _atom_site table, so without coordinates")
-    return from_tables(tables, model)
+    return from_tables(tables, model, blocks)
 
 
-def _tables(document: cif.Document) -> Tables:
+def _tables(document: cif.Document) -> tuple[Tables, int]:
+    """Return the tables of the first block with atoms, and the number of such blocks."""
     blocks = [block for block in document if block.find_mmcif_category("_atom_site.")]
-    return {name: _table(block, name) for block in blocks[:1] for name in CATEGORIES}
+    return {n: _table(block, n) for block in blocks[:1] for n in CATEGORIES}, len(blocks)
 
 
 def _with_cut_atoms(data: bytes) -> Tables | None:
@@ -90,7 +92,7 @@ def _unquoted(values: Sequence[str]) -> Column:
     return np.array([plain.get(value, value) for value in values] if plain else values, np.str_)
 
 
-def from_tables(tables: Tables, model: int = 1) -> Entry:
+def from_tables(tables: Tables, model: int = 1, blocks: int = 1) -> Entry:
     """Build an entry from decoded tables.
 
     Raises:
@@ -117,6 +119,7 @@ def from_tables(tables: Tables, model: int = 1) -> Entry:
         kinds={k: kinds[e] for k, e in label_entity.items() if e in kinds},
         auth_names=_pairs(tables["pdbx_poly_seq_scheme"], "asym_id", "pdb_strand_id"),
         parents=_canonical(tables["entity_poly"], by_entity) | _parents(tables),
+        blocks=blocks,
     )
 
 

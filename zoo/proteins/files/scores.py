@@ -46,8 +46,21 @@ def write_scored(path: Path, protein: Protein, scores: Scores, scale: float = 10
         text = structure.make_pdb_string(gemmi.PdbWriteOptions(cryst1_record=False))
     else:
         groups = gemmi.MmcifOutputGroups(True, auth_all=True, cell=False, symmetry=False)
-        text = structure.make_mmcif_document(groups).as_string()
+        document = structure.make_mmcif_document(groups)
+        if any("_" in (chain.name, chain.label) for chain in protein.chains):
+            _quote_blank_chains(document)
+        text = document.as_string()
     write_whole(path, text)
+
+
+def _quote_blank_chains(document: gemmi.cif.Document) -> None:
+    """Quote the values "_", a blank chain's name, which a reader takes for the name of a column."""
+    for item in document[0]:
+        if item.loop is not None:
+            for tag in item.loop.tags:
+                column = document[0].find_loop(tag)
+                for row in [row for row, value in enumerate(column) if value == "_"]:
+                    column[row] = "'_'"
 
 
 def scored_suffix(protein: Protein, scores: Scores, scale: float = 100.0) -> str:
