@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from zoo.command.cli import guarded
+
 GLIBC = sys.platform == "linux" and "glibc" in os.confstr("CS_GNU_LIBC_VERSION")
 CHANGE = """
 import os, resource, sys
@@ -44,3 +46,14 @@ def test_blocks_are_kept_in_programs() -> None:
 )
 def test_a_users_choice_stands(env: dict[str, str]) -> None:
     assert change("verb", **env)[0] == "False"
+
+
+@pytest.mark.parametrize(("chosen", "kept"), [(None, "4"), ("64", "64")])
+def test_a_verb_keeps_few_kernels(monkeypatch: pytest.MonkeyPatch, chosen: str, kept: str) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, chosen or "")
+    if chosen is None:
+        monkeypatch.delenv(name)
+    with pytest.raises(SystemExit):
+        guarded(lambda standalone_mode: None)
+    assert os.environ[name] == kept

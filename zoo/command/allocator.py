@@ -1,9 +1,10 @@
-"""Makes the C library's allocator keep large blocks for the next operation.
+"""Tunes the memory of a verb: large blocks are kept, and kernels for shapes seen once are not.
 
 By default glibc maps every block above some megabytes anew and gives it back when it is freed, so
 each operation on a large tensor pays for its pages again. Kept blocks, on large pages, make a
-training step up to 1.4 times as fast (docs/measurements/performance.md). Only the verbs do this:
-importing the library leaves the process as it is.
+training step up to 1.4 times as fast (docs/measurements/performance.md). oneDNN for its part keeps
+a kernel for each shape that it has met, 1,024 at most, and proteins have as many shapes as lengths.
+Only the verbs do this: importing the library leaves the process as it is.
 """
 
 from __future__ import annotations
@@ -32,3 +33,8 @@ def keep_large_blocks() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     settings = ((MMAP_MAX, 0), (TRIM_THRESHOLD, LARGEST), (TOP_PAD, PAD))
     return all([mallopt(parameter, value) for parameter, value in settings])
+
+
+def keep_few_kernels() -> None:
+    """Let oneDNN keep four kernels, unless the user chose a number; call it before torch loads."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4")

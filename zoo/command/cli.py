@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zoo.command.allocator import keep_large_blocks
+from zoo.command.allocator import keep_few_kernels, keep_large_blocks
 from zoo.command.say import err_console, warn
 from zoo.errors import ZooError
 from zoo.system.listener import Stopped
@@ -33,6 +33,7 @@ def fail(error: ZooError) -> NoReturn:
 def guarded(app: Callable[..., Any]) -> NoReturn:
     """Call a typer application: no traceback for a user's mistake, 130 for Ctrl-C."""
     keep_large_blocks()
+    keep_few_kernels()
     python_shows, warnings.showwarning = warnings.showwarning, _show_warning
     try:
         app(standalone_mode=True)
