@@ -15,6 +15,7 @@ from tests.verbs import call
 from zoo.errors import ConfigError
 from zoo.explanation.attribution import attribute
 from zoo.explanation.exchanges import look, reduced
+from zoo.explanation.residues import position_of
 from zoo.fusion import FUSIONS
 from zoo.models.checkpoint import save_model
 from zoo.proteins.structure import read_structure
@@ -146,7 +147,8 @@ def test_the_verb_writes_table_picture_and_structure(
     [
         (("--colour", "gate_9_9"), "Did you mean 'gate_"),
         (("--output", 3), "the head has outputs 0 to 0"),
-        (("--residue", 500), "no coordinates"),
+        (("--residue", "A:500"), "it has A:151 to A:220"),
+        (("--residue", "B:151"), "Unknown chain"),
     ],
 )
 def test_a_wrong_option_is_an_error(
@@ -158,3 +160,20 @@ def test_a_wrong_option_is_an_error(
                 tmp_path / "out", "--steps", 2, *options)  # fmt: skip
     assert done.code == 2 and said in done.err.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+def test_residues_are_found_by_the_numbers_of_the_file() -> None:
+    protein = read_structure(EXAMPLE)
+    numbers = protein.chains[0].numbers
+    assert [position_of(protein, f"A:{number}") for number in numbers] == list(range(70))
+    assert position_of(protein, numbers[7]) == 7
+    two = shelf.two_chains()
+    second, first = two.chains[1], len(two.chains[0])
+    at = next(k for k, number in enumerate(second.numbers) if number)
+    assert position_of(two, f"{second.name}:{second.numbers[at]}") == first + at
+    shared = next(n for n in two.chains[0].numbers if n and n in second.numbers)
+    with pytest.raises(ConfigError, match="name one"):
+        position_of(two, shared)
+    for wrong in ("", "A:", ":"):
+        with pytest.raises(ConfigError):
+            position_of(protein, wrong)

@@ -39,10 +39,8 @@ def explain(
         int, typer.Option(min=0, help="Number of the head's output to explain, from 0.")
     ] = 0,
     residue: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Explain the output of one residue, counted from 1 over all chains."
-        ),
+        str | None,
+        typer.Option(help="Explain the output of one residue, as the file numbers it: A:151."),
     ] = None,
     colour: Annotated[
         str | None,
@@ -64,16 +62,18 @@ def explain(
     Example: python -m zoo.explain protein.cif --model ppbs --out explained
     """
     with working("loading the model ..."):
+        from zoo.explanation.residues import position_of
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
         from zoo.proteins.structure import read_structure
 
         protein = read_structure(input)
+        at = None if residue is None else position_of(protein, residue)
         ensemble = load_ensemble(model, "cpu")
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     chosen = ensemble.models[0]
-    columns, attention, share = _columns(chosen, protein, steps, output, residue)
+    columns, attention, share = _columns(chosen, protein, steps, output, at)
     colour = colour or next(iter(columns))
     if colour not in columns:
         raise unknown("column (--colour)", colour, columns)
@@ -91,10 +91,13 @@ def _columns(
 ) -> tuple[dict[str, Any], dict[str, Any], Attribution | None]:
     from zoo.explanation.attribution import attribute
     from zoo.explanation.exchanges import look, weighs
+    from zoo.models.heads import ResidueHead
 
     batch, seen = model.batch([protein]), None
     if weighs(model):
         seen = look(model, protein, batch)
+    if residue is not None and not isinstance(model.head, ResidueHead):
+        raise ConfigError("--residue: this model predicts one value for the whole protein.")
     outputs = model.head.out.out_features if model.head is not None else 0
     if output >= outputs:
         raise ConfigError(f"--output {output}: the head has outputs 0 to {outputs - 1}.")
@@ -105,11 +108,7 @@ def _columns(
                               "attention; for attributions, set --steps above 0.")  # fmt: skip
         return columns, _matrices(seen), None
     with working("integrating gradients ..."):
-        try:
-            share = attribute(model, protein, batch, steps=steps, column=output,
-                              residue=None if residue is None else residue - 1)  # fmt: skip
-        except IndexError as error:
-            raise ConfigError(f"--residue {residue}: {error}.") from None
+        share = attribute(model, protein, batch, steps=steps, column=output, residue=residue)
     columns |= {"by_sequence": share.sequence, "by_structure": share.structure}
     return columns, _matrices(seen), share
 
