@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests import shelf
 from tests.verbs import call
 from zoo.models import headroom
-from zoo.models.checkpoint import load_model, save_model
+from zoo.models.checkpoint import WEIGHTS, load_model, save_model
 from zoo.models.model import FusedModel
 from zoo.models.outputs import activate
 from zoo.models.runs import CALIBRATION, FACTS
@@ -604,3 +605,31 @@ def test_a_file_as_out_is_an_error(capsys, tmp_path, structures, runs):
     done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
     assert done.code == 2
     assert (tmp_path / "o").read_text() == "my notes"
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ('{"site": {"temper', "is damaged"),
+        ('{"site": 2}', "is damaged"),
+        ('{"site": {"temperature": -1}}', "not above 0"),
+        ('{"site": {"temperature": NaN}}', "not above 0"),
+    ],
+)
+def test_a_calibration_that_is_none_is_an_error(
+    capsys, tmp_path, structures, plm_folders, content, cause
+):
+    folder = run_folder(tmp_path / "model", "binary", plm_folders["esm"])
+    (folder / CALIBRATION).write_text(content)
+    done = call(capsys, "predict", structures, "--model", folder, "--out", tmp_path / "o")
+    assert done.code == 5 and cause in done.err.replace("\n", " ")
+
+
+def test_outputs_that_are_not_finite_are_no_empty_cells(capsys, tmp_path, structures, plm_folders):
+    folder = run_folder(tmp_path / "model", "binary", plm_folders["esm"])
+    weights = load_file(folder / WEIGHTS)
+    name = next(name for name in weights if name.startswith("head."))
+    save_file(weights | {name: torch.full_like(weights[name], torch.nan)}, folder / WEIGHTS)
+    done = call(capsys, "predict", structures, "--model", folder, "--out", tmp_path / "o")
+    assert done.code != 0 and "not finite" in done.err.replace("\n", " ")
+    assert (tmp_path / "o" / "predictions.csv").read_text().count("\n") == 1  # the header

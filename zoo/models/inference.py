@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.errors import CheckpointError
 from zoo.models.heads import ProteinHead
 from zoo.models.model import FusedModel
 from zoo.proteins.batch import Batch
@@ -27,12 +28,22 @@ def predict_logits(
     Returns:
         For each protein (outputs,), or (residues, outputs) over its chains end to end with NaN
         for a residue that is no node.
+
+    Raises:
+        CheckpointError: If an output is not finite, as with damaged weights. As NaN it would be
+            taken for a residue without coordinates.
     """
     batch = model.batch(proteins)
     states = (
         None if hidden is None else {k: h.to(device) for k, h in hidden(proteins, batch).items()}
     )
     out = model(batch.to(device), states).double().cpu().numpy()
+    if not np.isfinite(out).all():
+        names = ", ".join(protein.name for protein in proteins[:3])
+        raise CheckpointError(
+            f"The model's outputs are not finite (among {len(proteins)} proteins, first {names}): "
+            "its weights are damaged, or float16 is too narrow for it."
+        )
     if isinstance(model.head, ProteinHead):
         return list(out)
     return residue_rows(out, batch, list(map(len, proteins)))

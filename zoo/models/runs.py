@@ -6,6 +6,7 @@ ensemble), one for each fold (cross-validation), or both.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,23 @@ class Member:
     seed: int
 
     def temperatures(self) -> dict[str, float]:
-        """Return the calibrated temperature of each target; 1 where none was fitted."""
-        found = read_json(self.folder / CALIBRATION) or {}
-        return {name: float(facts["temperature"]) for name, facts in found.items()}
+        """Return the calibrated temperature of each target; 1 where none was fitted.
+
+        Raises:
+            CheckpointError: If the file is damaged, or a temperature is not above 0. A model
+                without it would say other probabilities, and nothing would tell.
+        """
+        path = self.folder / CALIBRATION
+        if not path.exists():
+            return {}
+        try:
+            found = {name: float(x["temperature"]) for name, x in read_json(path).items()}
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise CheckpointError(f"{path} is damaged; copy the model's folder anew.") from None
+        for name, value in found.items():
+            if not 0 < value < math.inf:
+                raise CheckpointError(f"{path}: the temperature of {name} is {value}, not above 0.")
+        return found
 
     def splits(self) -> dict[str, list[str]]:
         """Return the keys of the samples in train, validation and test."""
