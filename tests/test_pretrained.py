@@ -96,6 +96,17 @@ def test_a_folder_of_ones_own_comes_before_a_name(tmp_path: Path) -> None:
     assert pretrained.folder_of("nothing") == Path("nothing")
 
 
+@pytest.mark.parametrize("name", pretrained.task_models())
+def test_a_folder_without_a_model_hides_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert pretrained.folder_of(name) == pretrained.HOME / name
+    (tmp_path / name / "run.json").touch()
+    assert pretrained.folder_of(name) == Path(name)
+
+
 @for_every_task_model
 def test_a_wrong_name_names_the_nearest(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

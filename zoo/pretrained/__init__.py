@@ -10,8 +10,8 @@ from pathlib import Path
 from zoo.errors import nearest
 
 HOME = Path(__file__).parent
-LANGUAGE_MODEL, RUN = "vocab.txt", "run.json"
-"""The file by which a folder is known to be one or the other."""
+LANGUAGE_MODEL, RUN, CONFIG = "vocab.txt", "run.json", "config.yaml"
+"""The files by which a folder is known: a language model, a run, a saved model."""
 
 
 def language_models() -> list[str]:
@@ -25,8 +25,12 @@ def task_models() -> list[str]:
 
 
 def folder_of(name: str | Path) -> Path:
-    """Return the folder that a name stands for: the user's own first, then one of the package."""
-    if not Path(name).exists() and str(name) in task_models():
+    """Return the folder that a name stands for: the user's own model first, then the package's.
+
+    A folder of the user's that holds no model, such as data named "mqa", hides none.
+    """
+    own = any((Path(name) / file).is_file() for file in (RUN, CONFIG))
+    if not own and str(name) in task_models():
         return HOME / str(name)
     return Path(name)
 
