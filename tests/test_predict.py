@@ -26,6 +26,7 @@ from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
+from zoo.system.locks import claimed
 from zoo.system.memory import check_fits
 from zoo.tasks import Target
 
@@ -454,6 +455,15 @@ def test_what_another_model_left_unfinished_is_not_added_to(
     done = call(capsys, "predict", structures, "--model", runs["ensemble"], "--out", tmp_path / "o")
     assert done.code == 2
     assert "another model" in done.err and "delete the file" in done.err
+
+
+def test_a_folder_that_another_process_writes_in_is_refused(capsys, tmp_path, structures, runs):
+    command = ("predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    with claimed(tmp_path / "o" / ".lock"):
+        done = call(capsys, *command)
+    assert done.code == 2 and "Another process is writing in" in done.err
+    assert call(capsys, *command).code == 0
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["predictions.csv"]
 
 
 def test_a_damaged_journal_is_an_error(capsys, tmp_path, structures, runs):

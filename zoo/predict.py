@@ -84,6 +84,7 @@ def _predict(
 ) -> Outcome:
     from zoo.prediction import many
     from zoo.prediction.journal import Journal
+    from zoo.system.locks import alone
 
     if structures:
         many.scored_target(ensemble.targets)
@@ -95,15 +96,16 @@ def _predict(
             f"--out {out} cannot be a folder: {error.strerror}. Name another one."
         ) from error
     unfinished = out / many.JOURNAL
-    with Journal(unfinished, many.describe(ensemble)) as journal:
-        folder = out / many.STRUCTURES if structures else None
-        work = many.Prediction(ensemble, journal, folder)
-        _run(work, files, tokens)
-        if not work.outcome.interrupted:
-            work.finish(path)
-    many.write_failed(out / many.FAILED, work.outcome.failed)
-    if not (work.outcome.interrupted or work.outcome.failed):
-        unfinished.unlink()  # otherwise the same command needs it to do only the rest
+    with alone(out):
+        with Journal(unfinished, many.describe(ensemble)) as journal:
+            folder = out / many.STRUCTURES if structures else None
+            work = many.Prediction(ensemble, journal, folder)
+            _run(work, files, tokens)
+            if not work.outcome.interrupted:
+                work.finish(path)
+        many.write_failed(out / many.FAILED, work.outcome.failed)
+        if not (work.outcome.interrupted or work.outcome.failed):
+            unfinished.unlink()  # otherwise the same command needs it to do only the rest
     return work.outcome
 
 

@@ -41,10 +41,10 @@ def claimed(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Keep other processes from training in the same folder within the block.
+    """Keep other processes from writing in the same folder within the block.
 
     Raises:
-        ConfigError: If another process is training there.
+        ConfigError: If another process is writing there.
     """
     if not leader():
         yield
@@ -53,7 +53,7 @@ def alone(out: Path) -> Iterator[None]:
     with claimed(path) as mine:
         if not mine:
             raise ConfigError(
-                f"Another process is training in {out}. Wait for it, or choose another --out."
+                f"Another process is writing in {out}. Wait for it, or choose another --out."
             )
         yield
     path.unlink(missing_ok=True)
