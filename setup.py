@@ -37,6 +37,7 @@ setup(
         "peft>=0.18",
         "lightning>=2.6",
         "safetensors>=0.8",
+        "sentencepiece>=0.2",  # reads spiece.model, the tokenizer of ProtT5 as its authors ship it
         "gemmi>=0.7.3",
         "msgpack>=1.0",  # the container of BinaryCIF
         "numpy>=2.0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 
@@ -88,3 +89,37 @@ def test_a_tokenizer_without_residues_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join("[PAD] [UNK] [CLS] [SEP] [MASK] A C D".split()))
     with pytest.raises(ConfigError, match="has no token for E, F, G"):
         residue_tokens.from_pretrained(str(tmp_path), "bert")
+
+
+# ProtT5's letters, each behind a word mark, as its authors' model has them.
+LETTERS = "ALGVSREDTIPKFQNYMHWCXBOUZ"
+
+
+def spiece_folder(folder: Path) -> Path:
+    """Write a tokenizer as ProtT5 is published: spiece.model, and no tokenizer.json."""
+    from sentencepiece import SentencePieceTrainer
+
+    folder.mkdir()
+    lines = (" ".join(LETTERS[at:] + LETTERS[:at]) for at in range(len(LETTERS)))
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([*lines] * 20), model_prefix=str(folder / "spiece"), minloglevel=2,
+        vocab_size=3 + 2 * len(LETTERS) + 1, hard_vocab_limit=False, max_sentencepiece_length=2,
+        pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
+    )  # fmt: skip
+    (folder / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
+    special = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    (folder / "special_tokens_map.json").write_text(json.dumps(special))
+    return folder
+
+
+def test_prot_t5_loads_as_its_authors_ship_it(tmp_path: Path) -> None:
+    from sentencepiece import SentencePieceProcessor
+
+    folder = spiece_folder(tmp_path / "prot_t5")
+    table = residue_tokens.from_pretrained(str(folder), "t5")
+    known = "ACDEFGHIKLMNPQRSTVWYX"
+    published = SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    assert table([known]).ids[0].tolist() == [*published.encode(" ".join(known)), 1]
+    assert (table.before, table.after, table.pad) == ((), (1,), 0)
+    assert table(["UZOB"]).ids.tolist() == table(["XXXX"]).ids.tolist()
