@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 import threading
@@ -575,3 +576,44 @@ def test_further_data_blocks_are_told(read, name):
     found = read(content, name)
     assert found.chains[0].sequence == "AGS"
     assert found.notes == ("2 data blocks with atoms, only the first is read",)
+
+
+# ------------------------------------------------------------------- nucleotides, several names
+
+
+@pytest.mark.parametrize("bases", [("G", "C", "CCC"), ("DA", "Q9Q", "DG")])
+def test_a_modified_base_makes_no_protein_of_its_chain(read, bases):
+    """MODRES names a base as its parent, and SEQRES lists the whole chain."""
+    parent = {"CCC": "C", "Q9Q": "DC"}
+    modres = "".join(
+        f"MODRES 1ABC {comp:>3} N    2  {parent[comp]:>3}  SOMETHING\n"
+        for comp in bases
+        if comp in parent
+    )
+    atoms = [
+        Atom(name, comp, chain="N", number=at, element=name[0], xyz=(10.0 * at, 0.0, 0.0))
+        for at, comp in enumerate(bases, start=1)
+        for name in ("P", "N1")
+    ]
+    text = seqres("A", *THREE) + seqres("N", *bases) + modres
+    protein = read(text + pdb(peptide(*THREE), "TER\n", atoms, "TER\n"))
+    assert [chain.name for chain in protein.chains] == ["A"]
+    assert "1 nucleic acid chain, not read: N" in protein.notes
+
+
+@pytest.mark.parametrize("shared", ["", "N", "N C"])
+@pytest.mark.parametrize(("occupancy", "letter"), [(0.7, "G"), (0.3, "S")])
+def test_two_names_that_share_atoms_are_one_residue(chain, shared, occupancy, letter):
+    """The atoms that both have are listed once, under the first name and without a location."""
+    first = [
+        dataclasses.replace(atom, alt="" if atom.name in shared.split() else "A")
+        for atom in residue("GLY", 2, 1, occupancy=occupancy)
+    ]
+    second = [
+        dataclasses.replace(atom, alt="B")
+        for atom in residue("SER", 2, 1, occupancy=1 - occupancy)
+        if atom.name not in shared.split()
+    ]
+    found = chain(pdb(residue("ALA", 1, 0), first, second, residue("TRP", 3, 2)))
+    assert found.sequence == f"A{letter}W" and found.numbers == ("1", "2", "3")
+    assert found.resolved.all() and not found.report.missing_atoms

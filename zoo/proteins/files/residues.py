@@ -41,8 +41,9 @@ def residues(entry: Entry) -> Residues:
     owner, groups, names = _split_repeats(entry.atoms, owner, groups, names)
     keep, altlocs = _conformers(entry.atoms, owner, len(groups))
     for place in [at for at, several in enumerate(names) if len(several) > 1]:
-        kept = entry.atoms.group[(owner == place) & keep]
-        groups[place] = entry.groups[kept[0]]
+        # Atoms without an alternate location belong to every name, so they do not decide it.
+        own = (owner == place) & keep & (entry.atoms.alt != "")
+        groups[place] = entry.groups[entry.atoms.group[own][0]]
     owner = np.where(keep, owner, -1)
     return Residues(groups, names, owner, altlocs, *_backbone(entry.atoms, owner, groups))
 
@@ -65,7 +66,7 @@ def _places(entry: Entry) -> tuple[NDArray[np.int64], list[Group], list[tuple[st
     place = np.empty(len(entry.groups), np.int64)
     for members in _neighbours(entry.groups):
         comps = tuple(dict.fromkeys(entry.groups[at].comp for at in members))
-        together = len(comps) > 1 and _all_alternate(entry.atoms, members)
+        together = len(comps) > 1 and _alternate(entry, members)
         for comp in comps[:1] if together else comps:
             mine = [at for at in members if together or entry.groups[at].comp == comp]
             place[mine] = len(groups)
@@ -85,9 +86,19 @@ def _neighbours(groups: list[Group]) -> Iterator[list[int]]:
     yield run
 
 
-def _all_alternate(atoms: AtomTable, members: list[int]) -> bool:
-    start, stop = np.searchsorted(atoms.group, [members[0], members[-1] + 1])
-    return bool((atoms.alt[start:stop] != "").all())
+def _alternate(entry: Entry, members: list[int]) -> bool:
+    """Return whether groups of several names are conformers of one residue.
+
+    Each name has alternate locations then. Atoms that the conformers share, often N alone, have
+    none and are listed under one name only.
+    """
+    start, stop = np.searchsorted(entry.atoms.group, [members[0], members[-1] + 1])
+    alternate: dict[str, set[bool]] = defaultdict(set)
+    groups, alts = entry.atoms.group[start:stop].tolist(), entry.atoms.alt[start:stop].tolist()
+    for group, alt in zip(groups, alts, strict=True):
+        alternate[entry.groups[group].comp].add(alt != "")
+    sharing = sum(False in kinds for kinds in alternate.values())
+    return sharing <= 1 and all(True in kinds for kinds in alternate.values())
 
 
 def _split_repeats(

@@ -59,7 +59,7 @@ def _guess(entry: Entry, found: Residues, start: int, stop: int, may_chain: bool
     result = [_alone(group) for group in groups]
     if not may_chain:
         return result
-    bases = [at for at, group in enumerate(groups) if component(group.comp).nucleic]
+    bases = [at for at, group in enumerate(groups) if _is_base(group.comp, entry)]
     if len(bases) > 1:
         for at in bases:
             result[at] = "nucleic"
@@ -81,7 +81,11 @@ def _chain_members(entry: Entry, found: Residues, start: int, stop: int) -> list
     looks = [_is_residue(g.comp, full, entry) for g, full in zip(groups, complete, strict=True)]
     if not any(looks):
         return []
-    able = [at for at, group in enumerate(groups) if looks[at] or group.comp in listed]
+    able = [
+        at
+        for at, group in enumerate(groups)
+        if looks[at] or (group.comp in listed and not _is_base(group.comp, entry))
+    ]
     sure = [not groups[at].het or _only_in_chains(groups[at].comp, listed) for at in able]
     return _grow(able, sure, bonded(backbone[able]).tolist())
 
@@ -89,7 +93,14 @@ def _chain_members(entry: Entry, found: Residues, start: int, stop: int) -> list
 def _is_residue(comp: str, complete: bool, entry: Entry) -> bool:
     known = component(comp)
     possible = complete and not (known.water or known.nucleic)
-    return known.amino or comp in entry.parents or possible
+    parents = map(component, entry.parents.get(comp, ()))
+    return known.amino or any(parent.amino for parent in parents) or possible
+
+
+def _is_base(comp: str, entry: Entry) -> bool:
+    """Return whether a residue is a nucleotide, or has one as its parent in MODRES."""
+    parents = map(component, entry.parents.get(comp, ()))
+    return component(comp).nucleic or any(parent.nucleic for parent in parents)
 
 
 def _only_in_chains(comp: str, listed: set[str]) -> bool:
