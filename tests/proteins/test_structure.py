@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.proteins.files import Atom, bcif, mmcif, pdb, peptide, residue, seqres
+from tests.proteins.files import STEP, Atom, bcif, mmcif, pdb, peptide, residue, seqres
 from zoo.errors import ConfigError, StructureError
 from zoo.proteins.files.formats import STRUCTURE_SUFFIXES, is_readable, stem
 from zoo.proteins.structure import read_proteins, read_structure
@@ -617,3 +617,51 @@ def test_two_names_that_share_atoms_are_one_residue(chain, shared, occupancy, le
     found = chain(pdb(residue("ALA", 1, 0), first, second, residue("TRP", 3, 2)))
     assert found.sequence == f"A{letter}W" and found.numbers == ("1", "2", "3")
     assert found.resolved.all() and not found.report.missing_atoms
+
+
+# ------------------------------------------------------------------- names of four letters
+
+FOUR = ("NLYS", "ALA", "LYSH", "ASPH", "CYS2", "GLUP", "HISB", "CVAL")
+
+
+@pytest.mark.parametrize("chain_name", ["", "B"])
+def test_names_of_four_letters_lie_in_one_chain(read, chain_name):
+    atoms = bonded_peptide(*FOUR, chain=chain_name)
+    lines = [
+        atom.pdb().replace(f"{atom.comp:>3}{chain_name:>2}", four_columns(atom)) for atom in atoms
+    ]
+    found = read("".join(lines)).chains
+    assert [chain.name for chain in found] == [chain_name or "_"]
+    assert found[0].sequence == "KAKDCEHV"
+    assert found[0].report.modified[1] == "LYSH 3 -> K"
+
+
+def four_columns(atom):
+    """Return columns 18 to 22: the name begins where one of three letters does."""
+    return f"{atom.comp:<4}{atom.chain or ' ':1}"
+
+
+def bonded_peptide(*comps, **more):
+    """Return residues whose C lies 1.33 angstrom before the next one's N."""
+    shift = {"N": 0.0, "CA": 1.4, "C": 2.47, "O": 2.6}
+    return [
+        dataclasses.replace(atom, xyz=(STEP * at + shift[atom.name], *atom.xyz[1:]))
+        for at, comp in enumerate(comps)
+        for atom in residue(comp, at + 1, at, **more)
+    ]
+
+
+def test_chains_of_two_letters_stay_apart(read):
+    """They share the second letter, and no TER parts them."""
+    chains = [bonded_peptide(*THREE, chain=name) for name in ("AX", "BX")]
+    far = [
+        dataclasses.replace(atom, xyz=(atom.xyz[0], atom.xyz[1] + 30.0, atom.xyz[2]))
+        for atom in chains[1]
+    ]
+    assert [chain.name for chain in read(pdb(chains[0], far)).chains] == ["AX", "BX"]
+
+
+@pytest.mark.parametrize("name", ["LYP", "CYN", "GLP", "TYM", "HIN"])
+def test_older_names_of_force_fields_have_parents(chain, name):
+    parent = {"LYP": "K", "CYN": "C", "GLP": "E", "TYM": "Y", "HIN": "H"}[name]
+    assert chain(pdb(peptide("ALA", name, "ALA"))).sequence == f"A{parent}A"

@@ -10,16 +10,20 @@ import gemmi
 
 #: Names that force fields give to protonation states; the wwPDB dictionary lacks most of them.
 FORCE_FIELD_NAMES = {
-    **dict.fromkeys(("HID", "HIE", "HIP", "HSD", "HSE", "HSP"), "HIS"),
-    **dict.fromkeys(("CYX", "CYM"), "CYS"),
-    "ASH": "ASP",
-    "GLH": "GLU",
-    "LYN": "LYS",
-    "ARN": "ARG",
+    **dict.fromkeys(("HID", "HIE", "HIP", "HIN", "HSD", "HSE", "HSP"), "HIS"),
+    **dict.fromkeys(("HISA", "HISB", "HISD", "HISE", "HISH", "HIS1", "HIS2"), "HIS"),
+    **dict.fromkeys(("CYX", "CYM", "CYN", "CYS1", "CYS2", "CYSH"), "CYS"),
+    **dict.fromkeys(("ASH", "ASPH", "ASPP"), "ASP"),
+    **dict.fromkeys(("GLH", "GLP", "GLUH", "GLUP"), "GLU"),
+    **dict.fromkeys(("LYN", "LYP", "LYSH", "LYSN"), "LYS"),
+    **dict.fromkeys(("ARN", "ARGN"), "ARG"),
+    "TYM": "TYR",
 }
+#: Letters ahead of a name, for a residue at an end of its chain: NLYS, CHID.
+ENDS = ("N", "C")
 #: Groups that cap the ends of a chain and are not residues.
 CAPS = frozenset({"ACE", "FOR", "NH2", "NMA", "NME"})
-WATERS = frozenset({"SPC", "TIP", "TP3", "T3P", "T4P", "SOL"})
+WATERS = frozenset({"SPC", "TIP", "TIP3", "TIP4", "TIP5", "TP3", "T3P", "T4P", "SOL"})
 
 
 class Component(NamedTuple):
@@ -37,16 +41,24 @@ class Component(NamedTuple):
 @functools.cache
 def component(name: str) -> Component:
     """Return the component of a residue name."""
-    info = gemmi.find_tabulated_residue(FORCE_FIELD_NAMES.get(name, name))
+    of = _dictionary_name(name)
+    info = gemmi.find_tabulated_residue(of)
     amino = info.is_amino_acid()
     code = info.one_letter_code.strip() if amino else ""
     return Component(
         letter=code.upper(),
-        modified=code.islower() or name in FORCE_FIELD_NAMES,
+        modified=code.islower() or of != name,
         amino=amino,
         nucleic=info.is_nucleic_acid(),
         water=info.is_water() or name in WATERS,
     )
+
+
+def _dictionary_name(name: str) -> str:
+    """Return the name of the wwPDB dictionary, which has none of four letters."""
+    if name not in FORCE_FIELD_NAMES and len(name) == 4 and name.startswith(ENDS):
+        name = name[1:]
+    return FORCE_FIELD_NAMES.get(name, name)
 
 
 @functools.cache

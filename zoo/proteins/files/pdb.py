@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zoo.errors import StructureError
 from zoo.proteins.files.components import atomic_number
 from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
+from zoo.proteins.files.roles import MAX_PEPTIDE_BOND
 
 Columns = NDArray[np.uint8]
 NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
@@ -90,13 +91,42 @@ def _atoms(
         element=_elements(columns),
         line=rows + 1,
     )
-    return atoms, _groups(columns[first], part[first].tolist())
+    four = _of_four_letters(columns[first, 20], runs(columns[first, 21], part[first]), atoms)
+    return atoms, _groups(columns[first], part[first].tolist(), four)
 
 
-def _groups(columns: Columns, part: list[int]) -> list[Group]:
-    chain, number, comp, record = (
-        np.strings.strip(_text(columns, start, stop)).tolist()
-        for start, stop in ((20, 22), (22, 27), (17, 20), (0, 1))
+def _of_four_letters(
+    letter: NDArray[np.uint8], segment: NDArray[np.int64], atoms: AtomTable
+) -> NDArray[np.bool_]:
+    """Return (groups,) whether column 21 is the fourth letter of a name, such as "LYSH" or "NLYS".
+
+    It is the first letter of the chain's name in most files, but a chain's name does not change
+    between two bonded residues. If it does so once, column 21 is a letter of all names from one TER
+    to the next.
+    """
+    change = (letter[1:] != letter[:-1]) & (segment[1:] == segment[:-1])
+    if not change.any():
+        return np.zeros(len(letter), bool)
+    n, c = (_places(atoms, name, len(letter)) for name in ("N", "C"))
+    bonded = np.linalg.norm(n[1:] - c[:-1], axis=-1) <= MAX_PEPTIDE_BOND
+    return np.isin(segment, segment[1:][change & bonded])
+
+
+def _places(atoms: AtomTable, name: str, groups: int) -> NDArray[np.float64]:
+    """Return (groups, 3) coordinates of the first atom of a name in each group; NaN without it."""
+    rows = np.flatnonzero(atoms.name == name)[::-1]  # of several, the first is set last
+    places = np.full((groups, 3), np.nan)
+    places[atoms.group[rows]] = atoms.pos[rows]
+    return places
+
+
+def _groups(columns: Columns, part: list[int], four: NDArray[np.bool_]) -> list[Group]:
+    number, record = (
+        np.strings.strip(_text(columns, start, stop)).tolist() for start, stop in ((22, 27), (0, 1))
+    )
+    chain, comp = (
+        np.strings.strip(np.where(four, _text(columns, *own), _text(columns, *usual))).tolist()
+        for own, usual in (((21, 22), (20, 22)), ((17, 21), (17, 20)))
     )
     return [
         Group(before, name or "_", name or "_", 0, place.replace(" ", ""), of, kind == "H")
