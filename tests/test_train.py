@@ -191,7 +191,7 @@ def test_two_processes_do_not_train_in_one_folder(capsys, store, data, config, t
     out.mkdir()
     with FileLock(out / ".lock"):
         done = call(capsys, "train", config, "--data", data, "--out", out)
-    assert done.code == 2 and "Another process is training" in done.err
+    assert done.code == 2 and "Another process is writing" in done.err
 
 
 def test_a_target_without_values_is_refused_and_a_constant_told(
