@@ -119,14 +119,13 @@ def _config(
 
 def _report(out: Path, jobs: list[Job], as_json: bool) -> None:
     from zoo.training.curves import best_row
-    from zoo.training.scoring import score_name
 
     rows = []
     for job in jobs:
         best = best_row(job.folder)
         known = best["epoch"] == best["epoch"]  # curves.csv may be missing
         rows.append({
-            "folder": str(job.folder), "name": job.name, "score": score_name(job.targets),
+            "folder": str(job.folder), "name": job.name, "score": job.score,
             "epoch": int(best["epoch"]) + 1 if known else None,
             "val_score": best["val_score"] if known else None,
         })  # fmt: skip
@@ -134,7 +133,10 @@ def _report(out: Path, jobs: list[Job], as_json: bool) -> None:
         print(jsonlib.dumps({"out": str(out), "members": rows}, indent=2))
         return
     for row in rows:
-        say(f"{row['name']}: best validation score {row['val_score'] or 0:.4f} ({row['score']}), "
+        if row["epoch"] is None:
+            say(f"{row['name']}: the best validation score is unknown, as curves.csv is missing")
+            continue
+        say(f"{row['name']}: best validation score {row['val_score']:.4f} ({row['score']}), "
             f"epoch {row['epoch']}")  # fmt: skip
     say(f"wrote {out}; score it: python -m zoo.evaluate {out}")  # fmt: skip
 

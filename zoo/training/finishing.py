@@ -12,7 +12,6 @@ from zoo.training.curves import best_row, draw
 from zoo.training.data import TrainingData
 from zoo.training.job import Job
 from zoo.training.module import TrainingModule
-from zoo.training.scoring import score_name
 
 
 def finish(job: Job, module: TrainingModule, data: TrainingData) -> None:
@@ -35,7 +34,7 @@ def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
         f"{len(keys.train):,} training, {len(keys.validation):,} validation, {len(keys.test):,} "
         f"test samples, hash of the split {hash_of(keys)}",
         f"- {job.name}, {best['epoch'] + 1:.0f} epochs to the best validation score "
-        f"{best['val_score']:.4f} ({score_name(job.targets)}; selected on it, so it is optimistic)",
+        f"{best['val_score']:.4f} ({job.score}; selected on it, so it is optimistic)",
         "- scores on the test split: metrics.json beside this file, once `python -m zoo.evaluate` "
         "has run",
     ]

@@ -26,6 +26,7 @@ from zoo.training.finishing import finish
 from zoo.training.job import LAST, Job
 from zoo.training.module import NotFiniteError, TrainingModule
 from zoo.training.objective import Balance, Objective, balance
+from zoo.training.scoring import UNLABELLED
 from zoo.training.step_memory import check_memory
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)
@@ -167,11 +168,22 @@ def assemble(
     return module, data
 
 
+def _check_validation(job: Job) -> None:
+    """Check that something can choose the best epoch: a validation sample with a label."""
+    without = job.undefined
+    if job.plan.keys.validation and [*without.values()] == [UNLABELLED] * len(job.targets):
+        raise DataError(
+            "No validation sample has a known label, so nothing could choose the best epoch. Label "
+            "some of them, or name no validation split: training then draws one."
+        )
+
+
 def _module(job: Job, model: FusedModel, data: TrainingData, world: int) -> TrainingModule:
     settings = job.config.train
     sampler = data.sampler("train", 0, world)
     steps = math.ceil(len(sampler) / settings.accumulate) * settings.epochs
     balances, known = _labels(job, data)
+    _check_validation(job)
     objective = Objective(
         job.targets, balances, class_weights=settings.class_weights == "balanced",
         sample_weights=settings.sample_weights,

@@ -12,6 +12,7 @@ from zoo.models.blueprint import Blueprint
 from zoo.models.checkpoint import WEIGHTS, is_whole
 from zoo.settings.config import Config
 from zoo.tasks import Target
+from zoo.training.scoring import score_name, undefined
 
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 
@@ -72,6 +73,16 @@ class Job:
     def targets(self) -> tuple[Target, ...]:
         """The targets that the model predicts."""
         return self.blueprint.targets
+
+    @property
+    def undefined(self) -> dict[str, str]:
+        """The targets whose score the validation samples do not define, each with the reason."""
+        return undefined(self.targets, self.index, self.plan.keys.validation)
+
+    @property
+    def score(self) -> str:
+        """The name of the validation score, which chooses the best epoch."""
+        return score_name(self.targets, self.undefined)
 
     @property
     def checkpoints(self) -> Path:

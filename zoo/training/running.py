@@ -14,7 +14,6 @@ from zoo.training.job import Job
 from zoo.training.module import TrainingModule
 from zoo.training.optim import describe, groups
 from zoo.training.planning import Wish, plan, write_down
-from zoo.training.scoring import score_name, undefined
 
 LOG = "train.log"
 
@@ -75,11 +74,13 @@ class Lines:
         drawn = " (drawn from the training samples)" if self.job.plan.drawn else ""
         self.say(f"  {len(keys.train):,} training, {len(keys.validation):,} validation{drawn}, "
                  f"{len(keys.test):,} test samples (not read)")  # fmt: skip
-        self.say(f"  score: {score_name(self.job.targets)}, on the validation samples")
-        for name, reason in undefined(self.job.targets, self.job.index, keys.validation).items():
+        self.say(f"  score: {self.job.score}, on the validation samples")
+        without = self.job.undefined
+        rest = len(without) < len(self.job.targets)
+        for name, reason in without.items():
             self.warn(
                 f"  {name} {reason} in the validation samples, so its score is undefined there: "
-                "the best epoch is chosen by the loss"
+                f"the best epoch is chosen by {'the other targets' if rest else 'the loss'}"
             )
         for target in module.objective.constant:
             self.warn(f"  {target} has only one value in training: there is nothing to learn")

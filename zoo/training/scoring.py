@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from zoo.tasks import Kind, Target
 Array = NDArray[np.float64]
 LEAST = 1e-12
 """Probability below which a logarithm is cut."""
+UNLABELLED = "has no known label"
 
 
 def _explained(rows: Rows) -> float:
@@ -34,9 +35,17 @@ SCORES: Mapping[Kind, Metric] = {
 """Score of each kind of target; higher is better for all of them."""
 
 
-def score_name(targets: Sequence[Target]) -> str:
-    """Return the name of the score."""
-    names = list(dict.fromkeys(SCORES[target.kind].name.replace("_", " ") for target in targets))
+def score_name(targets: Sequence[Target], without: Iterable[str] = ()) -> str:
+    """Return the name of the score.
+
+    Args:
+        targets: What is predicted.
+        without: Targets whose score the data do not define, see `undefined`.
+    """
+    scored = [target for target in targets if target.name not in without]
+    names = list(dict.fromkeys(SCORES[target.kind].name.replace("_", " ") for target in scored))
+    if not names:
+        return "minus the loss"
     return names[0] if len(names) == 1 else f"mean of {', '.join(names)}"
 
 
@@ -45,7 +54,9 @@ def score_of(
     logits: Mapping[str, Array],
     known: Mapping[str, Mapping[str, Array]],
 ) -> float:
-    """Return the mean score over targets; of a target whose score is undefined, minus the loss.
+    """Return the mean score over the targets that have one here.
+
+    If no target has one, minus the mean loss over those with labels; 0 without any label.
 
     Args:
         targets: targets in the order of the head's columns.
@@ -56,22 +67,17 @@ def score_of(
     if not keys:
         return 0.0
     stacked = np.concatenate([logits[key] for key in keys])
-    found = []
+    scores, losses = [], []
     for target in targets:
         truth = np.concatenate([known[key][target.name] for key in keys])
         pred = activate(target, stacked[:, columns(targets)[target.name]])
-        found.append(_score(target, truth, pred))
-    return float(np.mean(found))
-
-
-def _score(target: Target, truth: Array, pred: Array) -> float:
-    rows = ~np.isnan(truth.reshape(len(truth), -1)).all(axis=1)
-    truth, pred = truth[rows], pred[rows]
-    if not len(truth):
-        return 0.0
-    if not _defined(target, truth):
-        return -_loss(target, truth, pred)
-    return float(np.nan_to_num(SCORES[target.kind]({"y_true": truth, "y_pred": pred})))
+        rows = ~np.isnan(truth.reshape(len(truth), -1)).all(axis=1)
+        truth, pred = truth[rows], pred[rows]
+        if len(truth) and _defined(target, truth):
+            scores.append(np.nan_to_num(SCORES[target.kind]({"y_true": truth, "y_pred": pred})))
+        elif len(truth):
+            losses.append(-_loss(target, truth, pred))
+    return float(np.mean(scores or losses or [0.0]))
 
 
 def _defined(target: Target, truth: Array) -> bool:
@@ -124,7 +130,7 @@ def _reason(target: Target, facts: Sequence[Mapping[str, Any]]) -> str | None:
         spread = max(squares * count - total**2, 0.0) ** 0.5
         low, high = (total / max(count, 1),) * 2 if spread <= 1e-6 * (abs(total) + 1) else (0, 1)
     if not count:
-        return "has no known label"
+        return UNLABELLED
     if target.kind in ("binary", "regression") and low == high:
         return f"has only the value {low:g}"
     return None
