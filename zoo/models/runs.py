@@ -56,8 +56,17 @@ class Member:
         return found
 
     def splits(self) -> dict[str, list[str]]:
-        """Return the keys of the samples in train, validation and test."""
-        found: dict[str, list[str]] = read_json(self.folder / SPLITS)
+        """Return the keys of the samples in train, validation and test.
+
+        Raises:
+            CheckpointError: If the file is missing or damaged. Without it nothing could tell that
+                data to score on were trained on.
+        """
+        found = read_json(self.folder / SPLITS)
+        if not isinstance(found, dict):
+            raise CheckpointError(
+                f"{self.folder / SPLITS} is missing or damaged; copy the run's folder anew."
+            )
         return found
 
 

@@ -88,7 +88,7 @@ def _drawn(plan: list[Round], run: Run) -> list[Round]:
     """Return the rounds; if the data have no validation split, with the one that training drew."""
     if len(plan) > 1 or plan[0].validation:
         return plan
-    known = run.members[0].splits() or {}
+    known = run.members[0].splits()
     held = set(known.get("validation", ())) & set(plan[0].train)
     train = [key for key in plan[0].train if key not in held]
     return [plan[0]._replace(train=train, validation=sorted(held))]

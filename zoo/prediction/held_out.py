@@ -146,7 +146,7 @@ def predict(
 
 def _check_unseen(member: Member, labels: Labels) -> None:
     """Refuse to score training samples as held-out samples."""
-    trained = set((member.splits() or {}).get("train", ()))
+    trained = set(member.splits().get("train", ()))
     seen = [key for key, split in labels.items() if split != "train" and key in trained]
     if seen:
         raise DataError(

@@ -97,7 +97,7 @@ def nearest_identity(run: Run, sequences: Sequences, ids: Sequence[str]) -> dict
     """
     found: dict[str, float] = {}
     for member in {member.fold: member for member in run.members}.values():
-        splits = member.splits() or {}
+        splits = member.splits()
         held = sorted(set(splits.get("test", ())) & set(ids) & set(sequences))
         train = [key for key in splits.get("train", ()) if key in sequences]
         ours, owner = _chains(sequences, held)
