@@ -35,7 +35,10 @@ def part_of(cls: Any, given: Mapping[str, Any], where: str) -> Part:
         ConfigError: naming the nearest valid keyword, or what a value should be.
     """
     args = keywords(cls)
-    hints = typing.get_type_hints(cls.__init__, include_extras=True)
+    try:
+        hints = typing.get_type_hints(cls.__init__, include_extras=True)
+    except NameError:  # a plug-in's type that is imported for type checkers only
+        hints = {}
     for name, value in given.items():
         if name not in args:
             raise unknown("argument", where + name, [where + key for key in args] or ["(none)"])

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.hf import shape_of
 from zoo.backbones.plm import PLM
@@ -249,6 +247,8 @@ def _graph(config: Config) -> GraphSpec:
 
 def _graph_network(config: Config, graph: GraphSpec) -> GraphNetwork | None:
     if config.structure.name == NONE:
+        if config.structure.args:
+            raise ConfigError("structure.args is set, but --struct is none: there is no network.")
         return None
     cls: Any = STRUCTURE_BACKBONES[config.structure.name]
     part = part_of(cls, config.structure.args, "structure.args.")
@@ -273,12 +273,9 @@ def _check_fusion(blueprint: Blueprint, structure: GraphNetwork) -> None:
     """Construct an exchange once: some combinations of its arguments cannot be."""
     fusion = blueprint.fusion
     try:
-        made: nn.Module = without_memory(
-            fusion.cls, blueprint.sequence_width, structure.width, **fusion.args
-        )
+        without_memory(fusion.cls, blueprint.sequence_width, structure.width, **fusion.args)
     except ValueError as error:
         raise ConfigError(f"fusion {blueprint.fusion_name!r}: {error}") from error
-    del made
 
 
 def _exchanges(blueprint: Blueprint) -> Pairs:

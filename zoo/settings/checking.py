@@ -105,6 +105,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return hint is bool
     if hint is float:
         return isinstance(value, int | float)
+    if not isinstance(hint, type):  # a plug-in's Any, tuple[int, int], Callable, ...
+        return True
     return isinstance(value, hint)
 
 

@@ -200,8 +200,9 @@ class Config:
     def with_options(self, options: Mapping[str, Any]) -> Config:
         """Return the config with dotted keys set to values; None leaves a key as it is.
 
-        Values are not parsed as YAML, so a folder may be called `models/my #1`. An option that
-        leaves only one branch also unsets the fusion, unless the options name a fusion.
+        Values are not parsed as YAML, so a folder may be called `models/my #1`. Options that leave
+        one branch of two, or add the second one, also unset the fusion and its places, unless they
+        set these.
 
         Examples:
             >>> Config().with_options({"sequence.name": "none", "seed": None}).sequence.name
@@ -209,8 +210,11 @@ class Config:
         """
         given = {key: value for key, value in options.items() if value is not None}
         data = self.to_dict()
-        if NONE in (given.get("sequence.name"), given.get("structure.name")):
+        before = [data[branch]["name"] for branch in ("sequence", "structure")]
+        after = [given.get("sequence.name", before[0]), given.get("structure.name", before[1])]
+        if (NONE in before) != (NONE in after):
             assign(data, "fusion.name", None)
+            assign(data, "fusion.after", None)
         for key, value in given.items():
             assign(data, key, value)
         return Config.from_dict(data)

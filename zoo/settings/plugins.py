@@ -32,8 +32,12 @@ def load_plugins() -> None:
     """
     for name in _named():
         if _first_time(name):
-            _check_found(name)
-            importlib.import_module(name)
+            try:
+                _check_found(name)
+                importlib.import_module(name)
+            except BaseException:
+                _loaded.discard(name)  # so that the next call says so again
+                raise
     if not _first_time(GROUP):
         return
     from importlib.metadata import entry_points  # imported late, so that --help stays fast
