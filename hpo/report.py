@@ -219,15 +219,14 @@ def _table(study: Study) -> str:
 
 def _best(study: Study, place: Path) -> str:
     """Write best.yaml next to the page, and return the section about it."""
-    from hpo.figures import complete
     from hpo.retrain import BEST, as_yaml, config_of
     from hpo.study import MADE_FOR, OUT
 
     named = Path(study.user_attrs.get(OUT, "")) / BEST
     if named.is_file():
         text = named.read_text()
-    elif len(study.directions) == 1 and complete(study):
-        trial = study.best_trial
+    elif len(study.directions) == 1 and (best := study.best_trials):  # empty if none is in limits
+        trial = best[0]
         text = as_yaml(
             config_of(study.user_attrs[MADE_FOR], trial),
             f"Trial {trial.number} of study {study.study_name}, the best of the search, score "

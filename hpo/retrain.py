@@ -26,9 +26,10 @@ from hpo.queue import PLACE
 from hpo.search import Search
 from hpo.space import parse_space
 from hpo.study import NoTrialError, load_study
-from zoo.errors import CheckpointError, ZooError
-from zoo.models.runs import read_run
+from zoo.errors import CheckpointError, ConfigError, ZooError
+from zoo.models.runs import read_facts, read_run
 from zoo.settings.config import Config
+from zoo.settings.safe_yaml import read_yaml
 from zoo.system.devices import share
 from zoo.system.files import write_json, write_whole
 from zoo.system.listener import SILENT, Listener, Stopped
@@ -132,6 +133,8 @@ def retrained(
 def _train(
     search: Search, chosen: Sequence[Candidate], seeds: int, workers: int, listener: Listener
 ) -> None:
+    for candidate in chosen:
+        _check_own(search, candidate, seeds)
     todo = [candidate for candidate in chosen if not _done(search, candidate)]
     running: dict[int, tuple[Candidate, subprocess.Popen[bytes]]] = {}
     listener.say(
@@ -161,6 +164,30 @@ def _train(
 
 def _folder(search: Search, candidate: Candidate) -> Path:
     return search.folder / FOLDER / candidate.name
+
+
+def _check_own(search: Search, candidate: Candidate, seeds: int) -> None:
+    """Check that what a folder holds is the training of this candidate, on so many seeds.
+
+    Raises:
+        ConfigError: If it is that of another study, or of another call's number of seeds.
+    """
+    folder = _folder(search, candidate)
+    facts = read_facts(folder)
+    if facts is None:
+        return
+    path = folder.with_suffix(".yaml")
+    asked = read_yaml(path.read_text(encoding="utf-8")) if path.is_file() else None
+    same = asked is not None and Config.from_dict(asked) == Config.from_dict(candidate.config)
+    if not same or facts["inputs"] != search.inputs:
+        raise ConfigError(
+            f"{folder} holds the training of another study. Choose another --out for this one."
+        )
+    if len(facts["members"]) != seeds:
+        raise ConfigError(
+            f"{folder} was begun with --seeds {len(facts['members'])}, not {seeds}. Give the same "
+            "number, or choose another --out to train again on another number of seeds."
+        )
 
 
 def _done(search: Search, candidate: Candidate) -> bool:
@@ -204,7 +231,7 @@ def _check(search: Search, candidate: Candidate, code: int) -> None:
 
 def _conclude(search: Search, chosen: Sequence[Candidate]) -> list[dict[str, Any]]:
     """Write the scores and the best config; return a row for each candidate, the best first."""
-    from zoo.training.finishing import best_row  # imports torch, which a report does not need
+    from zoo.training.curves import best_row  # imports torch, which a report does not need
 
     rows: list[dict[str, Any]] = []
     for candidate in chosen:

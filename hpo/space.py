@@ -113,7 +113,10 @@ def _read(name: str | Path) -> object:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise ConfigError("there is no such file.")
-        text = path.read_text()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"this is not text in UTF-8: {error}") from error
     elif str(name) in space_names():
         text = resources.files("zoo_configs").joinpath("hpo", f"{name}.yaml").read_text()
     else:
@@ -125,9 +128,14 @@ def _read(name: str | Path) -> object:
     if not isinstance(data, dict):
         return data
     found: Data = {}
-    for other in data.pop("include", []):
+    others = data.pop("include", [])
+    if not isinstance(others, list):
+        raise ConfigError(f"include={others!r} is no list; write include: [{others}].")
+    for other in others:
         own = _read(path.parent / other if str(other).endswith(("yaml", "yml")) else other)
-        found |= own if isinstance(own, dict) else {}
+        if not isinstance(own, dict):
+            raise ConfigError(f"the included space {other} has no entries.")
+        found |= own
     return found | data
 
 

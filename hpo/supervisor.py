@@ -129,7 +129,9 @@ class Supervisor:
                 self.told.add(trial.number)
                 self.listener.say(self._line(trial, ended))
         first = [trial for trial in ended if trial.state == TrialState.FAIL]
-        if len(ended) == len(first) >= min(HOPELESS, self.queue.places):
+        # Failures of earlier calls do not count alone: their cause may be mended since.
+        new = len(ended) > self.before
+        if new and len(ended) == len(first) >= min(HOPELESS, self.queue.places):
             raise ZooError(f"The first {len(first)} trials all failed: "
                            f"{first[-1].user_attrs.get(REASON, 'no reason given')}")  # fmt: skip
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hpo.search import Search
     from zoo.settings.config import Config
     from zoo.system.listener import Listener
+    from zoo.training.job import Job
 
 
 def search(
@@ -168,7 +169,10 @@ def search(
     )  # fmt: skip
     with asked_to_stop() as asked:
         listener = terminal(asked)
-        job = lay_out(wish, blueprint, listener=listener)[0]
+        jobs = lay_out(wish, blueprint, listener=listener)
+        if fold > len(jobs):
+            raise ConfigError(f"--fold {fold}: the data have {_folds(jobs)}.")
+        job = jobs[fold - 1]
         made = Search(
             name=name or f"{Path(config).stem}-{Path(space).stem}", storage=_absolute(storage),
             config=base.to_dict(), space=dict(ranges.source), space_name=ranges.name,
@@ -213,6 +217,10 @@ def _beside(storage: str, config: str) -> Path:
     if "://" in storage:
         return Path(f"hpo_{Path(config).stem}")
     return Path(storage).with_suffix("") if Path(storage).suffix else Path(f"{storage}_out")
+
+
+def _folds(jobs: list[Job]) -> str:
+    return "no folds" if jobs[0].plan.fold is None else f"folds 1 to {len(jobs)}"
 
 
 def _absolute(storage: str) -> str:

@@ -41,7 +41,9 @@ def share(number: int, workers: int, accelerator: str) -> dict[str, str]:
     """
     devices = torch.cuda.device_count() if accelerator in ("auto", "gpu") else 0
     if devices:
-        return {"CUDA_VISIBLE_DEVICES": str(number % devices)}
+        own = os.environ.get("CUDA_VISIBLE_DEVICES")
+        ids = own.split(",") if own else list(map(str, range(devices)))
+        return {"CUDA_VISIBLE_DEVICES": ids[number % devices].strip()}
     # By default waiting threads spin, which takes cores from the other processes.
     given = {"OMP_NUM_THREADS": str(max(1, cores() // workers)), "OMP_WAIT_POLICY": "PASSIVE"}
     return {name: os.environ.get(name, value) for name, value in given.items()}
