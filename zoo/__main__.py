@@ -61,7 +61,7 @@ def main() -> None:
         plain(lambda: print(__version__))
     elif verb in VERBS:
         sys.argv[:2] = [f"zoo {verb}"]
-        run(_function(verb))
+        run(_function(verb), sys.argv[0])
     else:
         fail(unknown("verb", verb, VERBS))
 

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TextIO
 
@@ -97,9 +98,14 @@ def _show_warning(
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
-def run(command: Callable[..., Any]) -> NoReturn:
-    """Run one verb as a program of its own: `python -m zoo.build`."""
-    guarded(program(command))
+def run(command: Callable[..., Any], name: str | None = None) -> NoReturn:
+    """Run one verb as a program of its own: `python -m zoo.build`.
+
+    Args:
+        command: Function of the verb.
+        name: Name of the program in help and errors; None for that of the Python module.
+    """
+    guarded(partial(program(command), prog_name=name))
 
 
 def program(command: Callable[..., Any]) -> TyperCommand:
