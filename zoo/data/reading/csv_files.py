@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     Raises:
         DataError: If a row has more or fewer cells than there are columns; names file and line.
     """
-    text = [f"{line}\n" for _, line in lines(path, keep_blank=True)]
-    reader = csv.reader(text, strict=True, delimiter=_delimiter(text[0] if text else ""))
+    text = (f"{line}\n" for _, line in lines(path, keep_blank=True))
+    header = next(text, "")
+    reader = csv.reader(chain([header], text), strict=True, delimiter=_delimiter(header))
     try:
         columns = [name.strip() for name in next(reader, [])]
         if len(set(columns)) < len(columns):

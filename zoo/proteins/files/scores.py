@@ -47,7 +47,8 @@ def write_scored(path: Path, protein: Protein, scores: Scores, scale: float = 10
     else:
         groups = gemmi.MmcifOutputGroups(True, auth_all=True, cell=False, symmetry=False)
         document = structure.make_mmcif_document(groups)
-        if any("_" in (chain.name, chain.label) for chain in protein.chains):
+        names = {name for chain in protein.chains for name in (chain.name, chain.label)}
+        if "_" in names | {ligand.chain for ligand in protein.ligands}:
             _quote_blank_chains(document)
         text = document.as_string()
     write_whole(path, text)
