@@ -74,6 +74,13 @@ def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
     assert again["retrained"] == rows and again["trials"] == 3
     assert (again["config"], again["report"]) == (str(best), str(out / "report" / "index.html"))
 
+    more = run(command(tmp_path, plm_folders, *options[:-3], 3, *options[-2:]))
+    assert more.returncode == 2
+    assert "was begun with --seeds 2, not 3" in " ".join(more.stderr.split())
+    fold = run(command(tmp_path, plm_folders, *options, "--fold", 2))
+    assert fold.returncode == 2
+    assert "--fold 2: the data have no folds" in " ".join(fold.stderr.split())
+
     other = run(command(tmp_path, plm_folders, *options, "--set", "graph.k=5"))
     assert other.returncode == 2
     assert "graph.k: 6 then, 5 now" in " ".join(other.stderr.split())

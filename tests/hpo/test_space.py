@@ -125,6 +125,9 @@ def test_a_space_that_is_not_there_is_told(tmp_path: Path) -> None:
         load_space("fusoin")
     with pytest.raises(ConfigError, match="no such file"):
         load_space(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes("# Größe\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="not text in UTF-8"):
+        load_space(tmp_path / "latin.yaml")
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigError, match="not valid YAML"):
         load_space(tmp_path / "bad.yaml")
@@ -167,3 +170,11 @@ def test_a_fusion_of_one_branch_is_refused_before_the_data_are_read(
     done = call(capsys, "search", "ppbs_esm2_8m_gvp_local", "--data", "nowhere", "--seq", "none",
                 "--fusion", "global", "--space", "smoke")  # fmt: skip
     assert done.code == 2 and "joins two branches" in done.err
+
+
+def test_what_is_included_is_a_list_of_spaces(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"write include: \[smoke\]"):
+        load_space(tiny.space_file(tmp_path, {"include": "smoke"}))
+    (tmp_path / "empty.yaml").write_text("")
+    with pytest.raises(ConfigError, match=r"empty\.yaml has no entries"):
+        load_space(tiny.space_file(tmp_path, {"include": ["empty.yaml"]}))

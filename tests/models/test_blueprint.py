@@ -135,3 +135,9 @@ def test_a_config_is_as_it_was_asked_for() -> None:
     assert found.config == asked and found.resolved != asked
     assert found.with_seed(4).config == dataclasses.replace(asked, seed=4)
     assert resolve(found.resolved).resolved == found.resolved
+
+
+def test_arguments_of_a_network_that_is_not_there_are_refused() -> None:
+    config = Config().with_options({"structure.name": "none", "sequence.name": "plm_mini"})
+    with pytest.raises(ConfigError, match=r"structure\.args is set, but --struct is none"):
+        resolve(config.with_values(["structure.args.hidden=8"]))

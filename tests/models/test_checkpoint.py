@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
@@ -12,6 +14,7 @@ from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.errors import CheckpointError
 from zoo.fusion import FUSIONS
+from zoo.models.runs import Member
 from zoo.settings.config import load_config
 
 pytestmark = pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
@@ -130,3 +133,12 @@ def test_a_model_from_a_local_folder_comes_back(tmp_path, plm_folders):
     batch = model.batch([shelf.SHELF["ordinary"]])
     assert torch.equal(model.features(batch), again.features(batch))
     assert not again.recipe.random_plm
+
+
+def test_a_run_without_its_list_of_samples_is_refused(tmp_path: Path) -> None:
+    member = Member(tmp_path, "seed 0", None, 0)
+    for text in (None, "{", "[]"):
+        if text is not None:
+            (tmp_path / "splits.json").write_text(text)
+        with pytest.raises(CheckpointError, match="missing or damaged"):
+            member.splits()

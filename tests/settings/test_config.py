@@ -207,6 +207,18 @@ def test_an_option_that_takes_a_branch_away_takes_the_fusion_too() -> None:
     assert kept.fusion.name == "global"  # which resolving it refuses
 
 
+def test_an_option_that_adds_the_second_branch_takes_its_default_fusion() -> None:
+    alone = Config().with_options({"sequence.name": "none", "fusion.name": "none"})
+    both = alone.with_options({"sequence.name": "plm_mini", "structure.name": "gat"})
+    assert both.fusion.name is None
+
+
+def test_an_option_that_takes_a_branch_away_takes_all_of_the_exchange_too() -> None:
+    two = Config().with_options({"sequence.name": "plm_mini", "structure.name": "gat"})
+    placed = two.with_values(["fusion.after=[[1, 2]]", "fusion.write_back=side"])
+    assert placed.with_options({"structure.name": "none"}).fusion == Config().fusion
+
+
 @pytest.mark.parametrize("field", dataclasses.fields(Config), ids=lambda field: field.name)
 def test_every_number_of_the_schema_has_a_range(field: dataclasses.Field) -> None:
     """A number without a range would be taken whatever it is."""

@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from zoo.models.arguments import part_of
+from zoo.settings.plugins import load_plugins
 
 MODULE = '''
 from torch import nn
@@ -127,3 +130,31 @@ def test_one_that_is_not_there_is_an_error(folder: Path) -> None:
         done = verb(folder, "my_backbones", *command)
         assert done.returncode == 2
         assert "my_backbones" in done.stderr and "PYTHONPATH" in done.stderr
+
+
+def test_one_that_fails_fails_at_every_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_lab.py").write_text("raise RuntimeError('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("ZOO_PLUGINS", "broken_lab")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="no licence"):
+            load_plugins()
+
+
+class Typed:
+    """Arguments with hints that are no plain types, one of them unknown at run time."""
+
+    def __init__(
+        self, features: object, *, size: tuple[int, int] = (1, 2), any: Any = 3
+    ) -> None: ...
+
+
+class Unresolved:
+    def __init__(self, features: object, *, like: Somewhere = None) -> None: ...  # noqa: F821
+
+
+@pytest.mark.parametrize("cls, given", [(Typed, {"size": [3, 4]}), (Unresolved, {"like": 1})])
+def test_hints_that_are_no_plain_types_are_taken_as_they_are(cls: type, given: dict) -> None:
+    assert part_of(cls, given, "structure.args.").args.items() >= given.items()

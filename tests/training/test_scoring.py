@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from zoo.data.samples import Sample
 from zoo.examples.made_up import write_made_up
 from zoo.tasks import Target
 from zoo.training.curves import CURVES, read_curves
-from zoo.training.scoring import score_of, undefined
+from zoo.training.scoring import score_name, score_of, undefined
 
 CONSTANT = {"binary": 0.0, "binary residue": 0.0, "regression": 3.0, "regression residue": 3.0}
 
@@ -84,3 +85,31 @@ def test_it_is_said_before_the_first_step_and_not_the_first_epoch_is_kept(
     rows = read_curves(tmp_path / "run" / CURVES)
     best = max(rows, key=lambda row: row["val_score"])
     assert all(-10 < row["val_score"] < 0 for row in rows) and best["epoch"] > 0
+
+
+def test_a_target_that_has_no_score_leaves_the_choice_to_the_others() -> None:
+    site, other = runs.TARGETS["binary"], dataclasses.replace(runs.TARGETS["binary"], name="other")
+    truth = {"site": np.array([0.0, 0.0, 1.0, 1.0]), "other": np.zeros(4)}
+    names = [site.name, other.name]
+    known = {"p": dict(zip(names, truth.values(), strict=True))}
+    right = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    logits = np.hstack([right, -right])
+    assert score_of([site, other], {"p": logits}, known) == 1.0
+    assert score_name([site, other], [other.name]) == "average precision"
+    assert score_name([site, other], names) == "minus the loss"
+
+
+def test_validation_samples_without_any_label_are_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_made_up(tmp_path / "mine", 10)
+    table = tmp_path / "mine" / "labels.csv"
+    cells = [line.split(",") for line in table.read_text().splitlines()]
+    blank = [[*row[:3], "x" * len(row[3])] if row[2] == "validation" else row for row in cells]
+    table.write_text("\n".join(map(",".join, blank)) + "\n")
+    done = call(
+        capsys, "train", "table_plm_mini_gearnet_local", "--data", tmp_path / "mine", "--out",
+        tmp_path / "run", "--store", tmp_path / "store", "--seq", "none",
+    )  # fmt: skip
+    assert done.code == 4
+    assert "No validation sample has a known label" in " ".join(done.err.split())

@@ -201,8 +201,8 @@ class Config:
         """Return the config with dotted keys set to values; None leaves a key as it is.
 
         Values are not parsed as YAML, so a folder may be called `models/my #1`. Options that leave
-        one branch of two, or add the second one, also unset the fusion and its places, unless they
-        set these.
+        one branch of two, or add the second one, also unset the whole exchange, unless they set
+        parts of it.
 
         Examples:
             >>> Config().with_options({"sequence.name": "none", "seed": None}).sequence.name
@@ -213,8 +213,7 @@ class Config:
         before = [data[branch]["name"] for branch in ("sequence", "structure")]
         after = [given.get("sequence.name", before[0]), given.get("structure.name", before[1])]
         if (NONE in before) != (NONE in after):
-            assign(data, "fusion.name", None)
-            assign(data, "fusion.after", None)
+            data["fusion"] = dataclasses.asdict(FusionConfig())
         for key, value in given.items():
             assign(data, key, value)
         return Config.from_dict(data)
