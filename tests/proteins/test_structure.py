@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import os
 import threading
+import time
 from pathlib import Path
 
 import msgpack
@@ -395,6 +396,25 @@ def test_two_peptides_of_one_name_and_interleaved_ligands(read):
     assert [(c.name, c.sequence) for c in protein.chains] == [("A", "AGSWF"), ("B", "K")]
     assert protein.chains[0].segments.tolist() == [0, 0, 0, 1, 1]
     assert protein.chains[1].report.ligands == ("ZN 99",)
+
+
+def test_the_time_for_ligands_is_linear_in_their_number(read):
+    def seconds(count: int) -> float:
+        zinc = [
+            Atom("ZN", "ZN", chain="BCDEFGHI"[at // 9999], number=at % 9999, element="ZN", het=True,
+                 xyz=(float(at % 999), at // 999, 9.0))
+            for at in range(count)
+        ]  # fmt: skip
+        text = pdb(peptide(*THREE), "TER\n", zinc)
+        start = time.process_time()
+        protein = read(text)
+        taken = time.process_time() - start
+        found = np.concatenate([ligand.atoms.pos for ligand in protein.ligands])
+        assert np.array_equal(found, [atom.xyz for atom in zinc])
+        return taken
+
+    seconds(100)
+    assert seconds(24_000) < 20 * seconds(3_000)  # 8 times; 50 or more if it were quadratic
 
 
 def test_a_blank_chain_name_is_an_underscore(read):

@@ -202,19 +202,19 @@ def _chain_atoms(content: Contents, chosen: list[Strand]) -> Atoms:
     row = np.full(len(content.found.groups) + 1, -1)  # the last is for atoms without an owner (-1)
     row[at[at >= 0]] = np.flatnonzero(at >= 0)
     residue = row[content.found.owner]
-    atoms = _atoms(content, residue >= 0, residue)
+    atoms = _atoms(content, np.flatnonzero(residue >= 0), residue)
     atoms.element[atoms.name == "CA"] = CARBON  # a name in the wrong columns is read as calcium
     return atoms
 
 
-def _atoms(content: Contents, mask: NDArray[np.bool_], residue: NDArray[np.int64]) -> Atoms:
+def _atoms(content: Contents, rows: NDArray[np.int64], residue: NDArray[np.int64]) -> Atoms:
     table = content.entry.atoms
-    mask = mask & np.isfinite(table.pos).all(1)
+    rows = rows[np.isfinite(table.pos[rows]).all(1)]
     return Atoms(
-        pos=table.pos[mask].astype(np.float32),
-        element=table.element[mask],
-        name=table.name[mask],
-        residue=residue[mask],
+        pos=table.pos[rows].astype(np.float32),
+        element=table.element[rows],
+        name=table.name[rows],
+        residue=residue[rows],
     )
 
 
@@ -225,8 +225,12 @@ def _ligands(
     groups, owner = content.found.groups, content.found.owner
     author = {groups[at].chain for strand in chosen for at in strand.at[strand.at >= 0]}
     outside = np.full(len(owner), -1)
+    # Sorted once: to look for each ligand among all atoms would take quadratic time.
+    order = np.argsort(owner, kind="stable")
+    stops = np.searchsorted(owner[order], np.arange(len(groups) + 1))
     return tuple(
-        Ligand(group.comp, group.chain, group.number, _atoms(content, owner == at, outside))
+        Ligand(group.comp, group.chain, group.number,
+               _atoms(content, order[stops[at] : stops[at + 1]], outside))
         for at, group in content.members("ligand")
         if wanted is None or group.chain in author or content.name(group) in wanted
-    )
+    )  # fmt: skip
