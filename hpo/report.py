@@ -14,6 +14,7 @@ from zoo.command.cli import run
 from zoo.command.say import say
 from zoo.reporting.page import figures as figures_of
 from zoo.reporting.page import page, picture, png_of
+from zoo.system import reading
 from zoo.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _best(study: Study, place: Path) -> str:
 
     named = Path(study.user_attrs.get(OUT, "")) / BEST
     if named.is_file():
-        text = named.read_text()
+        text = reading.text(named)
     elif len(study.directions) == 1 and (best := study.best_trials):  # empty if none is in limits
         trial = best[0]
         text = as_yaml(

@@ -34,6 +34,7 @@ from zoo.system.devices import share
 from zoo.system.files import write_json, write_whole
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.system.locks import claimed
+from zoo.system.reading import text
 
 FOLDER, RESULTS, BEST = "retrained", "retrained.json", "best.yaml"
 POLL_SECONDS = 1.0
@@ -177,7 +178,7 @@ def _check_own(search: Search, candidate: Candidate, seeds: int) -> None:
     if facts is None:
         return
     path = folder.with_suffix(".yaml")
-    asked = read_yaml(path.read_text(encoding="utf-8")) if path.is_file() else None
+    asked = read_yaml(text(path)) if path.is_file() else None
     same = asked is not None and Config.from_dict(asked) == Config.from_dict(candidate.config)
     if not same or facts["inputs"] != search.inputs:
         raise ConfigError(

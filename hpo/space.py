@@ -17,6 +17,7 @@ from hpo.ranges import Range, Whole, parse_range
 from zoo.errors import ConfigError, unknown
 from zoo.settings.checking import assign
 from zoo.settings.safe_yaml import read_yaml
+from zoo.system import reading
 
 Data = dict[str, Any]
 """A config as nested plain values."""
@@ -114,7 +115,7 @@ def _read(name: str | Path) -> object:
         if not path.is_file():
             raise ConfigError("there is no such file.")
         try:
-            text = path.read_text(encoding="utf-8")
+            text = reading.text(path)
         except UnicodeDecodeError as error:
             raise ConfigError(f"this is not text in UTF-8: {error}") from error
     elif str(name) in space_names():

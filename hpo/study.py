@@ -21,6 +21,7 @@ from hpo.queue import ENDED
 from hpo.search import OBJECTIVES, Search
 from zoo.errors import ConfigError, ZooError
 from zoo.settings.checking import flat
+from zoo.system.reading import plain_file
 
 GRPC_PORT = 13000
 """Default port of Optuna's gRPC proxy."""
@@ -79,7 +80,7 @@ def _cut_fragment(path: Path, lock: JournalFileOpenLock | JournalFileSymlinkLock
     """
     lock.acquire()
     try:
-        with path.open("rb+") as file:
+        with plain_file(path).open("rb+") as file:
             data = file.read()
             if data and not data.endswith(b"\n"):
                 file.truncate(data.rfind(b"\n") + 1)

@@ -142,6 +142,19 @@ def test_a_member_of_a_run_lies_in_its_folder(tmp_path: Path, member: str) -> No
         read_run(folder)
 
 
+def test_a_member_that_is_a_link_out_of_the_run_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(REPOSITORY / "zoo/pretrained/ppbs_local", folder)
+    (folder / "seed_1").rename(tmp_path / "elsewhere")
+    (folder / "seed_1").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ZooError, match=r"seed_1 is a link to .*elsewhere, which is not in"):
+        read_run(folder)
+    (tmp_path / "link").symlink_to(folder)  # the folder of the run itself may be a link
+    (folder / "seed_1").unlink()
+    (tmp_path / "elsewhere").rename(folder / "seed_1")
+    assert len(read_run(tmp_path / "link").members) == 3
+
+
 @pytest.mark.parametrize("name", ["run.json", "config.yaml"])
 def test_settings_nested_without_end_are_damaged(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "run"

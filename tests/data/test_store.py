@@ -12,6 +12,7 @@ import pytest
 
 from tests import shelf
 from zoo.data import preparing
+from zoo.data import store as stores
 from zoo.data.layouts.base import Layout
 from zoo.data.report import hash_of, leaks, summarise
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
@@ -121,6 +122,27 @@ def test_no_store_and_a_damaged_store_are_told(tmp_path):
     (tmp_path / "data.mdb").write_bytes(b"no lmdb at all")
     with pytest.raises(DataError, match="damaged"):
         Store(tmp_path)
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_store_that_was_cut_short_is_told(tmp_path, share, write):
+    """LMDB maps the file, and the system kills a process that reads past its end."""
+    proteins = [from_sequence(f"p{at}", "MKT" * 300) for at in range(40)]
+    with Store(tmp_path / "store", write=True) as store:
+        store.put({p.name: ({"id": p.name}, pack(sample(p.name, p))) for p in proteins})
+    path = tmp_path / "store" / "data.mdb"
+    os.truncate(path, int(path.stat().st_size * share))
+    with pytest.raises(DataError, match=r"data\.mdb was cut short: .* bytes are there\. Delete"):
+        Store(tmp_path / "store", write=write)
+
+
+def test_a_store_whose_last_pages_are_not_used_is_whole(tmp_path, monkeypatch):
+    with Store(tmp_path, write=True) as store:
+        store.put({"a": ({"id": "a"}, pack(sample("a", from_sequence("a", "MKT"))))})
+    monkeypatch.setattr(stores, "cut_short", lambda *_: "1 of 2 bytes are there")
+    with Store(tmp_path) as store:
+        assert store["a"].id == "a"
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path):

@@ -117,20 +117,28 @@ def test_a_path_that_cannot_be_opened_is_an_error(tmp_path):
         _read_without_permission(tmp_path / "a.pdb")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
-def test_a_pipe_is_read_once(tmp_path):
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs the paths of open files")
+def test_a_pipe_of_the_shell_is_read_once():
     # As the shell's <(zcat FILE) is.
-    os.mkfifo(tmp_path / "a.pdb")
-    writer = threading.Thread(target=(tmp_path / "a.pdb").write_text, args=(pdb(peptide(*THREE)),))
-    writer.start()
-    (protein,) = read_proteins(tmp_path / "a.pdb")
-    writer.join()
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        with open(writer, "w") as file:
+            time.sleep(0.2)
+            file.write(pdb(peptide(*THREE)))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    (protein,) = read_proteins(f"/dev/fd/{reader}")
+    thread.join()
+    os.close(reader)
     assert len(protein) == 3
 
 
 def _read_without_permission(path):
     with pytest.MonkeyPatch.context() as patch:  # the superuser may read anything
-        patch.setattr(Path, "read_bytes", lambda _: (_ for _ in ()).throw(
+        path.touch()
+        patch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(
             PermissionError(13, "Permission denied")))  # fmt: skip
         read_structure(path)
 

@@ -10,6 +10,7 @@ import shlex
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from zoo.backbones.weights import Weights
 from zoo.errors import ConfigError, WeightsError
 from zoo.proteins.batch import Tokens
 from zoo.system.memory import check_fits
+from zoo.system.reading import plain_file
 
 UNUSED = ("pooler", "contact_head")
 """Parts of some encoders that their hidden states do not pass through."""
@@ -256,10 +258,21 @@ def shape_of(plm: plms.PLM, weights: Weights) -> tuple[int, int]:
     return config.num_hidden_layers, config.hidden_size
 
 
+def _check_files(folder: Path) -> None:
+    """Refuse a folder with anything but files and folders, which transformers might wait for."""
+    try:
+        for path in folder.iterdir():
+            if not path.is_dir():
+                plain_file(path)
+    except OSError as error:
+        raise WeightsError(f"{error.filename} {error.strerror}.") from None
+
+
 def _config(plm: plms.PLM, folder: str | None) -> Any:
     from transformers import AutoConfig
 
     if folder is not None:
+        _check_files(Path(folder))
         # Left unsaid, transformers asks on the terminal whether to run the folder's own code.
         try:
             return AutoConfig.from_pretrained(

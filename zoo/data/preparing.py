@@ -19,6 +19,7 @@ from zoo.data.store import Store, pack
 from zoo.errors import ZooError
 from zoo.system.files import read_json, write_json
 from zoo.system.listener import SILENT, Listener, Stopped
+from zoo.system.reading import plain_file
 from zoo.tasks import Target
 
 BATCH = 64
@@ -50,7 +51,7 @@ def contents(layout: Layout) -> str:
     named = {Path(os.path.relpath(path, layout.root)).as_posix(): path for path in layout.inputs()}
     for name, path in sorted(named.items()):
         if path.is_file():
-            with path.open("rb") as file:
+            with plain_file(path).open("rb") as file:
                 digest.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:32]
 

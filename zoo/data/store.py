@@ -17,15 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.reading.lmdb_walk import cut_short, damage
 from zoo.data.samples import ChainMatch, Sample
 from zoo.errors import DataError
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Ligand, Protein
+from zoo.system.reading import UnfitFileError, plain_file
 
 FIRST_SIZE = 2**28
 """Initial size of the memory map in bytes.
 
 It is small because some systems reserve all of it on disk, and doubles when it is full.
 """
+FILE, DATABASES = "data.mdb", ("samples", "index")
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -169,19 +172,36 @@ class Store:
         import lmdb
 
         self._lmdb = lmdb
-        if not write and not (folder / "data.mdb").exists():
+        path = folder / FILE
+        if not write and not path.exists():
             raise DataError(f"{folder} holds no prepared data. `python -m zoo.prepare` makes it.")
         try:
+            if path.exists():
+                plain_file(path)
             self._env = lmdb.open(
                 str(folder), map_size=FIRST_SIZE, max_dbs=2, readonly=not write, create=write,
                 lock=write, readahead=False,
             )  # fmt: skip
-            self._samples = self._env.open_db(b"samples", create=write)
-            self._index = self._env.open_db(b"index", create=write)
-        except lmdb.Error as error:
+            self._check_length(path)
+            self._samples = self._env.open_db(DATABASES[0].encode(), create=write)
+            self._index = self._env.open_db(DATABASES[1].encode(), create=write)
+        except (lmdb.Error, UnfitFileError) as error:
             raise DataError(
                 f"{folder} is damaged: {error}. Delete it and prepare the data again."
             ) from error
+
+    def _check_length(self, path: Path) -> None:
+        """Refuse a file that was cut short, because reading past its end kills the process.
+
+        LMDB may leave the last pages unwritten if nothing uses them, so a file that is shorter than
+        its header says is first read by another process.
+        """
+        if (lacks := cut_short(path, self._env)) and damage(path.parent, DATABASES):
+            self._env.close()
+            raise DataError(
+                f"{path} was cut short: {lacks}. Delete the folder {path.parents[1]} and prepare "
+                "the data again, or copy it again."
+            )
 
     def __enter__(self) -> Store:
         return self

@@ -21,6 +21,7 @@ from zoo.data.samples import Sample
 from zoo.errors import DataError
 from zoo.metrics.rows import Array
 from zoo.system.files import whole_file
+from zoo.system.reading import plain_file
 from zoo.tasks import Target
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _read(path: Path) -> DataFrame:
     import pandas as pd
 
     try:
-        with path.open(encoding="utf-8") as file:
+        with plain_file(path, whole=True).open(encoding="utf-8") as file:
             header = file.readline().strip().split(",")
         missing = [name for name in (*_TEXT, "weight", "residue") if name not in header]
         if missing:

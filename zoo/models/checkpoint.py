@@ -24,6 +24,7 @@ from zoo.pretrained import folder_of, hint
 from zoo.settings.config import FINGERPRINT, Config
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.files import settle, write_whole
+from zoo.system.reading import plain_file, text
 
 CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
 PLM_PREFIX = "seq."
@@ -61,7 +62,7 @@ def save_config(model: FusedModel, folder: Path) -> None:
 def is_whole(path: Path) -> bool:
     """Return whether a file of weights is there and as long as its header says."""
     try:
-        with safe_open(path, "pt"):
+        with safe_open(plain_file(path), "pt"):
             return True
     except Exception:  # FileNotFoundError, SafetensorError
         return False
@@ -139,7 +140,7 @@ def _read_config(folder: Path) -> tuple[Config, str]:
             f"writes one.{hint(folder)}"
         )
     try:
-        data: dict[str, Any] = read_yaml(path.read_text(encoding="utf-8"))
+        data: dict[str, Any] = read_yaml(text(path))
         fingerprint = str(data.pop(FINGERPRINT))
         return Config.from_dict(data), fingerprint
     except (
@@ -155,6 +156,6 @@ def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
             f"with `python -m zoo.train --resume --out {folder}`, or save the model again."
         )
     try:
-        return load_file(folder / WEIGHTS)
+        return load_file(plain_file(folder / WEIGHTS, whole=True))
     except Exception as error:  # safetensors has its own error; a missing file is an OSError
         raise CheckpointError(f"{folder / WEIGHTS} cannot be read: {error}") from error

@@ -127,6 +127,16 @@ def _check(facts: Any) -> None:
             raise KeyError(*sorted(missing))
 
 
+def _check_inside(folder: Path, member: Member) -> None:
+    """Refuse a member whose folder is a link to another place, which may hold any other model."""
+    real = member.folder.resolve()
+    if not real.is_relative_to(folder.resolve()):
+        raise CheckpointError(
+            f"{member.folder} is a link to {real}, which is not in {folder}. Copy that folder in "
+            "the link's place, if it is the model of this run."
+        )
+
+
 def read_run(folder: Path) -> Run:
     """Return the run of a folder.
 
@@ -141,6 +151,8 @@ def read_run(folder: Path) -> Run:
         )
     members = tuple(Member(folder / m["folder"], m["name"], m["fold"], m["seed"])
                     for m in facts["members"])  # fmt: skip
+    for member in members:
+        _check_inside(folder, member)
     unfinished = [m.name for m in members if not (m.folder / "model.safetensors").is_file()]
     if unfinished:
         raise CheckpointError(

@@ -26,6 +26,7 @@ from zoo.models.runs import Run
 from zoo.prediction.held_out import Averages, labelled, predict
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.listener import SILENT, Progress
+from zoo.system.reading import text
 from zoo.training.record import versions
 
 
@@ -155,7 +156,7 @@ def _facts(run: Run, data: Path, settings: Settings, averages: Averages) -> dict
         "temperatures": {member.name: member.temperatures() for member in run.members},
         "random_plm": averages.random_plm,
         "bootstrap": {"n": settings.bootstrap, "seed": settings.seed},
-        "config": read_yaml((run.members[0].folder / CONFIG).read_text()),
+        "config": read_yaml(text(run.members[0].folder / CONFIG)),
         "versions": {"zoo": zoo.__version__, **versions()},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

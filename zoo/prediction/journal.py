@@ -10,6 +10,7 @@ from zoo.errors import ConfigError, ZooError
 from zoo.prediction.inputs import sequence_hash, stamp
 from zoo.prediction.paths import Input
 from zoo.proteins.protein import Protein
+from zoo.system.reading import plain_file
 
 
 class _Place(NamedTuple):
@@ -37,6 +38,8 @@ class Journal:
         self.path = path
         self._places: dict[str, _Place] = {}
         try:
+            if path.exists():
+                plain_file(path)
             self._file = open(path, "a+b")
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from zoo.errors import StructureError
 from zoo.proteins.files.formats import printable, stem
 from zoo.proteins.structure import is_readable
+from zoo.system.reading import text
 
 
 class Input(NamedTuple):
@@ -52,7 +53,7 @@ def is_list(pattern: str) -> bool:
 
 def _of_list(pattern: str) -> list[Input]:
     try:
-        lines = Path(pattern.removeprefix("@")).read_text(encoding="utf-8").splitlines()
+        lines = text(pattern.removeprefix("@")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise StructureError(f"The list {pattern!r} cannot be read: {error}") from None
     found: dict[Path, Input] = {}

@@ -16,6 +16,7 @@ from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
 from zoo.pretraining.homology import families, kin
 from zoo.system.files import write_json, write_whole
+from zoo.system.reading import content, plain_file
 
 SHORTEST = 30
 """Smallest number of residues; shorter fragments say little, and are most of the duplicates."""
@@ -53,7 +54,7 @@ def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Cor
         DataError: If the file has no usable sequence.
     """
     tests = {f"t{at}": s for at, s in enumerate(held_out_chains(prepared))}
-    given = {"fasta": _hash(fasta.read_bytes()), "seed": seed,
+    given = {"fasta": _hash(content(fasta, most=None)), "seed": seed,
              "tests": _hash("\n".join(tests.values()).encode())}  # fmt: skip
     if (out / FACTS).is_file():
         return _read(out, given)
@@ -88,6 +89,7 @@ def held_out_chains(prepared: Iterable[Path]) -> list[str]:
 
 def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the first word of each header and its sequence, from a plain or gzip file."""
+    plain_file(path, whole=True)
     opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
     name, parts = "", list[str]()
     with opened as file:
@@ -142,7 +144,7 @@ def _write(
 
 
 def _read(out: Path, given: Mapping[str, Any]) -> Corpus:
-    facts = json.loads((out / FACTS).read_text())
+    facts = json.loads(content(out / FACTS))
     if facts["given"] != given:
         raise ConfigError(
             f"{out} holds a corpus of other sequences or other test chains. Give another --out, "

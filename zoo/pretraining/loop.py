@@ -19,6 +19,7 @@ from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import Batch, batches
 from zoo.pretraining.network import loss, network, optimizers
 from zoo.system.checkpoint_files import save_whole
+from zoo.system.reading import plain_file
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
 COLUMNS = ("step", "tokens", "seconds", "train_loss", "validation_perplexity")
@@ -174,7 +175,7 @@ class Pretraining:
             ) from error
 
     def _load(self) -> None:
-        held = torch.load(self.folder / CHECKPOINT, weights_only=True)
+        held = torch.load(plain_file(self.folder / CHECKPOINT, whole=True), weights_only=True)
         before, now = held["settings"], asdict(self.settings)
         if wrong := [x for x in now if now[x] != before.get(x) and x not in MAY_CHANGE]:
             raise ConfigError(

@@ -17,6 +17,7 @@ from zoo.settings.checking import assign, parse
 from zoo.settings.former import FormerConfig, former_config
 from zoo.settings.ranges import Count, NotNegative, Positive, Rate, Seed, Share, Whole, WholeOrZero
 from zoo.settings.safe_yaml import read_yaml
+from zoo.system.reading import content
 
 NONE = "none"
 """The name of a branch that is left out, and of the fusion of a model with only one branch."""
@@ -256,9 +257,7 @@ def load_config(name: str | Path) -> Config:
     if former := former_config(str(name)):
         return _replacement(str(name), former)
     if path.suffix in (".yaml", ".yml"):
-        if not path.is_file():
-            raise ConfigError(f"Config file {str(name)!r} does not exist.")
-        raw = path.read_bytes()
+        raw = _bytes_of(path)
     elif str(name) in config_names():
         raw = resources.files("zoo_configs").joinpath(f"{name}.yaml").read_bytes()
     else:
@@ -273,6 +272,15 @@ def load_config(name: str | Path) -> Config:
         return Config.from_dict(data or {})
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return content(path)
+    except FileNotFoundError:
+        raise ConfigError(f"Config file {str(path)!r} does not exist.") from None
+    except OSError as error:
+        raise ConfigError(f"Config file {str(path)!r} cannot be read: {error.strerror}.") from None
 
 
 def is_config(name: str) -> bool:

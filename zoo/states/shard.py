@@ -20,6 +20,7 @@ from torch import Tensor
 
 from zoo.errors import ZooError
 from zoo.system.files import whole_file
+from zoo.system.reading import plain_file
 
 SHARD, PART = re.compile(r"[0-9a-f]{32}\.safetensors"), re.compile(r"[0-9a-f]{32}\.part")
 """Names of shards and of unfinished shards; no other file in a folder is read or removed."""
@@ -77,7 +78,7 @@ def open_shard(path: Path) -> tuple[Any, Sums]:
         StoreError: If it is damaged or cannot be read.
     """
     try:
-        file = safe_open(path, "pt")
+        file = safe_open(plain_file(path), "pt")
         sums: Sums = json.loads(file.metadata()[SUMS])
         expected = {tensor_name(key, name) for key, entry in sums.items() for name in entry}
         if set(file.keys()) != expected:

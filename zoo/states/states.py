@@ -33,6 +33,7 @@ from zoo.proteins.graph import Graph
 from zoo.states.filling import fill
 from zoo.states.shard import StoreError, write_whole
 from zoo.states.shards import Shards
+from zoo.system.reading import content
 
 STATES, FACTS, LAYER = "states", "store.json", "layer_"
 ROWS = "h"
@@ -191,7 +192,7 @@ class StateStore:
     def _check_tokens(self) -> None:
         """Check the tokenizer, because the fingerprint of the weights does not include it."""
         try:
-            known = json.loads((self.folder / FACTS).read_text())["tokens"]
+            known = json.loads(content(self.folder / FACTS))["tokens"]
         except (OSError, ValueError, LookupError):
             return
         if known != self.facts["tokens"]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from zoo.system.reading import content
+
 
 @contextmanager
 def whole_file(path: Path, mode: str = "w", *, part: str | None = None) -> Iterator[IO[Any]]:
@@ -70,6 +72,6 @@ def write_json(path: Path, values: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file; None if it does not exist or is damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(content(path))
     except (OSError, ValueError, RecursionError):
         return None

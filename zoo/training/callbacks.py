@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from zoo.errors import CheckpointError
 from zoo.system.checkpoint_files import save_whole
 from zoo.system.listener import Progress, Stopped
+from zoo.system.reading import plain_file
 from zoo.training.job import LAST
 
 BEST = "best"
@@ -40,7 +41,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: if the file is missing or damaged.
     """
     try:
-        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found: dict[str, Any] = torch.load(
+            plain_file(path, whole=True), map_location="cpu", weights_only=True
+        )
     except Exception as error:  # RuntimeError, UnpicklingError, EOFError, FileNotFoundError, ...
         first = (str(error).splitlines() or ["no reason given"])[0]
         raise CheckpointError(

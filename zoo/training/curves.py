@@ -12,6 +12,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from zoo.system.files import whole_file
+from zoo.system.reading import plain_file
 
 CURVES = "curves.csv"
 COLUMNS = ("epoch", "step", "train_loss", "val_loss", "val_score", "lr", "seconds")
@@ -57,7 +58,7 @@ def read_curves(path: Path) -> list[dict[str, float]]:
     """Return the rows of curves.csv; an empty list if there is no such file."""
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
+    with plain_file(path).open(newline="") as file:
         return [{name: float(x) for name, x in row.items()} for row in csv.DictReader(file)]
 
 

@@ -20,6 +20,7 @@ from zoo.errors import DataError, StructureError
 from zoo.proteins.files.entry import LARGEST
 from zoo.proteins.files.fasta import parse_fasta
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Protein
+from zoo.system.reading import plain_file
 
 CLASSES = 384
 CARBON = 6
@@ -79,7 +80,7 @@ class CDConvReact(ReactLists):
         part, sequence = self.sequences[key]
         path = self._coordinates(key, part)
         try:
-            pos = np.load(path, allow_pickle=False)
+            pos = np.load(plain_file(path, whole=True), allow_pickle=False)
         except FileNotFoundError:
             raise DroppedSample(f"{key} has no file {path}") from None
         except (OSError, ValueError, EOFError, SyntaxError, MemoryError, TokenError) as error:

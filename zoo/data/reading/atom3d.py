@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.reading.atom3d_tables import to_columns
-from zoo.data.reading.lmdb_walk import damage
+from zoo.data.reading.lmdb_walk import cut_short, damage
 from zoo.data.samples import DroppedSample
 from zoo.errors import DataError
 from zoo.proteins.files.unpack import gunzip
+from zoo.system.reading import plain_file
 
 FILE = "data.mdb"
 FORMATS = ("json", "msgpack", "pkl")
@@ -119,12 +120,17 @@ class Container:
 def _environment(folder: Path, path: Path) -> Iterator[Any]:
     import lmdb
 
-    if not path.is_file():
-        raise DataError(f"{path} is missing")
+    try:
+        plain_file(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing") from None
+    except OSError as error:
+        raise DataError(f"{path} {error.strerror}") from None
     with _OPEN:
         try:
             with lmdb.open(str(folder), readonly=True, lock=False, readahead=False) as environment:
-                _check_size(path, environment)
+                if problem := cut_short(path, environment):
+                    raise DataError(f"{path} was cut short: {problem}; fetch it again")
                 yield environment
         except lmdb.Error as error:
             raise _damaged(path, error) from None
@@ -132,14 +138,6 @@ def _environment(folder: Path, path: Path) -> Iterator[Any]:
 
 def _damaged(path: Path, problem: object) -> DataError:
     return DataError(f"{path}: damaged or not an LMDB file ({problem}); fetch it again")
-
-
-def _check_size(path: Path, environment: Any) -> None:
-    """Raise an error for a truncated file, because reading past its end would kill the process."""
-    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    size = path.stat().st_size
-    if size < needed:
-        raise DataError(f"{path} was cut short: {size} of {needed} bytes; fetch it again")
 
 
 def _load(data: bytes, kind: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ConfigError, DataError, unknown
 from zoo.settings.safe_yaml import read_yaml
+from zoo.system.reading import text
 from zoo.tasks import Kind, Level, Target
 
 MISSING = ("", "na", "n/a", "nan", "null")
@@ -32,20 +33,20 @@ def read_options(path: Path, columns: Sequence[str]) -> tuple[dict[str, dict[str
     Raises:
         DataError: If the file is not valid or names an unknown column; names file and key.
     """
-    if not path.is_file():
+    if not path.exists():
         return {}, []
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-        content = {} if content is None else content
-        if not isinstance(content, dict):
+        found = read_yaml(text(path))
+        found = {} if found is None else found
+        if not isinstance(found, dict):
             raise DataError(f"{path}: '{{column: {{kind: ..., level: ...}}}}' is expected")
-        ignored = content.pop("ignore", None) or []
+        ignored = found.pop("ignore", None) or []
         if not isinstance(ignored, list):
             raise DataError(f"{path}: ignore must be a list of columns")
-        for name in (*content, *ignored):
+        for name in (*found, *ignored):
             if name not in columns:
                 raise unknown("column", str(name), columns)
-        return {name: _checked(name, given) for name, given in content.items()}, ignored
+        return {name: _checked(name, given) for name, given in found.items()}, ignored
     except ConfigError as error:
         raise DataError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:

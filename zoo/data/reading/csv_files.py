@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.data.reading.columns import OddCellError, infer
 from zoo.errors import DataError
+from zoo.system.reading import content
 from zoo.tasks import Level, Target
 
 
@@ -112,7 +113,7 @@ def lines(path: Path, keep_blank: bool = False) -> Iterator[tuple[int, str]]:
         DataError: If the file is missing or not text in UTF-8.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content(path, most=None).decode("utf-8-sig")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from None
     except UnicodeDecodeError as error:

@@ -19,6 +19,7 @@ from zoo.errors import StructureError
 from zoo.proteins.files.components import component
 from zoo.proteins.files.entry import LARGEST
 from zoo.proteins.protein import Protein
+from zoo.system.reading import plain_file
 
 #: Residue types in IEConv's own order, which is not alphabetical; -1 is an unknown residue.
 RESIDUE_TYPES = "HDRFACGQEKLMNSYTIWPVUOBJZX"
@@ -69,7 +70,7 @@ def read_ieconv(path: Path, name: str) -> Protein:
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     import h5py
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(plain_file(path), "r") as file:
         missing = [field for field in FIELDS if field not in file]
         if missing:
             raise KeyError(", ".join(missing))

@@ -11,6 +11,7 @@ from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.mmcif import read_mmcif
 from zoo.proteins.files.pdb import read_pdb
 from zoo.proteins.files.unpack import gunzip
+from zoo.system.reading import UnfitFileError, content
 
 _PLAIN_STRUCTURE = (".pdb", ".ent", ".cif", ".mmcif", ".bcif")
 _PLAIN_FASTA = (".fasta", ".fa", ".faa")
@@ -59,13 +60,11 @@ def read_bytes(path: str | Path) -> bytes:
     if str(path) != printable(path):
         raise StructureError("has bytes in its path that are not characters; rename it")
     try:
-        if path.is_char_device() or path.is_block_device():
-            raise StructureError("is a device, which may have no end; name a file")
-        data = path.read_bytes()
+        data = content(path)
     except FileNotFoundError:
         raise StructureError("does not exist") from None
-    except IsADirectoryError:
-        raise StructureError("is a folder; name a file in it") from None
+    except UnfitFileError as error:
+        raise StructureError(str(error)) from None
     except (OSError, ValueError) as error:
         cause = getattr(error, "strerror", None) or error
         raise StructureError(f"cannot be opened ({cause})") from None
