@@ -578,6 +578,41 @@ def test_frames_without_model_lines_are_models(read, between, count):
     assert read(frames(atoms, count, between), model=count).notes[0].endswith(f"{count} read")
 
 
+ORDERS = {
+    "frame by frame": lambda at, atom, frame: frame,
+    "residue by residue": lambda at, atom, frame: (atom.number, frame),
+    "atom by atom": lambda at, atom, frame: at,
+}
+
+
+def ensemble(order: str, count: int = 3) -> list[Atom]:
+    """Return the atoms of several models, of which each is one angstrom higher than the last."""
+    atoms = peptide("LYS", "VAL", "PHE", chain="B", label="A")
+    atoms[2:3] = [dataclasses.replace(atoms[2], alt=alt, occupancy=0.5) for alt in "AB"]
+    each = [(at, atom, frame) for frame in range(count) for at, atom in enumerate(atoms)]
+    each.sort(key=lambda item: ORDERS[order](*item))  # equal ones stay in the order of the frames
+    return [dataclasses.replace(a, xyz=(a.xyz[0], a.xyz[1], a.xyz[2] + f)) for _, a, f in each]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("form", [pdb, mmcif, bcif])
+def test_models_under_one_number_are_told_apart_in_any_order(read, form, order):
+    content = form(ensemble(order))
+    for model in (1, 2, 3):
+        found = read(content, model=model)
+        assert found.notes == (f"3 models, model {model} read",)
+        assert found.chains[0].sequence == "KVF" and len(found.atoms) == 12
+        assert found.chains[0].coords[:, 1, 2].tolist() == [model - 1] * 3
+        assert found.chains[0].report.altlocs == 1
+
+
+@pytest.mark.parametrize("form", [pdb, mmcif, bcif])
+def test_residues_of_one_number_are_no_models_if_others_stand_once(read, form):
+    twice = residue("GLY", 2, 1, seq=2) + residue("GLY", 2, 2, seq=2)
+    found = read(form(residue("ALA", 1, 0, seq=1) + twice + residue("SER", 3, 3, seq=3)))
+    assert found.chains[0].sequence == "AGGS" and found.notes == ()
+
+
 def test_chains_that_end_lines_part_are_one_structure(read):
     first = pdb(peptide(*THREE)).replace("END\n", "")
     second = pdb(peptide(*THREE, chain="B"))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import StructureError
 from zoo.proteins.files import aligned
 from zoo.proteins.files.components import atomic_number
+from zoo.proteins.files.copies import copies
 from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
 
 Column = NDArray[np.generic]
@@ -124,8 +125,12 @@ def from_tables(tables: Tables, model: int = 1, blocks: int = 1) -> Entry:
 
 
 def _rows(site: dict[str, Column], model: int) -> tuple[NDArray[np.int64], int]:
+    """Return the rows of a model, and the number of models."""
     number = site.get("pdbx_PDB_model_num", np.zeros(len(site["Cartn_x"])))
     values, first = np.unique(number, return_index=True)
+    if len(values) == 1:
+        number = copies(_residue(site), [_atom_name(site), _text(site, "label_alt_id")])
+        values, first = np.unique(number, return_index=True)
     if not 1 <= model <= len(values):
         raise StructureError(f"has no model {model}; it has {len(values)}")
     wanted = values[np.argsort(first)[model - 1]]
@@ -160,10 +165,9 @@ def _numbers(site: dict[str, Column], name: str, default: float) -> NDArray[np.f
     return np.where(np.abs(column) <= LARGEST, column, default).astype(np.float64)
 
 
-def _atoms(
-    site: dict[str, Column], rows: NDArray[np.int64]
-) -> tuple[AtomTable, list[Group], dict[str, str]]:
-    keys = (
+def _residue(site: dict[str, Column]) -> tuple[NDArray[np.str_], ...]:
+    """Return the columns that tell residues apart, in the order of the fields of `Group`."""
+    return (
         _text(site, "auth_asym_id", "label_asym_id"),
         _text(site, "label_asym_id", "auth_asym_id"),
         _text(site, "label_seq_id"),
@@ -171,6 +175,16 @@ def _atoms(
         _text(site, "pdbx_PDB_ins_code"),
         _text(site, "label_comp_id", "auth_comp_id"),
     )
+
+
+def _atom_name(site: dict[str, Column]) -> NDArray[np.str_]:
+    return _text(site, "label_atom_id", "auth_atom_id")
+
+
+def _atoms(
+    site: dict[str, Column], rows: NDArray[np.int64]
+) -> tuple[AtomTable, list[Group], dict[str, str]]:
+    keys = _residue(site)
     group = runs(*keys)
     first = first_rows(group)
     entity = _text(site, "label_entity_id")[first].tolist()
@@ -181,7 +195,7 @@ def _atoms(
             *(key[first].tolist() for key in keys), het, strict=True
         )
     ]
-    name = _text(site, "label_atom_id", "auth_atom_id")
+    name = _atom_name(site)
     atoms = AtomTable(
         group=group,
         name=name,

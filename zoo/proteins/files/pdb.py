@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import StructureError
 from zoo.proteins.files.components import atomic_number
+from zoo.proteins.files.copies import copies
 from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
 from zoo.proteins.files.roles import MAX_PEPTIDE_BOND
 
@@ -50,21 +51,14 @@ def read_pdb(data: bytes, model: int = 1) -> Entry:
 
 
 def _copies(atoms: NDArray[np.bytes_]) -> NDArray[np.int64]:
-    """Return of each atom the model that it belongs to, in a file without MODEL lines.
+    """Return of each atom the model that it belongs to, in a file without MODEL lines."""
+    columns = atoms.view(np.uint8).reshape(-1, 80)
+    residue, atom = (_bytes(columns[:, start:stop]) for start, stop in ((17, 27), (12, 17)))
+    return copies([residue], [atom])
 
-    Frames of a trajectory are written one after the other, parted by END or by nothing. If chain,
-    number and name of all residues come back in the same order, they are models of one another.
-    """
-    residue = atoms.view(np.uint8).reshape(-1, 80)[:, 17:27]
-    first = first_rows(runs(residue))
-    names = residue[first]
-    text = names.tobytes()
-    for length in np.flatnonzero((names == names[0]).all(1))[1:]:
-        count, left = divmod(len(names), int(length))
-        if not left and text[: len(text) // count] * count == text:
-            copy_of_run = np.repeat(np.arange(count), length)
-            return np.repeat(copy_of_run, np.diff(np.append(first, len(atoms))))
-    return np.zeros(len(atoms), np.int64)
+
+def _bytes(columns: Columns) -> NDArray[np.bytes_]:
+    return np.ascontiguousarray(columns).view(f"S{columns.shape[1]}")[:, 0]
 
 
 def _check_lengths(lines: NDArray[np.bytes_], is_atom: NDArray[np.bool_]) -> None:
