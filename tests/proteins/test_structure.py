@@ -363,6 +363,53 @@ def test_a_listed_chain_without_coordinates_is_noted(read):
     assert "chain B is in SEQRES (3 residues) but has no coordinates" in protein.notes
 
 
+SEQUENCE = ("MET", "LYS", "VAL", "PHE", "GLY", "ARG", "CYS", "GLU", "LEU", "TRP", "ASN", "TYR")
+
+
+def gapped(form, numbers, kept, comps=SEQUENCE):
+    """Return a file with the residues `kept` (places from 0) under other label numbers."""
+    atoms = [
+        atom
+        for number, at in zip(numbers, kept, strict=True)
+        for atom in residue(comps[at], at + 1, at, seq=number)
+    ]
+    return form(atoms, {"A": SEQUENCE})
+
+
+@pytest.mark.parametrize("kept", [(*range(5), *range(7, 12)), (*range(10), 11), range(2, 12)])
+def test_label_numbers_that_count_modelled_residues_only_are_not_believed(read, kept):
+    right = read(gapped(mmcif, [at + 1 for at in kept], kept), "right.cif").chains[0]
+    found = read(gapped(mmcif, range(1, len(kept) + 1), kept), "x.cif").chains[0]
+    assert found.sequence == right.sequence and found.numbers == right.numbers
+    np.testing.assert_array_equal(found.coords, right.coords)
+    (note,) = found.report.notes
+    assert "label_seq_id of chain A contradicts entity_poly_seq at " in note
+    assert right.report.notes == ()
+
+
+def test_label_numbers_from_another_first_residue_are_not_believed(read):
+    found = read(gapped(mmcif, range(3, 11), range(8)), "x.cif").chains[0]
+    assert found.numbers == (*map(str, range(1, 9)), *[""] * 4)
+
+
+@pytest.mark.parametrize("kept", [range(12), (*range(5), *range(7, 12))])
+def test_a_point_mutation_leaves_the_label_numbers_valid(read, kept):
+    mutated = [*SEQUENCE]
+    mutated[8] = "GLY"
+    found = read(gapped(mmcif, [at + 1 for at in kept], kept, mutated), "x.cif").chains[0]
+    assert found.report.notes == (
+        "sequence and coordinates disagree, the sequence is kept: place 9 lists LEU, the "
+        "coordinates have GLY 9",
+    )
+    assert [place for place, number in enumerate(found.numbers) if number] == [*kept]
+
+
+def test_a_sequence_of_another_molecule_is_not_used_though_the_numbers_fit(read):
+    found = read(gapped(mmcif, range(1, 13), range(12), ["ALA"] * 12), "x.cif").chains[0]
+    assert found.sequence == "A" * 12 and found.report.sequence_source == "observed"
+    assert found.report.notes == ("the listed sequence of chain A does not fit and is not used",)
+
+
 # ------------------------------------------------------------------------ chains, models, others
 
 

@@ -9,6 +9,8 @@ import gemmi
 
 #: Smallest share of equal residues; with fewer, the sequence belongs to another molecule.
 MIN_IDENTITY = 0.5
+#: Share of residues with the name at their mmCIF number below which the numbers may be wrong.
+MIN_NUMBERED_IDENTITY = 0.9
 
 
 class Placing(NamedTuple):
@@ -20,6 +22,10 @@ class Placing(NamedTuple):
     """(R) position of each residue, from 0."""
     listed: bool
     """Whether the deposited sequence was used."""
+    same: int
+    """Number of residues that the sequence lists at their position."""
+    misnumbered: int = 0
+    """Number of residues that it does not list at their mmCIF number, if those are not believed."""
 
 
 def place(
@@ -30,6 +36,8 @@ def place(
 ) -> Placing:
     """Return the positions of residues: their mmCIF sequence numbers, or else by alignment.
 
+    Numbers are held against the names, because some programs count modelled residues only.
+
     Args:
         listed: (L) residue names at each position of the deposited sequence; None if there is none.
         found: (R) names of each residue with coordinates.
@@ -37,11 +45,42 @@ def place(
         bonds: (R - 1) whether each residue is bonded to the next; gaps are cheap where it is not.
     """
     if not listed:
-        return Placing(found, list(range(len(found))), False)
+        return _observed(found)
     ascending = all(a < b for a, b in zip([0, *numbers], numbers, strict=False))
-    if ascending and numbers[-1] <= len(listed):
-        return Placing(listed, [number - 1 for number in numbers], True)
-    return _align(listed, found, bonds)
+    if not ascending or numbers[-1] > len(listed):
+        return _align(listed, found, bonds)
+    numbered = _numbered(listed, found, numbers)
+    if not _doubtful(numbers, numbered.same):
+        return numbered
+    aligned = _align(listed, found, bonds)
+    fits = numbered.same >= MIN_IDENTITY * len(found)
+    if aligned.same <= numbered.same and (aligned.listed or fits):
+        return numbered
+    return aligned._replace(misnumbered=len(found) - numbered.same)
+
+
+def _numbered(
+    listed: list[tuple[str, ...]], found: list[tuple[str, ...]], numbers: list[int]
+) -> Placing:
+    pairs = zip(numbers, found, strict=True)
+    same = sum(not set(listed[number - 1]).isdisjoint(names) for number, names in pairs)
+    return Placing(listed, [number - 1 for number in numbers], True, same)
+
+
+def _doubtful(numbers: list[int], same: int) -> bool:
+    """Return whether an alignment is tried, and believed if more names agree with it.
+
+    Numbers that skip nothing know of no residue without coordinates. Others do, and a few
+    residues with another name are point mutations.
+    """
+    if same == len(numbers):
+        return False
+    skips_nothing = numbers[-1] - numbers[0] + 1 == len(numbers)
+    return skips_nothing or same < MIN_NUMBERED_IDENTITY * len(numbers)
+
+
+def _observed(found: list[tuple[str, ...]]) -> Placing:
+    return Placing(found, list(range(len(found))), False, 0)
 
 
 def _align(
@@ -65,5 +104,5 @@ def _align(
             names.append(found[len(places) - 1] if extra else listed[at])
             at += not extra
     if same < MIN_IDENTITY * len(found):
-        return Placing(found, list(range(len(found))), False)
-    return Placing(names, places, True)
+        return _observed(found)
+    return Placing(names, places, True, same)

@@ -101,6 +101,12 @@ def _chain_notes(content: Contents, strand: Strand, author: set[str]) -> Iterato
         yield f"{len(pieces)} pieces apart (TER or polymer) carry this name and are joined"
     if strand.unfit:
         yield f"the listed sequence of chain {', '.join(strand.unfit)} does not fit and is not used"
+    for label, count in strand.misnumbered.items():
+        residues = _count(count, "residue")
+        yield (
+            f"label_seq_id of chain {label} contradicts {entry.sequence_source} at {residues}, so "
+            "the residues are placed by alignment"
+        )
     wrong = [
         f"place {p + 1} lists {strand.listed[p][0]}, the coordinates have {_name(found.groups[at])}"
         for p, at in pairs

@@ -53,6 +53,8 @@ class Strand:
     """Source of the sequence, as in `ChainReport.sequence_source`."""
     unfit: list[str]
     """Label names of chains whose deposited sequence does not fit their residues."""
+    misnumbered: dict[str, int]
+    """Number of residues that `label_seq_id` misplaces, by the label name of their chain."""
 
 
 def letter(entry: Entry, comp: str) -> str:
@@ -101,23 +103,26 @@ def _strand(content: Contents, name: str, members: list[int], full: bool) -> Str
     entry, groups = content.entry, content.found.groups
     listed: list[tuple[str, ...]] = []
     at: list[int] = []
-    sources, unfit = set(), []
+    sources, unfit, misnumbered = set(), [], {}
     for label, run in groupby(_in_order(groups, members), lambda index: groups[index].label):
         part = list(run)
         deposited = entry.listed.get(label) if full else None
-        names, places, was_listed = place(
+        placing = place(
             deposited,
             [content.found.names[index] for index in part],
             [groups[index].seq for index in part],
             bonded(content.found.backbone[part]).tolist(),
         )
-        index_at = dict(zip(places, part, strict=True))
-        at += [index_at.get(row, -1) for row in range(len(names))]
-        listed += names
-        sources.add(entry.sequence_source if was_listed else "observed")
-        unfit += [label] if deposited and not was_listed else []
+        index_at = dict(zip(placing.place, part, strict=True))
+        at += [index_at.get(row, -1) for row in range(len(placing.names))]
+        listed += placing.names
+        sources.add(entry.sequence_source if placing.listed else "observed")
+        unfit += [label] if deposited and not placing.listed else []
+        if placing.listed and placing.misnumbered:
+            misnumbered[label] = placing.misnumbered
     comps = [_comp(content.found, *pair) for pair in zip(listed, at, strict=True)]
-    return Strand(name, listed, np.array(at), comps, " and ".join(sorted(sources)), unfit)
+    source = " and ".join(sorted(sources))
+    return Strand(name, listed, np.array(at), comps, source, unfit, misnumbered)
 
 
 def _in_order(groups: list[Group], members: list[int]) -> list[int]:
