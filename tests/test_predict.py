@@ -496,11 +496,11 @@ def test_structures_have_the_scores_as_b_factors(capsys, tmp_path, structures, r
 
 def test_a_structure_that_cannot_be_written_keeps_its_rows(capsys, tmp_path, structures, runs):
     text = (structures / "b.pdb").read_text()
-    (structures / "odd.pdb").write_text(text.replace(" A   3    ", " AA000    "))
+    (structures / "odd.pdb").write_text(text.replace(" A   3    ", " AA-00    "))
     done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
                 "--structures")  # fmt: skip
     assert done.code == 1
-    assert "has the number 'A000'" in done.err
+    assert "has the number 'A-00'" in done.err
     assert len(column(tmp_path / "o", "site", "odd")) == SIZES["b"]
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import gemmi
 import msgpack
 import numpy as np
 import pytest
@@ -664,6 +665,29 @@ def test_chains_that_end_lines_part_are_one_structure(read):
     first = pdb(peptide(*THREE)).replace("END\n", "")
     second = pdb(peptide(*THREE, chain="B"))
     assert [chain.name for chain in read(first + "END\n" + second).chains] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("A000 ", "10000"), ("A0Z1B", "11261B"), ("ZZZZ ", "1223055"), ("a000 ", "1223056"),
+     ("zzzz ", "2436111"), ("10151", "10151")],
+)  # fmt: skip
+def test_numbers_in_hybrid_36_are_read_as_gemmi_reads_them(chain, text, number):
+    content = pdb(peptide(*THREE)).replace(" A   2    ", f" A{text}   ")
+    assert chain(content).numbers == ("1", number, "3")
+    if text[0].isupper():  # gemmi takes small letters for capitals, a fifth digit for a code
+        assert str(gemmi.read_pdb_string(content)[0][0][1].seqid) == number
+
+
+def test_lines_that_only_begin_like_atoms_are_counted(read):
+    lines = pdb(peptide(*THREE)).splitlines(keepends=True)
+    lines[5:5] = ["ATOMS   below are of chain A\n", "ATOM\t6\tCA\tGLY\tA\n", "atom 7\n"]
+    found = read("".join(lines))
+    assert found.chains[0].sequence == "AGS" and len(found.atoms) == 12
+    assert found.notes == (
+        "2 lines begin with ATOM and cannot be read, the first is line 6: its columns 5 and 6 hold "
+        "neither blanks nor digits of a serial number",
+    )
 
 
 def test_serial_numbers_beyond_five_digits_are_read(chain):

@@ -70,6 +70,8 @@ class Entry:
     """Standard residues that the file names as the parents of each modified residue."""
     blocks: int = 1
     """Number of data blocks with atoms; the first is read."""
+    notes: tuple[str, ...] = ()
+    """Remarks on what of the file is not read."""
 
 
 def runs(*columns: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -117,4 +117,5 @@ def parse(data: bytes, model: int) -> tuple[Entry, list[str]]:
     if kind != "bcif" and not data.isascii():
         data = data.removeprefix(b"\xef\xbb\xbf").translate(ASCII_OR_MARK)
         notes.append("bytes that are not ASCII were read as '?'")
-    return READERS[kind](data, model), notes
+    entry = READERS[kind](data, model)
+    return entry, [*notes, *entry.notes]

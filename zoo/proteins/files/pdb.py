@@ -19,6 +19,9 @@ from zoo.proteins.files.roles import MAX_PEPTIDE_BOND
 
 Columns = NDArray[np.uint8]
 NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
+HYBRID_36 = re.compile("[A-Z][0-9A-Z]{3}|[a-z][0-9a-z]{3}")
+#: Characters of a blank or a digit; 0 stands where a line has ended.
+SERIAL = list(b"\0 0123456789")
 #: Last column of the coordinates; a shorter line was cut off.
 COORDINATES_END = 54
 
@@ -33,8 +36,7 @@ def read_pdb(data: bytes, model: int = 1) -> Entry:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     lines = np.array(data.split(b"\n"), "S80")
     kind = lines.astype("S6")
-    # Four columns decide: a serial number beyond 99,999 may begin in the sixth, "ATOM 100000".
-    is_atom = (kind.astype("S4") == b"ATOM") | (kind == b"HETATM")
+    is_atom, notes = _atom_lines(kind)
     _check_lengths(lines, is_atom)
     rows = np.flatnonzero(is_atom)
     models = np.cumsum(kind.astype("S5") == b"MODEL")[rows]
@@ -47,7 +49,27 @@ def read_pdb(data: bytes, model: int = 1) -> Entry:
     part = np.cumsum(kind.astype("S3") == b"TER")[rows]
     atoms, groups = _atoms(lines, rows, part)
     listed, parents = _listed(lines[kind == b"SEQRES"]), _parents(lines[kind == b"MODRES"])
-    return Entry(atoms, groups, len(present), "line", "SEQRES", listed=listed, parents=parents)
+    return Entry(
+        atoms, groups, len(present), "line", "SEQRES", listed=listed, parents=parents, notes=notes
+    )
+
+
+def _atom_lines(kind: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Return which lines are atoms, and a note on those that only begin like one.
+
+    A serial number beyond 99,999 may begin in the fifth or sixth column, "ATOM 100000".
+    """
+    begins = (kind.astype("S4") == b"ATOM") | (kind == b"HETATM")
+    columns = np.ascontiguousarray(kind).view(np.uint8).reshape(-1, 6)[:, 4:]
+    is_atom = begins & (np.isin(columns, SERIAL).all(1) | (kind == b"HETATM"))
+    other = np.flatnonzero(begins & ~is_atom)
+    if not len(other):
+        return is_atom, ()
+    lines = f"{len(other)} lines begin" if len(other) > 1 else "1 line begins"
+    return is_atom, (
+        f"{lines} with ATOM and cannot be read, the first is line {other[0] + 1}: its columns 5 "
+        "and 6 hold neither blanks nor digits of a serial number",
+    )
 
 
 def _copies(atoms: NDArray[np.bytes_]) -> NDArray[np.int64]:
@@ -123,9 +145,21 @@ def _groups(columns: Columns, part: list[int], four: NDArray[np.bool_]) -> list[
         for own, usual in (((21, 22), (20, 22)), ((17, 21), (17, 20)))
     )
     return [
-        Group(before, name or "_", name or "_", 0, place.replace(" ", ""), of, kind == "H")
+        Group(before, name or "_", name or "_", 0, _number(place), of, kind == "H")
         for before, name, place, of, kind in zip(part, chain, number, comp, record, strict=True)
     ]
+
+
+def _number(text: str) -> str:
+    """Return a residue number with its insertion code; one in hybrid-36 becomes decimal.
+
+    Numbers beyond 9999 do not fit in four columns, where A000 stands for 10,000, A001 for 10,001.
+    Source: R. W. Grosse-Kunstleve, "Hybrid-36", 2007, in cctbx's library iotbx.
+    """
+    if HYBRID_36.match(text):
+        offset = 10_000 - 10 * 36**3 if text[0].isupper() else 10_000 + 16 * 36**3
+        return f"{int(text[:4], 36) + offset}{text[4:].strip()}"
+    return text.replace(" ", "")
 
 
 def _text(columns: Columns, start: int, stop: int) -> NDArray[np.str_]:
