@@ -12,6 +12,7 @@ four residues in a row or more with a helix's torsions, three or more with a str
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import zoo
+from zoo.data.kin import kin_of
 from zoo.data.rounds import rounds
 from zoo.data.samples import Sample
 from zoo.data.store import Store
@@ -64,7 +66,7 @@ def probed(sample: Sample, seq: Any) -> Probed:
     known[SECONDARY.name] = np.concatenate([secondary(c.coords) for c in protein.chains])
     states = np.concatenate([_states(seq, c.sequence) for c in protein.chains])
     features = {"one-hot": one, "window": around, "states": states}
-    return Probed(sample.group or sample.id, features, known)
+    return Probed(sample.group, features, known)
 
 
 def _states(seq: Any, sequence: str) -> Array:
@@ -100,6 +102,11 @@ def probe(folder: Path, seq: Any, resamples: int) -> list[dict[str, Any]]:
     """Return the scores of each target of a prepared folder."""
     with Store(folder / "store") as store:
         index, samples = store.index(), {key: store[key] for key in store.keys()}
+    kin = kin_of(index, samples)
+    samples = {
+        key: dataclasses.replace(sample, group=sample.group or kin[sample.id])
+        for key, sample in samples.items()
+    }
     manifest = json.loads((folder / "manifest.json").read_text())
     targets = [Target.from_dict(target) for target in manifest["targets"]]
     data = {key: probed(sample, seq) for key, sample in samples.items()}

@@ -24,11 +24,13 @@ LABEL = Target("label", "binary", "residue")
 
 @pytest.fixture
 def prepared(capsys, tmp_path):
-    """A table of 24 sequences whose activity grows with their length, roughly."""
+    """A table of 24 unrelated sequences whose activity grows with their length, roughly."""
+    rng = np.random.default_rng(0)
     rows = ["id,sequence,split,activity"]
     for i in range(24):
         split = ("train", "train", "test")[i % 3]
-        rows.append(f"p{i},{'AG' * (i + 3)}{'KLM'[i % 3]},{split},{i / 24 + 0.2 * (i * 7 % 5)}")
+        letters = "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 2 * i + 7))
+        rows.append(f"p{i},{letters},{split},{i / 24 + 0.2 * (i * 7 % 5)}")
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
     out = tmp_path / "out"
     assert call(capsys, "prepare", "table", "--data", tmp_path, "--out", out).code == 0

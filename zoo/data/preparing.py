@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.kin import with_kin
 from zoo.data.layouts.base import Layout
 from zoo.data.report import leaks, summarise, write_csv
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
@@ -125,9 +126,10 @@ def _fill_all(layout: Layout, out: Path, stamp: str, listener: Listener) -> None
 def _finish(
     layout: Layout, task: str, out: Path, prints: Mapping[str, str], identity: float
 ) -> dict[str, Any]:
-    """Write the report on every chain, and then the manifest, which marks the folder complete."""
-    with Store(out / STORE) as store:
+    """Write kin, the report on every chain, and the manifest, which marks the folder complete."""
+    with Store(out / STORE, write=True) as store:
         index = store.index()
+        store.put({key: (fact, None) for key, fact in with_kin(index).items()})
     write_csv(index, out / REPORT)
     manifest = {
         "task": task, "source": layout.source, **prints, "complete": True,

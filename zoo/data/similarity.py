@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gemmi
@@ -46,8 +46,19 @@ def clusters(sequences: Sequence[str], identity: float) -> list[int]:
     Raises:
         ZooError: If MMseqs2 is installed and fails.
     """
+    return _numbered(_mmseqs if method() == "mmseqs" else _built_in, sequences, identity)
+
+
+def clusters_built_in(sequences: Sequence[str], identity: float) -> list[int]:
+    """Return `clusters` by the built-in method, which finds the same on every machine."""
+    return _numbered(_built_in, sequences, identity)
+
+
+def _numbered(
+    linked: Callable[[list[str], float], list[int]], sequences: Sequence[str], identity: float
+) -> list[int]:
+    """Return the cluster of each sequence, from a function that returns the root of each."""
     distinct = {sequence: at for at, sequence in enumerate(dict.fromkeys(sequences))}
-    linked = _mmseqs if method() == "mmseqs" else _built_in
     roots = linked(list(distinct), identity)
     numbers: dict[int, int] = {}
     return [numbers.setdefault(roots[distinct[s]], len(numbers)) for s in sequences]

@@ -8,16 +8,14 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from zoo.data.folds import fold_clusters
+from zoo.data.kin import related
 from zoo.data.layouts.table import Source, read_fasta, read_protein
 from zoo.data.reading.columns import OddCellError, infer, is_missing, number, to_numbers
 from zoo.data.reading.sets import parse_set
 from zoo.data.reading.table_files import DESCRIPTION
 from zoo.data.samples import SPLITS, DroppedSample
-from zoo.data.similarity import clusters, main_chains
 from zoo.errors import ConfigError, DataError, unknown
 from zoo.system.listener import SILENT, Listener
 from zoo.tasks import Target
@@ -31,16 +29,7 @@ def cluster_groups(table: Columns, root: Path, identity: float) -> list[int]:
     Raises:
         DataError: If the sequence of a row cannot be read.
     """
-    per_row = [main_chains(sequences) for sequences in _sequences(table, root)]
-    flat = [sequence for sequences in per_row for sequence in sequences]
-    found = iter(clusters(flat, identity))
-    links = [(row, next(found)) for row, own in enumerate(per_row) for _ in own]
-    rows, columns = np.array(links).T
-    size = len(per_row) + int(columns.max()) + 1  # rows first, then clusters
-    ends = (rows, columns + len(per_row))
-    _, group = connected_components(coo_matrix((np.ones(len(links)), ends), (size, size)))
-    joined: list[int] = group[: len(per_row)].tolist()
-    return joined
+    return related(_sequences(table, root), identity)
 
 
 def _sequences(table: Columns, root: Path) -> list[tuple[str, ...]]:

@@ -56,7 +56,8 @@ def _columns(predictions: Predictions) -> Rows:
     elif predictions.target.kind == "binary":
         del data["weight"]  # weighted metrics are published only for residues
     if predictions.target.level == "protein" and (predictions.group != "").any():
-        data["group"] = data["cluster"]
+        alone = np.where(predictions.group == "", predictions.id, predictions.group)
+        data["group"] = _numbers(alone)
     return data
 
 

@@ -169,11 +169,11 @@ def compare_target(
     # If a run lacks a threshold of its own, MCC is left out: it would compare thresholds.
     thresholds = thresholds if None not in thresholds else [None] * len(thresholds)
     chosen = [one.take(one.split == split) for one in runs.values()]
-    # All runs use the groups and weights of the first, so that the resamples are the same.
+    # All runs use the groups and weights of the first, so that the resamples are the same, and the
+    # fewest clusters: files of older versions do not name kin.
     rows = [rows_of(one, at) for one, at in zip(chosen, thresholds, strict=True)]
-    shared = {
-        name: rows[0][name] for name in ("weight", "group", "cluster", "id") if name in rows[0]
-    }
+    shared = {name: rows[0][name] for name in ("weight", "group", "id") if name in rows[0]}
+    shared["cluster"] = min((one["cluster"] for one in rows), key=lambda x: len(np.unique(x)))
     data = [{**one, **shared} for one in rows]
     found = []
     for metric in metrics_for(chosen[0], data[0]):

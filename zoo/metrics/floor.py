@@ -9,6 +9,7 @@ import numpy as np
 
 import zoo.metrics.baselines  # noqa: F401
 import zoo.metrics.weibull  # noqa: F401
+from zoo.data.kin import kin_of
 from zoo.data.rounds import Round, rounds
 from zoo.data.samples import Sample
 from zoo.data.store import Store
@@ -22,8 +23,13 @@ def predict_all(store: Store, target: Target) -> dict[str, Predictions]:
 
     In data with folds, each sample is predicted in the round that tests it, and counts as test.
     """
-    plan = rounds(store.index())
-    return {name: _predict(store, target, cls, plan) for name, cls in baselines_for(target).items()}
+    index = store.index()
+    plan = rounds(index)
+    kin = kin_of(index, dict.fromkeys(key for one in plan for key in (*one.validation, *one.test)))
+    return {
+        name: _predict(store, target, cls, plan).with_kin(kin)
+        for name, cls in baselines_for(target).items()
+    }
 
 
 def _predict(store: Store, target: Target, cls: type[Baseline], plan: list[Round]) -> Predictions:

@@ -1,22 +1,24 @@
 """Reads and writes `predictions.csv`, which has one row for each prediction and its true value.
 
 The format is the same for all tasks. Its columns are id, group, subset, split, weight, residue
-(position in the sample from 0; empty for a protein), target, kind, level, censored, y_true and
-y_pred. A target with several outputs has y_pred_0, y_pred_1 and so on instead of y_pred; if it is
-multilabel, it also has y_true_0, y_true_1 and so on. Empty cells are unknown values. Numbers have
-nine digits, the precision of float32.
+(position in the sample from 0; empty for a protein), target, kind, level, censored, kin, y_true and
+y_pred; older files have no kin. A target with several outputs has y_pred_0, y_pred_1 and so on
+instead of y_pred; if it is multilabel, it also has y_true_0, y_true_1 and so on. Empty cells are
+unknown values. Numbers have nine digits, the precision of float32.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zoo.data.kin import KIN
 from zoo.data.samples import Sample
 from zoo.errors import DataError
 from zoo.metrics.rows import Array
@@ -53,6 +55,12 @@ class Predictions:
     """(n,), or (n, outputs) for a multilabel target; NaN where unknown."""
     y_pred: Array
     """(n,), or (n, outputs) if there are several outputs."""
+    kin: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.str_))
+    """(n,) name shared by samples of similar sequence, "" if it is not known."""
+
+    def __post_init__(self) -> None:
+        if not len(self.kin):
+            object.__setattr__(self, KIN, np.full(len(self.id), "", np.str_))
 
     def __len__(self) -> int:
         return len(self.id)
@@ -64,8 +72,15 @@ class Predictions:
 
     @property
     def cluster(self) -> NDArray[Any]:
-        """(n,) the unit that a bootstrap draws: the group, or the sample if it has none."""
-        return np.where(self.group == "", self.id, self.group)
+        """(n,) the unit that a bootstrap draws: the group, else the kin, else the sample."""
+        alone = np.where(self.kin == "", self.id, self.kin)
+        return np.where(self.group == "", alone, self.group)
+
+    def with_kin(self, kin: Mapping[str, str]) -> Predictions:
+        """Return the predictions with the kin of each sample, by its id."""
+        names, place = np.unique(self.id, return_inverse=True)
+        found = np.array([kin.get(str(name), "") for name in names], np.str_)
+        return dataclasses.replace(self, kin=found[place] if len(self) else found)
 
 
 def from_samples(
@@ -113,7 +128,7 @@ def _true_columns(target: Target) -> tuple[int, ...]:
 
 def write_predictions(path: Path, predictions: Sequence[Predictions]) -> None:
     """Write the predictions of all targets into one file, completely or not at all."""
-    columns = [*_TEXT, *_NUMBERS, *_value_columns(predictions)]
+    columns = [*_TEXT, *_NUMBERS, KIN, *_value_columns(predictions)]
     with whole_file(path) as file:
         file.write(",".join(columns) + "\n")
         for one in predictions:
@@ -141,7 +156,7 @@ def _table(rows: Predictions) -> DataFrame:
 
     target = rows.target
     columns: dict[str, Any] = {name: getattr(rows, name) for name in _TEXT[:4]}
-    columns |= {"target": target.name, "kind": target.kind, "level": target.level}
+    columns |= {KIN: rows.kin, "target": target.name, "kind": target.kind, "level": target.level}
     columns |= {"weight": rows.weight, "censored": rows.censored}
     columns["residue"] = pd.array(np.where(rows.residue < 0, 0, rows.residue), dtype="Int64")
     columns["residue"][rows.residue < 0] = pd.NA
@@ -181,11 +196,11 @@ def _read(path: Path) -> DataFrame:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}.")
         # Only an empty cell is unknown, because a chain may be called "NA" or "nan".
         types: Mapping[Any, Any] = {
-            name: "category" if name in _TEXT else np.float64 for name in header
+            name: "category" if name in (*_TEXT, KIN) else np.float64 for name in header
         }
         return pd.read_csv(
             path, dtype=types, keep_default_na=False, float_precision="round_trip",
-            na_values={name: [""] for name in header if name not in _TEXT},
+            na_values={name: [""] for name in header if name not in (*_TEXT, KIN)},
         )  # fmt: skip
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not a table of predictions: {error}") from None
@@ -196,6 +211,7 @@ def _of_table(table: DataFrame) -> Predictions:
     first = table.iloc[0]
     outputs = y_pred.shape[1] if y_pred.ndim > 1 else 1
     zeros = np.zeros(len(table))
+    kin = table[KIN].astype(str) if KIN in table else np.full(len(table), "")
     return Predictions(
         Target(str(first["target"]), first["kind"], first["level"], outputs),
         **{name: np.asarray(table[name].astype(str), np.str_) for name in _TEXT[:4]},
@@ -204,6 +220,7 @@ def _of_table(table: DataFrame) -> Predictions:
         censored=np.nan_to_num(table.get("censored", zeros)).astype(np.int64),
         y_true=y_true,
         y_pred=y_pred,
+        kin=np.asarray(kin, np.str_),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import zoo
+from zoo.data.kin import kin_of
 from zoo.data.preparing import STORE, read_manifest
 from zoo.data.report import hash_of
 from zoo.data.rounds import Round, rounds
@@ -72,7 +73,9 @@ def evaluate_run(
     """
     check_data(run, data)
     with Store(data / STORE) as store:
-        labels = labelled(_drawn(rounds(store.index()), run), settings.split)
+        index = store.index()
+        labels = labelled(_drawn(rounds(index), run), settings.split)
+        kin = kin_of(index, dict.fromkeys(key for one in labels for key in one))
         total = sum(len(labels[member.fold or 0]) for member in run.members)
         with progress("predicting", total) as advance:
             averages = predict(
@@ -80,7 +83,7 @@ def evaluate_run(
                 advance=advance,
             )  # fmt: skip
         with progress("scoring", len(run.targets)) as advance:
-            predictions, scores = _score(run, store, averages, settings, advance)
+            predictions, scores = _score(run, store, averages, kin, settings, advance)
     facts = _facts(run, data, settings, averages)
     return {**facts, "targets": scores}, predictions
 
@@ -116,12 +119,12 @@ def check_data(run: Run, data: Path) -> None:
 
 
 def _score(
-    run: Run, store: Store, averages: Averages, settings: Settings,
+    run: Run, store: Store, averages: Averages, kin: Mapping[str, str], settings: Settings,
     advance: Callable[[int], None],
 ) -> tuple[list[Predictions], dict[str, Any]]:  # fmt: skip
     predictions, scores = [], {}
     for target in run.targets:
-        one = averages.predictions(target)
+        one = averages.predictions(target).with_kin(kin)
         # Baselines are fitted to the training data, so their scores on it say nothing.
         found = {} if settings.split == "train" else predict_all(store, target)
         scores[target.name] = verdict(

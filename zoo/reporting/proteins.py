@@ -28,11 +28,13 @@ class Scores(NamedTuple):
         name: name of the metric.
         higher: whether higher is better.
         values: scores by sample id, best first.
+        cluster: unit that a bootstrap draws, by sample id.
     """
 
     name: str
     higher: bool
     values: dict[str, float]
+    cluster: dict[str, str]
 
 
 class Bin(NamedTuple):
@@ -54,7 +56,7 @@ def score_each(one: Predictions) -> Scores:
         known = ~np.isnan(one.y_true)
         y, chain = one.y_true[known], one.id[known]
         values = per_chain(fast_average_precision, y, one.y_pred[known], chain)
-        return _ordered("average precision", True, np.unique(chain), values)
+        return _ordered(one, "average precision", True, np.unique(chain), values)
     each = _of_rows(one)
     higher = one.target.kind != "regression"
     names, place = np.unique(one.id, return_inverse=True)
@@ -62,8 +64,8 @@ def score_each(one: Predictions) -> Scores:
     total = np.bincount(place[there], each[there], len(names))
     count = np.bincount(place[there], minlength=len(names))
     values = np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0)
-    return _ordered("probability of the truth" if higher else "absolute error",
-                    higher, names, values)  # fmt: skip
+    what = "probability of the truth" if higher else "absolute error"
+    return _ordered(one, what, higher, names, values)
 
 
 def _of_rows(one: Predictions) -> Array:
@@ -82,10 +84,11 @@ def _of_rows(one: Predictions) -> Array:
     return np.nansum(of_true, axis=1) / np.where(known.any(1), known.sum(1), np.nan)
 
 
-def _ordered(name: str, higher: bool, ids: Array, values: Array) -> Scores:
+def _ordered(one: Predictions, name: str, higher: bool, ids: Array, values: Array) -> Scores:
     there = np.flatnonzero(~np.isnan(values))
     order = there[np.argsort(-values[there] if higher else values[there], kind="stable")]
-    return Scores(name, higher, {str(ids[at]): float(values[at]) for at in order})
+    cluster = dict(zip(one.id.tolist(), one.cluster.tolist(), strict=True))
+    return Scores(name, higher, {str(ids[at]): float(values[at]) for at in order}, cluster)
 
 
 def nearest_identity(run: Run, sequences: Sequences, ids: Sequence[str]) -> dict[str, float]:
@@ -131,11 +134,11 @@ def _binned(
 ) -> list[Bin]:
     found = []
     for name, low, high in zip(names, edges, edges[1:], strict=False):
-        values = [score for key, score in scores.values.items()
-                  if key in where and low <= where[key] < high]  # fmt: skip
-        if values:
-            rows = {"y_true": np.array(values)}
-            found.append(Bin(name, len(values), interval(_mean, rows, np.arange(len(values)))))
+        keys = [key for key in scores.values if key in where and low <= where[key] < high]
+        if keys:
+            rows = {"y_true": np.array([scores.values[key] for key in keys])}
+            clusters = np.array([scores.cluster[key] for key in keys])
+            found.append(Bin(name, len(keys), interval(_mean, rows, clusters)))
     return found
 
 

@@ -70,6 +70,7 @@ class ScanNetLayout(Layout):
             targets={self.target.name: values},
             split=listed.split,
             subset=listed.subset,
+            group=listed.group,
             weight=listed.weight,
             matches=matches,
         )

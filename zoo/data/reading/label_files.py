@@ -38,6 +38,7 @@ class Listed:
     split: str
     subset: str
     weight: float
+    group: str = ""
 
 
 def read_labels(path: Path) -> list[Entry]:
@@ -62,7 +63,7 @@ def read_labels(path: Path) -> list[Entry]:
 
 
 def read_table(path: Path) -> dict[str, list[Listed]]:
-    """Return split, subset and weight of each id, in a list with one item for each of its rows.
+    """Return split, subset, weight and group of each id, one item for each of its rows.
 
     Raises:
         DataError: If a cell cannot be read; names file, line and column.
@@ -76,7 +77,8 @@ def read_table(path: Path) -> dict[str, list[Listed]]:
         if found is None:
             raise DataError(f"{path}:{line}: column 'Set': {row['Set']!r} is none of {EXPECTED}")
         weight = _weight(path, line, row.get("Sample weight", "1"))
-        listed.setdefault(row["PDB ID"].strip(), []).append(Listed(*found, weight))
+        group = row.get("group", "").strip()
+        listed.setdefault(row["PDB ID"].strip(), []).append(Listed(*found, weight, group))
     return listed
 
 
