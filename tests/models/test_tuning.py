@@ -49,6 +49,24 @@ def test_what_is_trained_gets_a_gradient_and_nothing_else_changes(
 
 
 @pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_trained_is_float32_and_computes_in_half_precision(
+    plm_folders: dict[str, str], plm: str, way: str
+) -> None:
+    """A weight that half precision can hold changes no number by being kept in float32."""
+    half = {"sequence.dtype": "bfloat16"}
+    frozen, model = make(plm_folders[plm], **half), make(plm_folders[plm], **WAYS[way], **half)
+    named = dict(model.named_parameters())
+    assert {named[name].dtype for name in trained(model)} == {torch.float32}
+    batch = frozen.batch([PROTEIN])
+    with torch.no_grad():
+        assert torch.equal(frozen.features(batch), model.features(batch))
+    assert all(named[name] is p for name, p in model.named_parameters())
+    model.train()(batch).square().mean().backward()
+    assert any(named[name].grad is not None for name in trained(model))
+
+
+@pytest.mark.parametrize("plm", shelf.PLM_KINDS)
 def test_adapters_begin_as_nothing(plm_folders: dict[str, str], plm: str) -> None:
     plain, adapted = make(plm_folders[plm]), make(plm_folders[plm], **WAYS["lora"])
     batch = plain.batch([PROTEIN])

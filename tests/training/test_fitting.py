@@ -101,6 +101,28 @@ def test_the_language_model_learns_as_much_as_it_may(make: Make, values: dict[st
     assert torch.isfinite(again(batch)).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("tuning", ["lora", "last_n", "full"])
+def test_all_that_is_trained_moves_and_stays_finite(make: Make, tuning: str, dtype: str) -> None:
+    """At the learning rates of a config that sets none, steps are too small for half precision."""
+    modules: list[TrainingModule] = []
+    before: dict[str, torch.Tensor] = {}
+
+    def show(module: TrainingModule) -> None:
+        modules.append(module)
+        named = module.model.seq.named_parameters()
+        before.update({name: p.detach().clone() for name, p in named if p.requires_grad})
+
+    job = make("regression", **{"fusion.write_back": "deep", "sequence.tuning": tuning,
+                                "sequence.last_n": 1, "sequence.dtype": dtype})  # fmt: skip
+    train(job, begun=show)
+    after = dict(modules[0].model.seq.named_parameters())
+    assert {after[name].dtype for name in before} == {torch.float32}
+    moved = sum(int((after[name] != p).sum()) for name, p in before.items())
+    assert moved > 0.995 * sum(p.numel() for p in before.values())
+    assert all(after[name].isfinite().all() for name in before)
+
+
 @pytest.mark.parametrize("engine", shelf.ENGINES)
 @pytest.mark.parametrize("struct", STRUCTURE_BACKBONES)
 def test_every_backbone_trains_in_half_precision(make: Make, struct: str, engine: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from zoo.backbones import packed_esm, residue_tokens
 from zoo.backbones import plm as plms
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
+from zoo.backbones.lowered import lowered
 from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.backbones.weights import Weights
 from zoo.errors import ConfigError, WeightsError
@@ -44,6 +45,9 @@ class HFBackbone(SequenceBackbone):
         self.model = model
         self.tokenizer = tokenizer
         self.frozen = frozen
+        self.dtype = next(model.parameters()).dtype
+        self.rounded: Mapping[str, torch.dtype] = {}
+        """The float32 weights that it computes with in another dtype, by their names in `model`."""
         config: Any = model.config
         self.num_layers, self.width = config.num_hidden_layers, config.hidden_size
         # In a list, because a module of this one would be saved under two names.
@@ -87,6 +91,12 @@ class HFBackbone(SequenceBackbone):
             ValueError: for a `start` that does not fit.
         """
         start = None if start is None else self._fitting(start, tokens)
+        with lowered(self.model, self.rounded):
+            return self._run(tokens, attend, on_layer, start)
+
+    def _run(
+        self, tokens: Tensor, attend: Tensor, on_layer: OnLayer | None, start: Start | None
+    ) -> Tensor:
         if self._packs and tokens.device.type == "cpu":
             return packed_esm.run(self.model, tokens, attend, on_layer, start)
         first = 1
@@ -108,7 +118,7 @@ class HFBackbone(SequenceBackbone):
             raise ValueError(f"start after layer {k}; there are 1 to {self.num_layers}")
         if h.shape != (*tokens.shape, self.width):
             raise ValueError(f"start of {tuple(h.shape)}, not {(*tokens.shape, self.width)}")
-        return k, h.to(next(self.parameters()).dtype)
+        return k, h.to(self.dtype)
 
     def embedding(self, tokens: Tensor, attend: Tensor) -> Tensor:
         """Return (chains, tokens, width): layer 0, what enters the first layer."""
@@ -118,7 +128,8 @@ class HFBackbone(SequenceBackbone):
             with_kwargs=True,
         )
         try:
-            self.model(input_ids=tokens, attention_mask=attend.long())
+            with lowered(self.model, self.rounded):
+                self.model(input_ids=tokens, attention_mask=attend.long())
         finally:
             hook.remove()
         return seen[0]

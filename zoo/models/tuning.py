@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from zoo.backbones.hf import HFBackbone
+from zoo.backbones.lowered import raise_trained
 from zoo.errors import ConfigError
 from zoo.settings.config import LoraConfig, SequenceConfig
 
@@ -15,6 +16,8 @@ ATTENTION = ({"query", "key", "value"}, {"q", "k", "v"}, {"q_proj", "k_proj", "v
 def tune(seq: HFBackbone, settings: SequenceConfig) -> None:
     """Make the weights of a frozen language model trainable that the settings name.
 
+    They become float32, whatever the language model computes in.
+
     Raises:
         ConfigError: if it has fewer layers than are to be trained, or no such linear layers.
     """
@@ -24,6 +27,7 @@ def tune(seq: HFBackbone, settings: SequenceConfig) -> None:
         _last_layers(seq, settings.last_n)
     elif settings.tuning == "lora":
         _adapters(seq, settings.lora)
+    seq.rounded = raise_trained(seq.model)
     seq.frozen = settings.tuning == "frozen"
     seq.train(seq.training)
 

@@ -35,7 +35,11 @@ CALM = (
     "Lower learning rates (--set train.lr.structure=0.0003 --set train.lr.fusion=0.0003) or "
     "--set train.precision=float32 may help; both can be given with --resume."
 )
-
+NARROW = (
+    "The language model computes in float16, which ends at 65,504: train anew, in another --out, "
+    "with --set sequence.dtype=bfloat16."
+)
+"""Advice for a training that is not finite any more."""
 
 LOADER, PEER = "DataLoader worker", ("closed by peer", "reset by peer", "gloo", "nccl", "timed out")
 """Words in PyTorch's errors about a loader's worker, or another training process, that died."""
@@ -76,7 +80,7 @@ def train(
         with quiet():
             _train(job, listener, epoch, begun)
     except NotFiniteError as error:
-        raise NotFiniteError(f"{error} {_saved(job)} {CALM}") from None
+        raise NotFiniteError(f"{error} {_saved(job)} {_calm(job)}") from None
     except RuntimeError as error:
         if (who := _gone(error)) is None:
             raise
@@ -149,6 +153,11 @@ def _gone(error: RuntimeError) -> str | None:
 def _saved(job: Job) -> str:
     there = (job.checkpoints / LAST).is_file()
     return f"Saved: {job.checkpoints / LAST}." if there else "No checkpoint was saved yet."
+
+
+def _calm(job: Job) -> str:
+    """Return what may help: float16 does not become wider at a lower learning rate."""
+    return NARROW if job.config.sequence.dtype == "float16" else CALM
 
 
 def _write_plan(job: Job, model: FusedModel) -> None:
