@@ -22,7 +22,7 @@ from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.fusion import FUSIONS
 from zoo.models.create import create_model
 from zoo.proteins.build_graph import GraphSpec
-from zoo.proteins.graph import Graph
+from zoo.proteins.graph import VECTOR_FIELDS, Graph
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Ligand, Protein
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -292,9 +292,9 @@ def assert_close(a: Tensor, b: Tensor, dtype: torch.dtype | None = None, *, scal
 
 def turned(graph: Graph, matrix: Tensor, shift: Sequence[float] = (0, 0, 0)) -> Graph:
     """Return the graph of a protein that was turned and moved, its vectors with it."""
-    nodes = {k: x @ matrix.T if k in ("pos", "node_v") else x for k, x in graph.nodes.items()}
+    nodes = {k: x @ matrix.T if k in VECTOR_FIELDS else x for k, x in graph.nodes.items()}
     nodes["pos"] = nodes["pos"] + torch.tensor(shift, dtype=nodes["pos"].dtype)
-    edges = {k: x @ matrix.T if k == "edge_v" else x for k, x in graph.edges.items()}
+    edges = {k: x @ matrix.T if k in VECTOR_FIELDS else x for k, x in graph.edges.items()}
     return Graph(graph.src, graph.dst, graph.num_nodes, nodes, edges)
 
 

@@ -20,6 +20,7 @@ from zoo.models.blueprint import resolve
 from zoo.models.create import build_model, create_model
 from zoo.models.model import FusedModel
 from zoo.proteins.batch import Batch
+from zoo.proteins.graph import VECTOR_FIELDS
 from zoo.proteins.protein import from_sequence
 from zoo.settings.config import config_names, load_config
 from zoo.tasks import TASKS
@@ -80,7 +81,7 @@ def with_other_tokens(batch: Batch) -> Batch:
 def with_other_structure(batch: Batch) -> Batch:
     """Return the batch with the structure branch's input changed."""
     graph = batch.graph
-    nodes = {k: x * 1.3 if k in ("pos", "node_v") else x for k, x in graph.nodes.items()}
+    nodes = {k: x * 1.3 if k in VECTOR_FIELDS else x for k, x in graph.nodes.items()}
     nodes["node_type"] = (nodes["node_type"] + 1) % 9
     edges = {k: x * 1.3 if k in ("edge_s", "dist") else x for k, x in graph.edges.items()}
     return dataclasses.replace(batch, graph=dataclasses.replace(graph, nodes=nodes, edges=edges))

@@ -23,8 +23,8 @@ from zoo.proteins.build_graph import (
     build_graph,
     build_graphs,
 )
-from zoo.proteins.features import RELATIONS
-from zoo.proteins.graph import EDGE_FIELDS, NODE_FIELDS, Graph
+from zoo.proteins.features import APART, RELATIONS
+from zoo.proteins.graph import EDGE_FIELDS, NODE_FIELDS, VECTOR_FIELDS, Graph
 from zoo.proteins.protein import from_sequence
 
 SPECS = {**shelf.SPECS, "radius": GraphSpec(radius=9.0)}
@@ -43,7 +43,7 @@ def assert_same(a: Graph, b: Graph, turn: np.ndarray | None = None, scale: float
     assert torch.equal(a.src, b.src) and torch.equal(a.dst, b.dst) and a.num_nodes == b.num_nodes
     for before, after in ((a.nodes, b.nodes), (a.edges, b.edges)):
         for name, x in before.items():
-            if turn is not None and name in ("pos", "node_v", "edge_v"):
+            if turn is not None and name in VECTOR_FIELDS:
                 x = x @ torch.from_numpy(turn).to(x.dtype).T
             torch.testing.assert_close(after[name], x, rtol=0, atol=2e-4 * scale, msg=name)
 
@@ -180,6 +180,27 @@ def test_chains_have_no_sequence_offset_between_them() -> None:
     assert graph.edges["edge_s"][between, 16:].eq(0).all()
     assert (graph.edges["relation"][between] >= RELATIONS.index("near in space")).all()
     assert graph.nodes["node_v"][8, 0].eq(0).all() and graph.nodes["node_v"][9, 1].eq(0).all()
+
+
+def test_backbone_vectors_lead_from_ca_to_the_other_atoms_and_are_zero_where_one_is_unknown() -> (
+    None
+):
+    chain = shelf.without(shelf.chain(6, seed=1), [2], [3])
+    graph = build_graph(shelf.protein("no oxygen", chain))
+    expected = torch.from_numpy(chain.coords[:, [0, 2, 3]] - chain.coords[:, [1]])
+    assert graph.nodes["backbone"][2, 2].eq(0).all()
+    expected[2, 2] = 0
+    torch.testing.assert_close(graph.nodes["backbone"], expected, rtol=0, atol=1e-5)
+
+
+def test_positions_count_unresolved_residues_and_lie_apart_between_chains() -> None:
+    position = build_graph(shelf.unresolved()).nodes["position"]
+    assert (position - position[0]).tolist() == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 12]
+    graph = build_graph(shelf.two_chains())
+    step = graph.nodes["position"].diff()
+    assert step[8] >= APART and step[:8].eq(1).all() and step[9:].eq(1).all()
+    ligands = build_graph(shelf.with_ligand(), GraphSpec(ligands=True)).nodes["position"][12:]
+    assert (ligands.diff() >= APART).all()
 
 
 def test_ligand_atoms_are_nodes_without_a_residue_and_only_if_asked_for() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from zoo.errors import StructureError
 from zoo.proteins import features
 from zoo.proteins.graph import Graph
-from zoo.proteins.nodes import ligand_atoms, residue_nodes
+from zoo.proteins.nodes import STRIDE, ligand_atoms, residue_nodes
 from zoo.proteins.protein import Protein
 
 ATOM_RADIUS = 4.5
@@ -132,6 +132,8 @@ def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
         "node_type": torch.cat([part.node_type for part in parts]),
         "node_s": features.torsions(atoms, bonded) * is_residue,
         "node_v": torch.cat([features.orientations(pos, bonded), side_chain], dim=1),
+        "backbone": torch.nan_to_num(atoms[:, [0, 2, 3]] - pos[:, None]),
+        "position": position,
         "residue": residue,
     }
     pairs = [_neighbours(part, spec.k, spec.radius) for part in pos.split(sizes)]
@@ -163,6 +165,8 @@ def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
         "node_type": features.element_types(element[keep]),
         "node_s": pos.new_zeros((len(pos), 0)),
         "node_v": pos.new_zeros((len(pos), 0, 3)),
+        "backbone": pos.new_zeros((len(pos), 3, 3)),
+        "position": torch.arange(len(pos)) * STRIDE,
         "residue": torch.from_numpy(np.concatenate([part.residue for part in parts])[keep]),
     }
     no_offset = torch.full_like(src, features.APART)

@@ -25,6 +25,8 @@ NODE_FIELDS = {
     "node_type": "(nodes,) residue letter or element, see GraphSpec.num_types",
     "node_s": "(nodes, 6) cos then sin of phi, psi, omega; no columns in atom graphs",
     "node_v": "(nodes, 3, 3) unit vectors to next CA, previous CA, side chain; none in atom graphs",
+    "backbone": "(nodes, 3, 3) vectors from CA to N, C and O in angstrom, zero where unknown",
+    "position": "(nodes,) place in the sequence; apart by features.APART or more between chains",
     "residue": "(nodes,) row of the residue in the protein's chains end to end, -1 for ligands",
 }
 EDGE_FIELDS = {
@@ -33,6 +35,8 @@ EDGE_FIELDS = {
     "dist": "(edges,) in angstrom",
     "relation": "(edges,) kind of neighbour, see features.RELATIONS",
 }
+#: The fields that turn with the protein; of these only `pos` moves with it.
+VECTOR_FIELDS = ("pos", "node_v", "backbone", "edge_v")
 
 
 @dataclass(eq=False)
