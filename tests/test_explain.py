@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -133,12 +134,26 @@ def test_the_verb_writes_table_picture_and_structure(
     with (tmp_path / "out" / "residues.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 70 and {"by_sequence", "by_structure"} <= set(rows[0])
-    (structure,) = (tmp_path / "out").glob("1a8o_*.cif")
-    coloured = read_structure(structure).chains[0].bfactor
-    column = structure.stem.removeprefix("1a8o_")
-    values = np.array([float(row[column]) for row in rows])
-    order = np.argsort(values)
-    assert np.all(np.diff(coloured[order]) >= -0.011)  # two decimals
+    structure = tmp_path / "out" / "1a8o.cif"
+    assert structure.read_bytes() == gzip.decompress(Path(EXAMPLE).read_bytes())
+    beside = structure.with_suffix(".defattr").read_text()
+    for column in list(rows[0])[4:]:
+        assert f"attribute: zoo_{column}\n" in beside
+
+
+@LONG
+def test_a_column_is_written_as_b_factors_where_asked(
+    plm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(trained(plm, "none"), tmp_path / "model")
+    done = call(capsys, "explain", EXAMPLE, "--model", tmp_path / "model", "--out",
+                tmp_path / "out", "--steps", 4, "--colour", "by_structure")  # fmt: skip
+    assert done.code == 0, done.err
+    with (tmp_path / "out" / "residues.csv").open() as file:
+        values = np.array([float(row["by_structure"]) for row in csv.DictReader(file)])
+    coloured = read_structure(tmp_path / "out" / "1a8o_by_structure.cif").chains[0].bfactor
+    assert (coloured.min(), coloured.max()) == (0, 100)
+    assert np.all(np.diff(coloured[np.argsort(values)]) >= -0.011)  # two decimals
 
 
 @LONG

@@ -23,6 +23,7 @@ ALLOWED = {
     "huggingface_hub": {"zoo/backbones/weights.py", "zoo/doctor.py"},
     "gemmi": {
         "zoo/proteins/files/aligned.py", "zoo/proteins/files/components.py",
+        "zoo/proteins/files/bcif_text.py", "zoo/proteins/files/bfactors.py",
         "zoo/proteins/files/mmcif.py",
         "zoo/proteins/files/placing.py", "zoo/proteins/files/scores.py",
         "zoo/proteins/files/to_gemmi.py", "zoo/data/similarity.py",

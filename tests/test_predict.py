@@ -24,6 +24,7 @@ from zoo.models.outputs import activate
 from zoo.models.runs import CALIBRATION, FACTS
 from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
+from zoo.proteins import scored
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
 from zoo.system.locks import claimed
@@ -477,7 +478,13 @@ def test_a_damaged_journal_is_an_error(capsys, tmp_path, structures, runs):
 # ----------------------------------------------------------------------------------- structures
 
 
-def test_structures_have_the_scores_as_b_factors(capsys, tmp_path, structures, runs):
+def attributes(path: Path) -> dict[str, float]:
+    """Return the values of an attribute file by residue number."""
+    lines = (line.split("\t") for line in path.read_text().splitlines() if line[0] == "\t")
+    return {spec.rsplit(":", 1)[1]: float(value) for _, spec, value in lines}
+
+
+def test_structures_are_the_files_with_the_scores_beside(capsys, tmp_path, structures, runs):
     (structures / "t1").mkdir()
     protein = shelf.SHELF["unresolved"]
     write_scored(structures / "t1" / "native.pdb", protein, np.zeros(len(protein)))
@@ -486,15 +493,38 @@ def test_structures_have_the_scores_as_b_factors(capsys, tmp_path, structures, r
     assert done.code == 0, done.err
     for path in structures.rglob("*.*"):
         name = path.relative_to(structures).with_suffix("").as_posix()
-        again = read_structure(tmp_path / "o" / "structures" / f"{name}{path.suffix}")
-        source = read_structure(path)
-        assert again.chains[0].sequence == source.chains[0].sequence
-        assert again.chains[0].numbers == source.chains[0].numbers
-        expected = 100 * np.array(column(tmp_path / "o", "site", name))
-        np.testing.assert_allclose(again.chains[0].bfactor, expected, atol=0.011)
+        written = tmp_path / "o" / "structures" / f"{name}{path.suffix}"
+        assert written.read_bytes() == path.read_bytes()
+        rows = [row for row in table(tmp_path / "o") if row["id"] == name and row["site"]]
+        assert attributes(written.with_suffix(".defattr")) == {
+            row["number"]: pytest.approx(float(row["site"]), abs=1e-5) for row in rows
+        }
 
 
-def test_a_structure_that_cannot_be_written_keeps_its_rows(capsys, tmp_path, structures, runs):
+def test_scores_are_b_factors_where_asked(capsys, tmp_path, structures, runs):
+    done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",
+                "--bfactors")  # fmt: skip
+    assert done.code == 0, done.err
+    for path in structures.rglob("*.*"):
+        written = tmp_path / "o" / "structures" / path.name
+        expected = 100 * np.array(column(tmp_path / "o", "site", path.stem))
+        np.testing.assert_allclose(read_structure(written).chains[0].bfactor, expected, atol=0.011)
+        assert not written.with_suffix(".defattr").exists()
+
+
+def test_structures_of_the_other_kind_are_not_kept(capsys, tmp_path, structures, runs):
+    (structures / "bad.pdb").write_text("nonsense")  # so that the results stay unfinished
+    for options, kept in (("--structures", 0), ("--bfactors", 0), ("--bfactors", 5)):
+        done = call(capsys, "predict", structures, "--model", runs["binary"], "--out",
+                    tmp_path / "o", options, "--json")  # fmt: skip
+        assert done.code == 1
+        assert json.loads(done.out)["kept"] == kept
+
+
+def test_a_structure_that_cannot_be_written_keeps_its_rows(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    monkeypatch.setattr(scored, "original", lambda protein: None)
     text = (structures / "b.pdb").read_text()
     (structures / "odd.pdb").write_text(text.replace(" A   3    ", " AA-00    "))
     done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o",

@@ -44,7 +44,7 @@ def explain(
     ] = None,
     colour: Annotated[
         str | None,
-        typer.Option(help="Column of residues.csv that colours the structure; default: the first."),
+        typer.Option(help="Column of residues.csv to write in place of the B-factors."),
     ] = None,
     matrices: Annotated[
         bool,
@@ -56,8 +56,9 @@ def explain(
 ) -> None:
     """Show how exchanges weigh the branches, and which residues the output depends on.
 
-    Writes residues.csv, residues.png, and the structure with one column of the table, scaled to 0
-    to 100, in place of its B-factors. For an ensemble, its first model is explained.
+    Writes residues.csv, residues.png, and the structure with all columns of the table beside it,
+    for ChimeraX; with --colour, one of them takes the place of the B-factors, scaled to 0 to 100.
+    For an ensemble, its first model is explained.
 
     Example: python -m zoo.explain protein.cif --model ppbs --out explained
     """
@@ -74,8 +75,7 @@ def explain(
         warn(RANDOM_WARNING)
     chosen = ensemble.models[0]
     columns, attention, share = _columns(chosen, protein, steps, output, at)
-    colour = colour or next(iter(columns))
-    if colour not in columns:
+    if colour is not None and colour not in columns:
         raise unknown("column (--colour)", colour, columns)
     out.mkdir(parents=True, exist_ok=True)
     written = _write(out, protein, columns, colour, attention if matrices else {})
@@ -118,21 +118,24 @@ def _matrices(seen: Exchanges | None) -> dict[str, Any]:
 
 
 def _write(
-    out: Path, protein: Protein, columns: dict[str, Any], colour: str, attention: dict[str, Any]
+    out: Path,
+    protein: Protein,
+    columns: dict[str, Any],
+    colour: str | None,
+    attention: dict[str, Any],
 ) -> list[Path]:
     import numpy as np
 
     from zoo.explanation.drawing import draw
-    from zoo.proteins.files.scores import scored_suffix, write_scored
+    from zoo.proteins.scored import write_structure
 
     table, picture = out / "residues.csv", out / "residues.png"
     _write_table(table, protein, columns)
     stops = np.cumsum([len(chain.sequence) for chain in protein.chains]).tolist()
     draw(picture, f"{protein.name}: what the prediction is based on", columns, stops)
-    values = _percent(columns[colour])
-    structure = out / f"{protein.name}_{colour}{scored_suffix(protein, values, 1.0)}"
-    write_scored(structure, protein, values, 1.0)
-    written = [table, picture, structure]
+    name = protein.name if colour is None else f"{protein.name}_{colour}"
+    values = None if colour is None else _percent(columns[colour])
+    written = [table, picture, *write_structure(out / name, protein, columns, values)]
     if attention:
         np.savez_compressed(out / "attention.npz", **attention)
         written.append(out / "attention.npz")

@@ -44,7 +44,11 @@ def predict(
     ] = "csv",
     structures: Annotated[
         bool,
-        typer.Option("--structures", help="Also write structures whose B-factors are the scores."),
+        typer.Option("--structures", help="Also write structures, with the scores beside them."),
+    ] = False,
+    bfactors: Annotated[
+        bool,
+        typer.Option("--bfactors", help="Write structures whose B-factors are the scores."),
     ] = False,
     device: Annotated[
         str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
@@ -75,12 +79,17 @@ def predict(
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     path = out / f"predictions.{format}"
-    outcome = _predict(files, ensemble, path, structures, tokens)
+    outcome = _predict(files, ensemble, path, structures or bfactors, bfactors, tokens)
     _report(outcome, path, len(files), json)
 
 
 def _predict(
-    files: list[Input], ensemble: Ensemble, path: Path, structures: bool, tokens: int
+    files: list[Input],
+    ensemble: Ensemble,
+    path: Path,
+    structures: bool,
+    bfactors: bool,
+    tokens: int,
 ) -> Outcome:
     from zoo.prediction import many
     from zoo.prediction.journal import Journal
@@ -99,7 +108,7 @@ def _predict(
     with alone(out):
         with Journal(unfinished, many.describe(ensemble)) as journal:
             folder = out / many.STRUCTURES if structures else None
-            work = many.Prediction(ensemble, journal, folder)
+            work = many.Prediction(ensemble, journal, folder, bfactors)
             _run(work, files, tokens)
             if not work.outcome.interrupted:
                 work.finish(path)

@@ -36,6 +36,7 @@ from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.files.scores import scored_suffix, write_scored
 from zoo.proteins.files.to_gemmi import all_atoms
 from zoo.proteins.protein import Protein
+from zoo.proteins.scored import write_structure
 from zoo.proteins.structure import read_proteins
 from zoo.settings.config import Config, load_config
 from zoo.states.shards import Shards
@@ -82,6 +83,7 @@ def check(protein: Protein, folder: Path | None = None) -> None:
         if values.is_floating_point():
             assert torch.isfinite(values).all(), name
     if folder is not None:
+        check_scored(protein, folder)
         check_written(protein, folder)
 
 
@@ -95,6 +97,16 @@ def check_written(protein: Protein, folder: Path) -> None:
     held = set(np.searchsorted(ends, all_atoms(protein).residue, side="right").tolist())
     expected = [(c.name, c.sequence) for place, c in enumerate(protein.chains) if place in held]
     assert [(chain.name, chain.sequence) for chain in again.chains] == expected
+
+
+def check_scored(protein: Protein, folder: Path) -> None:
+    """Check that the file's own text, with scores as B-factors, is the same protein."""
+    if len(protein) > 1000:  # it is read twice more, once as text without aligned columns
+        return
+    scores = np.zeros(len(protein))
+    (again,) = read_proteins(write_structure(folder / "scored", protein, {}, scores)[0])
+    known = [(chain.name, chain.sequence, chain.numbers) for chain in protein.chains]
+    assert [(chain.name, chain.sequence, chain.numbers) for chain in again.chains] == known
 
 
 def read_structures(data: bytes, folder: Path) -> None:

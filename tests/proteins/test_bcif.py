@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.proteins.files import BYTES, bcif, int32, peptide
 from zoo.errors import StructureError
 from zoo.proteins.files.bcif import read_bcif, read_tables
+from zoo.proteins.files.bcif_text import bcif_as_text
 
 
 def column(encoding, data, rows, mask=None):
@@ -76,3 +77,16 @@ def test_damaged_bytes_raise_only_structure_errors(data):
         read_bcif(bytes(content))
     except StructureError as error:
         assert "\n" not in str(error)
+
+
+def test_text_has_the_digits_of_the_numbers_and_the_marks_of_masked_ones():
+    float32 = [{"kind": "ByteArray", "type": 32}]
+    columns = [
+        {"name": "x", "data": {"encoding": float32, "data": np.array([19.594, 2], "<f4").tobytes()},
+         "mask": {"encoding": BYTES, "data": int32([0, 2])}},
+        {"name": "n", "data": {"encoding": BYTES, "data": int32([7, 8])},
+         "mask": {"encoding": BYTES, "data": int32([1, 0])}},
+    ]  # fmt: skip
+    block = {"header": "T", "categories": [{"name": "_t", "rowCount": 2, "columns": columns}]}
+    text = bcif_as_text(msgpack.packb({"dataBlocks": [block]})).decode().split()
+    assert text == ["data_T", "loop_", "_t.x", "_t.n", "19.594", ".", "?", "8"]

@@ -105,6 +105,15 @@ def test_a_modified_residue_has_its_parents_name(tmp_path, suffix):
 
 
 @both
+def test_coordinates_have_the_digits_that_were_read(tmp_path, suffix):
+    atoms = [dataclasses.replace(atom, xyz=(19.594, -0.1, 7)) for atom in peptide("ALA")]
+    (tmp_path / "x.pdb").write_text(pdb(atoms))
+    written(tmp_path, read_structure(tmp_path / "x.pdb"), suffix)
+    text = (tmp_path / f"scored{suffix}").read_text()
+    assert text.count("19.594 ") == 4 and "19.593" not in text and "-0.1" in text
+
+
+@both
 def test_residues_without_coordinates_stay_in_the_sequence(tmp_path, suffix):
     source = tmp_path / "gap.pdb"
     source.write_text(

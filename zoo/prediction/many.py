@@ -19,8 +19,8 @@ from zoo.prediction.inputs import Outcome, read_all, stamp
 from zoo.prediction.journal import Journal
 from zoo.prediction.paths import Input
 from zoo.prediction.table import as_plain, write_table
-from zoo.proteins.files.scores import scored_suffix, write_scored
 from zoo.proteins.protein import Protein
+from zoo.proteins.scored import BESIDE, write_structure
 from zoo.system.files import whole_file
 from zoo.system.memory import out_of_memory
 from zoo.tasks import Target
@@ -38,6 +38,7 @@ class Prediction:
         ensemble: models that predict.
         journal: results of the proteins that are done.
         structures: folder for structures with scores; None to write no structures.
+        bfactors: whether the scores replace the B-factors, rather than stand beside.
         outcome: counts of the inputs, and the reasons of failures.
         done: whether each protein is done, by name in the order of the inputs.
     """
@@ -45,6 +46,7 @@ class Prediction:
     ensemble: Ensemble
     journal: Journal
     structures: Path | None = None
+    bfactors: bool = False
     outcome: Outcome = field(default_factory=Outcome)
     done: dict[str, bool] = field(default_factory=dict)
 
@@ -71,7 +73,8 @@ class Prediction:
         """Return whether the structure is written already, or need not be written."""
         if self.structures is None or (protein is not None and not protein.has_structure):
             return True
-        return any((self.structures / (name + suffix)).is_file() for suffix in SUFFIXES)
+        written = any((self.structures / (name + suffix)).is_file() for suffix in SUFFIXES)
+        return written and (self.structures / (name + BESIDE)).is_file() != self.bfactors
 
     def predict_or_note(self, proteins: Sequence[Protein]) -> None:
         """Predict a batch; proteins that cannot be predicted are noted as failed."""
@@ -109,11 +112,10 @@ class Prediction:
         target = scored_target(self.ensemble.targets)
         scores = np.asarray(estimates[target.name].mean)
         scale = 1.0 if target.kind == "regression" else 100.0
-        suffix = scored_suffix(protein, scores, scale)
-        path = self.structures / f"{protein.name}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        stem = self.structures / protein.name
+        bfactor = scale * scores if self.bfactors else None
         try:
-            write_scored(path, protein, scores, scale)
+            write_structure(stem, protein, {target.name: scores}, bfactor)
         except StructureError as error:
             self.outcome.failed[f"{_source(protein)} (structure)"] = str(error)
 

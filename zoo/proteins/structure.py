@@ -159,9 +159,7 @@ def assemble(
     Raises:
         StructureError: If there is no protein in the wanted chains; the caller adds the file.
     """
-    found = residues(entry)
-    content = Contents(entry, found, np.array(roles(entry, found)), use_label)
-    _check(content)
+    content = contents(entry, use_label)
     chosen = strands(content, wanted, full)
     return Protein(
         name=name,
@@ -171,6 +169,18 @@ def assemble(
         source=source,
         notes=(*notes, *file_notes(content)),
     )
+
+
+def contents(entry: Entry, use_label: bool = False) -> Contents:
+    """Return an entry with its residues and their roles.
+
+    Raises:
+        StructureError: If there is no protein chain with coordinates.
+    """
+    found = residues(entry)
+    content = Contents(entry, found, np.array(roles(entry, found)), use_label)
+    _check(content)
+    return content
 
 
 def _check(content: Contents) -> None:
@@ -196,12 +206,20 @@ def _chain(content: Contents, strand: Strand) -> Chain:
     return dataclasses.replace(chain, report=chain_report(content, strand, chain))
 
 
+def rows_of_chains(content: Contents, chosen: list[Strand]) -> NDArray[np.int64]:
+    """Return (R + 1,) where each residue of a file is in the chains, -1 if it is in none.
+
+    Residues of chains are counted end to end. The last value is -1, for atoms without a residue.
+    """
+    at = np.concatenate([strand.at for strand in chosen])
+    row = np.full(len(content.found.groups) + 1, -1)
+    row[at[at >= 0]] = np.flatnonzero(at >= 0)
+    return row
+
+
 def _chain_atoms(content: Contents, chosen: list[Strand]) -> Atoms:
     """Return the atoms of the chains, with residues numbered over all chains end to end."""
-    at = np.concatenate([strand.at for strand in chosen])
-    row = np.full(len(content.found.groups) + 1, -1)  # the last is for atoms without an owner (-1)
-    row[at[at >= 0]] = np.flatnonzero(at >= 0)
-    residue = row[content.found.owner]
+    residue = rows_of_chains(content, chosen)[content.found.owner]
     atoms = _atoms(content, np.flatnonzero(residue >= 0), residue)
     atoms.element[atoms.name == "CA"] = CARBON  # a name in the wrong columns is read as calcium
     return atoms

@@ -70,14 +70,20 @@ def _table(category: dict[str, Any]) -> dict[str, Column]:
 
 
 def _column(column: dict[str, Any], rows: int) -> Column:
-    values = _decode(column["data"])
-    _expect(len(values) == rows, f"column {column['name']} has {len(values)} of {rows} rows")
-    if column.get("mask") is None:
+    values, mask = column_values(column, rows)
+    if mask is None:
         return values
-    masked = _decode(column["mask"]) != 0
+    masked = mask != 0
     if values.dtype.kind == "U":
         return np.where(masked, "", values)
     return np.where(masked, np.nan, values) if masked.any() else values
+
+
+def column_values(column: dict[str, Any], rows: int) -> tuple[Array, Array | None]:
+    """Return the decoded values of a column, and its mask: 0 present, 1 absent, 2 unknown."""
+    values = _decode(column["data"])
+    _expect(len(values) == rows, f"column {column['name']} has {len(values)} of {rows} rows")
+    return values, None if column.get("mask") is None else _decode(column["mask"])
 
 
 def _expect(holds: bool, otherwise: str) -> None:

@@ -105,6 +105,11 @@ def detect(data: bytes) -> str:
     raise StructureError("is not a PDB, mmCIF, BinaryCIF or FASTA file")
 
 
+def as_ascii(data: bytes) -> bytes:
+    """Return text with "?" for other bytes, and without the mark that some editors begin with."""
+    return data.removeprefix(b"\xef\xbb\xbf").translate(ASCII_OR_MARK)
+
+
 def parse(data: bytes, model: int) -> tuple[Entry, list[str]]:
     """Return the entry in some content, and notes on its bytes.
 
@@ -115,7 +120,7 @@ def parse(data: bytes, model: int) -> tuple[Entry, list[str]]:
     if kind == "fasta":
         raise StructureError("holds sequences, not a structure")
     if kind != "bcif" and not data.isascii():
-        data = data.removeprefix(b"\xef\xbb\xbf").translate(ASCII_OR_MARK)
+        data = as_ascii(data)
         notes.append("bytes that are not ASCII were read as '?'")
     entry = READERS[kind](data, model)
     return entry, [*notes, *entry.notes]

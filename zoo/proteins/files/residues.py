@@ -24,6 +24,8 @@ class Residues:
     """(R) all residue names at the position; several names are microheterogeneity."""
     owner: NDArray[np.int64]
     """(A,) index of each atom's residue, -1 for atoms of other conformers."""
+    place: NDArray[np.int64]
+    """(A,) index of each atom's residue, in whichever conformer."""
     altlocs: NDArray[np.bool_]
     """(R,) whether the residue has alternate locations."""
     backbone: NDArray[np.float64]
@@ -37,15 +39,15 @@ def residues(entry: Entry) -> Residues:
 
     The conformers of one residue may be two groups, and two residues may share one name and number.
     """
-    owner, groups, names = _places(entry)
-    owner, groups, names = _split_repeats(entry.atoms, owner, groups, names)
-    keep, altlocs = _conformers(entry.atoms, owner, len(groups))
-    for place in [at for at, several in enumerate(names) if len(several) > 1]:
+    at, groups, names = _places(entry)
+    at, groups, names = _split_repeats(entry.atoms, at, groups, names)
+    keep, altlocs = _conformers(entry.atoms, at, len(groups))
+    for place in [place for place, several in enumerate(names) if len(several) > 1]:
         # Atoms without an alternate location belong to every name, so they do not decide it.
-        own = (owner == place) & keep & (entry.atoms.alt != "")
+        own = (at == place) & keep & (entry.atoms.alt != "")
         groups[place] = entry.groups[entry.atoms.group[own][0]]
-    owner = np.where(keep, owner, -1)
-    return Residues(groups, names, owner, altlocs, *_backbone(entry.atoms, owner, groups))
+    owner = np.where(keep, at, -1)
+    return Residues(groups, names, owner, at, altlocs, *_backbone(entry.atoms, owner, groups))
 
 
 def _one_place(group: Group, other: Group) -> bool:

@@ -1,9 +1,10 @@
-"""Writes a protein with a score for each residue as PDB or mmCIF; the score is the B-factor.
+"""Writes a protein that has no file as PDB or mmCIF, with a score as each residue's B-factor.
 
-The file holds what the model saw: the chosen conformer of every residue under the author's chain
-name and number, the full sequence (SEQRES, `_entity_poly_seq`), ligands, and no waters. `Protein`
-keeps one-letter codes, so a modified residue has the name of its parent (MSE becomes MET, with the
-atoms of MSE), and an unknown one is called UNK.
+`zoo.proteins.scored` writes one that was read from a file. Here the file holds what the model saw:
+the chosen conformer of every residue under the author's chain name and number, the full sequence
+(SEQRES, `_entity_poly_seq`), ligands, and no waters. `Protein` keeps one-letter codes, so a
+modified residue has the name of its parent (MSE becomes MET, with the atoms of MSE), and an unknown
+one is called UNK.
 """
 
 from __future__ import annotations

@@ -124,9 +124,11 @@ def _residue(
         )
     residue.name, residue.seqid = name, gemmi.SeqId(int(match[1]), match[2] or " ")
     for row in rows:
+        # Text of float32 has the digits of the file; widened, 19.594 becomes 19.5939999.
+        place = [float(str(value)) for value in atoms.pos[row]]
         atom = gemmi.Atom()
         atom.name, atom.element = str(atoms.name[row]), gemmi.Element(int(atoms.element[row]))
-        atom.pos, atom.b_iso = gemmi.Position(*atoms.pos[row].tolist()), bfactor
+        atom.pos, atom.b_iso = gemmi.Position(*place), bfactor
         residue.add_atom(atom)
     return residue
 
