@@ -207,7 +207,7 @@ def test_a_sequence_without_structure_is_told(capsys, tmp_path, fasta, model_dir
     ("options", "code", "expected"),
     [
         (("--layer", "9"), 2, "0 (the embedding) to 6"),
-        (("--layer", "x"), 2, "neither 'fused' nor"),
+        (("--layer", "x"), 2, "neither 'fused', nor"),
         (("--device", "tpu"), 2, "not available"),
     ],
 )

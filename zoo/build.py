@@ -97,6 +97,7 @@ def parse_pairs(text: str) -> list[list[int]]:
 def _build(
     config: Config, engine: str, structure: Path | None, out: Path | None, as_json: bool
 ) -> None:
+    from zoo.backbones.file_states import blanked
     from zoo.backbones.message_passing import engine_for, set_engine
     from zoo.examples import example
     from zoo.models import memory, summary
@@ -108,8 +109,9 @@ def _build(
     set_engine(engine)
     model = build_model(blueprint)
     protein = example(structure)
-    batch = model.batch([protein])
-    trial = memory.trial(model, batch, len(protein))
+    with blanked(model.seq):
+        batch = model.batch([protein])
+        trial = memory.trial(model, batch, len(protein))
     check = summary.Check(
         protein.name, batch.graph.total_nodes, trial.seconds, engine_for(trial.features)
     )

@@ -12,7 +12,7 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import names
+from zoo.command.options import StatesName, names
 from zoo.command.say import note, progress, say, warn, working
 from zoo.errors import ConfigError
 
@@ -36,10 +36,12 @@ def embed(
         ),
     ],
     out: Annotated[Path, typer.Option(help="HDF5 file to write; an unfinished one is continued.")],
+    states: StatesName = None,
     layer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Features to write: fused, or a language model layer by number; may be repeated."
+            help="Features to write: fused, a language model layer by number, or raw: the last "
+            "layer before its final norm, which write-back side reads; may be repeated."
         ),
     ] = None,
     pool: Annotated[
@@ -67,13 +69,13 @@ def embed(
 
     Example: python -m zoo.embed structures/ --model DIR --out features.h5
     """
-    outcome = _embed(inputs, model, weights, out, layer, pool, half, device, tokens)
+    outcome = _embed(inputs, model, weights, states, out, layer, pool, half, device, tokens)
     _report(outcome, out, json)
 
 
 def _embed(
-    inputs: list[str], name: str, weights: str | None, out: Path, layers: list[str] | None,
-    pool: bool, half: bool, device: str, tokens: int,
+    inputs: list[str], name: str, weights: str | None, states: str | None, out: Path,
+    layers: list[str] | None, pool: bool, half: bool, device: str, tokens: int,
 ) -> Outcome:  # fmt: skip
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
@@ -84,7 +86,7 @@ def _embed(
 
         device = choose_device(device)
         files = find_inputs(inputs)
-        model = _open_model(name, weights).to(device)
+        model = _open_model(name, weights, states).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)
     settings = embedding.Settings(tuple(layers or ["fused"]), pool, half)
@@ -109,7 +111,7 @@ def _embed(
     return outcome
 
 
-def _open_model(name: str, weights: str | None) -> FusedModel:
+def _open_model(name: str, weights: str | None, states: str | None) -> FusedModel:
     from zoo.errors import RandomWeightsWarning
     from zoo.models.checkpoint import load_model
     from zoo.models.create import create_model
@@ -121,7 +123,9 @@ def _open_model(name: str, weights: str | None) -> FusedModel:
             raise ConfigError("--weights is not for a saved model, which has weights of its own.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
-            return load_model(name)
+            return load_model(name, states=states)
+    if states is not None:
+        raise ConfigError("--states is for a saved model that was trained on a file of states.")
     if is_config(name):
         return create_model(name, weights=weights)  # type: ignore[arg-type]
     return create_model(name, "none", weights=weights)  # type: ignore[arg-type]

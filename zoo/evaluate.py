@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.command.cli import run
-from zoo.command.options import names
+from zoo.command.options import StatesName, names
 from zoo.command.say import progress, say, show, warn, working
 from zoo.errors import ConfigError, unknown
 from zoo.system.files import settle
@@ -40,6 +40,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder of the prepared data, if they have moved since the training."),
     ] = None,
+    states: StatesName = None,
     bootstrap: Annotated[
         int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
     ] = 1000,
@@ -84,7 +85,7 @@ def evaluate(
         )
     folder = out or folder
     folder.mkdir(parents=True, exist_ok=True)
-    settings = Settings(split, bootstrap, seed, choose_device(device), tokens)
+    settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states)
     metrics, predictions = evaluate_run(found, data or found.data, settings, progress=progress)
     metrics["command"] = shlex.join(["python", "-m", "zoo.evaluate", *sys.argv[1:]])
     written = [_write(folder, split, format, predictions), folder / f"metrics{_end(split)}.json"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.command.cli import run
-from zoo.command.options import names
+from zoo.command.options import StatesName, names
 from zoo.command.say import say, warn, working
 from zoo.errors import ConfigError, unknown
 from zoo.system.files import whole_file
@@ -32,6 +32,7 @@ def explain(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write the table, picture and structure to.")],
+    states: StatesName = None,
     steps: Annotated[
         int, typer.Option(min=0, help="Number of steps of integrated gradients; 0 turns them off.")
     ] = 32,
@@ -70,7 +71,7 @@ def explain(
 
         protein = read_structure(input)
         at = None if residue is None else position_of(protein, residue)
-        ensemble = load_ensemble(model, "cpu")
+        ensemble = load_ensemble(model, "cpu", states)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     chosen = ensemble.models[0]

@@ -10,7 +10,7 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import names
+from zoo.command.options import StatesName, names
 from zoo.command.say import note, progress, say, warn, working
 from zoo.errors import ConfigError, unknown
 
@@ -50,6 +50,7 @@ def predict(
         bool,
         typer.Option("--bfactors", help="Write structures whose B-factors are the scores."),
     ] = False,
+    states: StatesName = None,
     device: Annotated[
         str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
     ] = "auto",
@@ -75,7 +76,7 @@ def predict(
         from zoo.system.devices import choose_device
 
         files = find_inputs(inputs)
-        ensemble = load_ensemble(model, choose_device(device))
+        ensemble = load_ensemble(model, choose_device(device), states)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     path = out / f"predictions.{format}"

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from zoo.backbones import packed_esm, residue_tokens
 from zoo.backbones import plm as plms
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
+from zoo.backbones.file_states import FileStates
 from zoo.backbones.lowered import lowered
 from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.backbones.weights import Weights
@@ -263,6 +264,8 @@ def shape_of(plm: plms.PLM, weights: Weights) -> tuple[int, int]:
     Raises:
         WeightsError: if its architecture is not known here.
     """
+    if plm.states is not None:
+        return FileStates.num_layers, plm.states.width
     if plm.preset is not None:
         return plm.preset.num_layers, plm.preset.width
     config = _config(plm, str(weights.folder) if weights.folder else None)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo import pretrained
 from zoo.errors import ConfigError, unknown
+from zoo.settings.config import STATES
+
+if TYPE_CHECKING:
+    from zoo.backbones.states_file import StatesFile
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ class PLM:
         hub_id: None for a local folder.
         folder: None for a model of the hub.
         preset: its architecture, where it is one that we know.
+        states: the file of hidden states in place of a language model, if the name is of one.
     """
 
     name: str
     hub_id: str | None = None
     folder: Path | None = None
     preset: Preset | None = None
+    states: StatesFile | None = None
 
     @property
     def revision(self) -> str:
@@ -82,9 +88,14 @@ class PLM:
 def resolve(name: str) -> PLM:
     """Return the model that a short name, official name, hub id or local folder means.
 
+    "states:FILE" and "states:FILE::LAYER" mean hidden states that were computed elsewhere.
+
     Raises:
         ConfigError: if it is none of these; names the nearest known name.
+        DataError: if a file of hidden states is not one of the kinds that `states_file` reads.
     """
+    if name.startswith(STATES):
+        return _states(name)
     lowered = ALIASES.get(name.lower(), name.lower())
     for preset in PRESETS:
         if lowered in (preset.short, preset.official.lower(), preset.hub_id.lower()):
@@ -104,6 +115,15 @@ def resolve(name: str) -> PLM:
 def names() -> list[str]:
     """Return the short names, those that come with the package first."""
     return [*pretrained.language_models(), *(preset.short for preset in PRESETS)]
+
+
+def _states(name: str) -> PLM:
+    from zoo.backbones.states_file import LAYER, open_states, split_name  # loads numpy
+
+    file = open_states(name)
+    layer = split_name(name)[1]
+    full = f"{STATES}{file.path.resolve()}" + (f"{LAYER}{layer}" if layer else "")
+    return PLM(full, states=file)
 
 
 def _local(name: str) -> PLM:

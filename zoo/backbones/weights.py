@@ -46,6 +46,9 @@ def locate(plm: PLM, mode: str) -> Weights:
     """
     if mode not in MODES:
         raise unknown("weights mode", mode, MODES)
+    if plm.states is not None:
+        made_by = plm.states.provenance.get("plm", "unknown origin")
+        return Weights("pretrained", None, f"states of {made_by}, from {plm.states.path}")
     if mode == "random":
         return Weights("random", plm.folder, "randomly initialised, as asked for")
     problem = _missing(plm)

@@ -32,8 +32,13 @@ def names(*kinds: str) -> Callable[[str], list[str]]:
 SeqName = Annotated[
     str | None,
     typer.Option(
-        help="Language model: a name, hub id or folder, or none.", autocompletion=names("sequence")
+        help="Language model: a name, hub id, folder or states:FILE, or none.",
+        autocompletion=names("sequence"),
     ),
+]
+StatesName = Annotated[
+    str | None,
+    typer.Option(help="File of hidden states, for a model whose --seq was states:FILE."),
 ]
 StructName = Annotated[
     str | None,

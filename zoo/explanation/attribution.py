@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo.backbones.file_states import FileStates
 from zoo.models.heads import ResidueHead
 from zoo.models.inference import residue_rows
 from zoo.models.model import FusedModel
-from zoo.proteins.batch import Batch
+from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
 
 Array = NDArray[np.float64]
@@ -27,7 +28,8 @@ class Attribution:
 
     Attributes:
         sequence: (residues,) contributions through the language model's token embeddings,
-            relative to their mean over the standard residues.
+            relative to their mean over the standard residues; through hidden states from a file,
+            relative to their mean over the protein.
         structure: (residues,) contributions through the features of the graph's nodes, relative
             to their means over the protein.
         output: output that is explained.
@@ -107,9 +109,14 @@ def _inputs(model: FusedModel, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]
     """
     parts = {}
     if model.seq is not None and batch.tokens is not None:
-        held = _embedding(model).weight.detach()[batch.tokens.flatten()]
         linked = batch.node_token[batch.node_token >= 0]
-        plain = held.index_copy(0, linked, _mean_residue(model).expand(len(linked), -1))
+        if isinstance(model.seq, FileStates):
+            held = model.seq.embedding(batch.tokens, batch.tokens >= 0).flatten(0, 1)
+            mean = held[linked].mean(0)
+        else:
+            held = _embedding(model).weight.detach()[batch.tokens.flatten()]
+            mean = _mean_residue(model)
+        plain = held.index_copy(0, linked, mean.expand(len(linked), -1))
         parts[TOKENS] = (held, plain)
     if model.struct is not None:
         for name in ("node_s", "node_v"):
@@ -142,6 +149,8 @@ def _run(model: FusedModel, batch: Batch, inputs: Mapping[str, Tensor]) -> Tenso
         return model(changed) + unread
     assert batch.tokens is not None
     rows = inputs[TOKENS].view(*batch.tokens.shape, -1)
+    if isinstance(model.seq, FileStates):
+        return model(changed, {1: gather_rows(rows, batch.node_token)}) + unread
     hook = _embedding(model).register_forward_hook(lambda module, args, output: rows)
     try:
         hidden = model.tap_with_gradient(changed) if model.side is not None else None

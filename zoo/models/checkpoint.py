@@ -13,6 +13,7 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from zoo.backbones.states_file import LAYER, split_name
 from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
 from zoo.models.blueprint import resolve
 from zoo.models.card import model_card
@@ -21,7 +22,7 @@ from zoo.models.model import FusedModel
 from zoo.models.runs import FACTS, read_run
 from zoo.models.summary import RANDOM_WARNING
 from zoo.pretrained import folder_of, hint
-from zoo.settings.config import FINGERPRINT, Config
+from zoo.settings.config import FINGERPRINT, STATES, Config
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.files import settle, write_whole
 from zoo.system.reading import plain_file, text
@@ -68,21 +69,31 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def load_model(folder: str | Path) -> FusedModel:
+def load_model(folder: str | Path, *, states: str | Path | None = None) -> FusedModel:
     """Return the model that `save_model` wrote, bit for bit, in evaluation mode.
 
     Args:
         folder: Folder of a saved model or of a run, or the name of a model that comes with the
             package. Of a run with several models the first is loaded.
+        states: File of hidden states to read in place of the one that the model was trained on,
+            for a model whose sequence branch is `states:FILE`.
 
     Raises:
+        ConfigError: if `states` is not for this model, or it needs such a file and has none.
         CheckpointError: if the folder is no saved model, its weights do not fit its config, or
             the language model is not the one that it was saved with.
         WeightsError: if the pretrained language model cannot be had here.
     """
     folder = _of_first_member(folder_of(folder))
     config, fingerprint = _read_config(folder)
+    config = _with_states(config, states)
     model = build_model(resolve(config))
+    if model.recipe.fingerprint != fingerprint and config.sequence.name.startswith(STATES):
+        raise CheckpointError(
+            f"{folder} was trained on hidden states of another kind than those of "
+            f"{config.sequence.name}: {model.recipe.weights.source if model.recipe.weights else ''}"
+            ". Compute the states with the same language model and layer."
+        )
     if model.recipe.fingerprint != fingerprint:
         raise CheckpointError(
             f"{folder} was saved with another language model: the weights of "
@@ -93,6 +104,24 @@ def load_model(folder: str | Path) -> FusedModel:
     if model.recipe.random_plm:
         warnings.warn(f"{folder}: {RANDOM_WARNING}", RandomWeightsWarning, stacklevel=2)
     return model
+
+
+def _with_states(config: Config, states: str | Path | None) -> Config:
+    """Return the config with another file of hidden states, if one is given."""
+    name = config.sequence.name
+    if states is None:
+        if name.startswith(STATES) and not split_name(name)[0].exists():
+            raise ConfigError(
+                f"This model reads hidden states from a file, and {split_name(name)[0]} is not "
+                "here. Give --states FILE, with the states of your proteins."
+            )
+        return config
+    if not name.startswith(STATES):
+        raise ConfigError(f"--states {states}: this model runs {name}, and reads no file.")
+    path, layer = split_name(str(states))
+    layer = layer or split_name(name)[1]
+    given = f"{STATES}{path}" + (f"{LAYER}{layer}" if layer else "")
+    return config.with_options({"sequence.name": given})
 
 
 def _of_first_member(folder: Path) -> Path:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from zoo.backbones import STRUCTURE_BACKBONES, StructureBackbone
+from zoo.backbones.file_states import FileStates
 from zoo.backbones.hf import HFBackbone, load_plm
 from zoo.backbones.plm import names
 from zoo.backbones.weights import Weights
@@ -129,10 +130,10 @@ class LoadedPLM:
 
     Attributes:
         seq: the language model.
-        fingerprint: hash over its weights.
+        fingerprint: hash over its weights; of a file of states, over what computed them.
     """
 
-    seq: HFBackbone
+    seq: HFBackbone | FileStates
     fingerprint: str
 
 
@@ -141,6 +142,8 @@ def load_sequence(blueprint: Blueprint) -> LoadedPLM | None:
     if blueprint.plm is None:
         return None
     config, plm = blueprint.config, blueprint.plm
+    if plm.plm.states is not None:
+        return LoadedPLM(FileStates(plm.plm.states), plm.plm.states.identity)
     seq = load_plm(plm.plm, plm.weights, dtype=config.sequence.dtype, seed=config.seed)
     return LoadedPLM(seq, fingerprint(seq))
 
@@ -160,7 +163,7 @@ def build_model(blueprint: Blueprint, loaded: LoadedPLM | None = None) -> FusedM
     struct = built(seed, "structure", lambda: _structure(blueprint))
     loaded = loaded or load_sequence(blueprint)
     seq = loaded.seq if loaded is not None else None
-    if seq is not None:
+    if isinstance(seq, HFBackbone):
         built(seed, "lora", lambda: tune(seq, config.sequence))
     side = built(seed, "side", lambda: _side(blueprint))
     model = FusedModel(

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from zoo.backbones.file_states import FileStates, blanked
 from zoo.examples import example
 from zoo.models.inference import predict_logits
 from zoo.models.memory import PeakTracker
@@ -54,7 +55,7 @@ class Headroom:
     def _linear(self) -> float:
         """Bytes a residue, of the whole model."""
         protein = example()
-        with PeakTracker() as tracker:
+        with PeakTracker() as tracker, blanked(self.model.seq):
             predict_logits(self.model, [protein], self.device)
         return tracker.peak / len(protein)
 
@@ -62,7 +63,7 @@ class Headroom:
     def _square(self) -> float:
         """Bytes a pair of tokens of one chain, of the language model."""
         seq: Any = self.model.seq
-        if seq is None:
+        if seq is None or isinstance(seq, FileStates):
             return 0.0
         long = min(LONG, (getattr(seq, "max_tokens", None) or LONG) - seq.tokenizer.num_special)
         short = long // 4

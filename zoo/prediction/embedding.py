@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
 
 PARTIAL = "__partial__"
+RAW = "raw"
+"""Name of the last layer before its final norm."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Settings:
     """What to compute. The file stores the settings, which all its proteins share.
 
     Attributes:
-        layers: features to write: "fused", or numbers of language model layers.
+        layers: features to write: "fused", numbers of language model layers (the last one after
+            its final norm), or "raw", the last one before it.
         pool: whether to write the mean over the residues instead of one row per residue.
         half: whether to store float16 instead of float32.
     """
@@ -143,23 +146,22 @@ def compute(model: FusedModel, batch: Batch, layers: Sequence[str]) -> dict[str,
     if "fused" in layers:
         out["fused"] = model.features(batch)
     numbers = {name: layer_index(model, name) for name in layers if name != "fused"}
-    if numbers:
-        hidden = plm_layers(model, batch, set(numbers.values()))
-        out |= {name: hidden[index] for name, index in numbers.items()}
-    return out
+    return out | (plm_layers(model, batch, numbers) if numbers else {})
 
 
 def layer_index(model: FusedModel, name: str) -> int:
-    """Return the number of the language model layer in a text; -1 is the last layer.
+    """Return the number of the language model layer in a text; -1 and "raw" are the last layer.
 
     Raises:
         ConfigError: if the model has no such layer.
     """
     count = model.seq.num_layers if model.seq is not None else -1
     try:
-        index = int(name)
+        index = -1 if name == RAW else int(name)
     except ValueError:
-        raise ConfigError(f"--layer {name!r} is neither 'fused' nor a layer's number.") from None
+        raise ConfigError(
+            f"--layer {name!r} is neither 'fused', nor 'raw', nor a layer's number."
+        ) from None
     index = index + count + 1 if index < 0 else index
     if not 0 <= index <= count:
         valid = f"0 (the embedding) to {count}" if count >= 0 else "none: there is no such model"
@@ -167,23 +169,25 @@ def layer_index(model: FusedModel, name: str) -> int:
     return index
 
 
-def plm_layers(model: FusedModel, batch: Batch, wanted: set[int]) -> dict[int, Tensor]:
-    """Return layers (nodes, width) of the language model alone; the last one after its norm."""
+def plm_layers(model: FusedModel, batch: Batch, wanted: Mapping[str, int]) -> dict[str, Tensor]:
+    """Return layers (nodes, width) of the language model alone, by the names of `wanted`.
+
+    The last one is given after its final norm, unless its name is "raw".
+    """
     seq = model.seq
     assert seq is not None and batch.tokens is not None and batch.attend is not None
-    out: dict[int, Tensor] = {}
+    rows: dict[int, Tensor] = {}
 
     def keep(k: int, h: Tensor) -> Tensor:
-        if k in wanted:
-            out[k] = gather_rows(h, batch.node_token)
+        if k in wanted.values():
+            rows[k] = gather_rows(h, batch.node_token)
         return h
 
-    last = seq(batch.tokens, batch.attend, keep)
-    if seq.num_layers in wanted:
-        out[seq.num_layers] = gather_rows(last, batch.node_token)
-    if 0 in wanted:
-        out[0] = gather_rows(seq.embedding(batch.tokens, batch.attend), batch.node_token)
-    return out
+    last = gather_rows(seq(batch.tokens, batch.attend, keep), batch.node_token)
+    if 0 in wanted.values():
+        rows[0] = gather_rows(seq.embedding(batch.tokens, batch.attend), batch.node_token)
+    normed = {name for name, k in wanted.items() if k == seq.num_layers and name != RAW}
+    return {name: last if name in normed else rows[k] for name, k in wanted.items()}
 
 
 def node_names(protein: Protein, batch: Batch, index: int) -> list[str]:

@@ -106,10 +106,11 @@ class _Taps:
         return states
 
 
-def load_ensemble(folder: Path, device: str) -> Ensemble:
+def load_ensemble(folder: Path, device: str, states: str | None = None) -> Ensemble:
     """Return all models of a run's folder, or the one model of a saved model's folder.
 
-    Members with the same frozen language model share it in memory.
+    Members with the same frozen language model share it in memory. `states` is the file of hidden
+    states to read, see `load_model`.
 
     Raises:
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
@@ -120,7 +121,7 @@ def load_ensemble(folder: Path, device: str) -> Ensemble:
     for member in members:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
-            model = load_model(member.folder)
+            model = load_model(member.folder, states=states)
         _check_head(model, member, targets)
         _share(model, models)
         models.append(model.to(device))

@@ -41,6 +41,8 @@ class Settings:
         seed: seed of the random numbers that draw the resamples.
         device: device to predict on.
         tokens: maximum number of tokens in a batch, padding included.
+        states: file of hidden states, for a model that reads one; None for the one it was
+            trained on.
     """
 
     split: str = "test"
@@ -48,6 +50,7 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
     tokens: int = 4096
+    states: str | None = None
 
 
 def evaluate_run(
@@ -79,8 +82,8 @@ def evaluate_run(
         total = sum(len(labels[member.fold or 0]) for member in run.members)
         with progress("predicting", total) as advance:
             averages = predict(
-                run, store, labels, device=settings.device, tokens=settings.tokens, hidden=hidden,
-                advance=advance,
+                run, store, labels, device=settings.device, tokens=settings.tokens,
+                states=settings.states, hidden=hidden, advance=advance,
             )  # fmt: skip
         with progress("scoring", len(run.targets)) as advance:
             predictions, scores = _score(run, store, averages, kin, settings, advance)

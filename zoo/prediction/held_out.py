@@ -110,7 +110,8 @@ class Averages:
 
 def predict(
     run: Run, store: Store, labels: Sequence[Labels], *, device: str, tokens: int,
-    hidden: Hidden | None = None, advance: Callable[[int], None] = lambda done: None,
+    states: str | None = None, hidden: Hidden | None = None,
+    advance: Callable[[int], None] = lambda done: None,
 ) -> Averages:  # fmt: skip
     """Return the predictions of every member for the samples that it was not trained on.
 
@@ -120,6 +121,7 @@ def predict(
         labels: split of each sample by its key, for each round; see `labelled`.
         device: device to run on.
         tokens: maximum number of tokens in a batch, padding included.
+        states: file of hidden states, for a model that reads one.
         hidden: reads stored states of the language model; None to run the language model.
         advance: called with the number of predictions made so far.
 
@@ -128,7 +130,7 @@ def predict(
     """
     for member in run.members:
         _check_unseen(member, labels[member.fold or 0])
-    ensemble = load_ensemble(run.folder, device)
+    ensemble = load_ensemble(run.folder, device, states)
     averages, done = Averages(run.targets, labels), 0
     averages.random_plm = ensemble.random_plm
     for fold, mine in enumerate(labels):

@@ -20,6 +20,8 @@ from zoo.settings.safe_yaml import read_yaml
 from zoo.system.reading import content
 
 NONE = "none"
+STATES = "states:"
+"""Begins the name of a sequence branch that reads hidden states from a file."""
 """The name of a branch that is left out, and of the fusion of a model with only one branch."""
 
 
@@ -203,7 +205,7 @@ class Config:
 
         Values are not parsed as YAML, so a folder may be called `models/my #1`. Options that leave
         one branch of two, or add the second one, also unset the whole exchange, unless they set
-        parts of it.
+        parts of it. A file of hidden states takes the only write-back that it can.
 
         Examples:
             >>> Config().with_options({"sequence.name": "none", "seed": None}).sequence.name
@@ -215,6 +217,8 @@ class Config:
         after = [given.get("sequence.name", before[0]), given.get("structure.name", before[1])]
         if (NONE in before) != (NONE in after):
             data["fusion"] = dataclasses.asdict(FusionConfig())
+        if after[0].startswith(STATES):
+            assign(data, "fusion.write_back", "side")
         for key, value in given.items():
             assign(data, key, value)
         return Config.from_dict(data)

@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
+from zoo.backbones.file_states import FileStates
 from zoo.models.model import FusedModel
 from zoo.states.room import check_space
 from zoo.states.states import StateStore
@@ -51,7 +52,7 @@ class TrainingData(lightning.LightningDataModule):
 
     def _open_states(self, root: Path) -> StateStore | None:
         """Return the store of hidden states; None if no states of the model can be stored."""
-        if self.model.seq is None or not self.model.taps:
+        if self.model.seq is None or not self.model.taps or isinstance(self.model.seq, FileStates):
             return None
         recipe = self.model.recipe
         return StateStore(

@@ -1,0 +1,232 @@
+"""Hidden states from a file: found by sequence, and equal to those of the live language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import zoo
+from tests.verbs import call
+from zoo.backbones.file_states import FileStates
+from zoo.backbones.states_file import key_of, open_states
+from zoo.errors import CheckpointError, ConfigError, DataError
+from zoo.examples.made_up import write_made_up
+from zoo.models.checkpoint import load_model
+
+CHAINS = {"one": "MKTAYIAKQR", "two/x": "ACDEFGHIKLMNPQRSTVWY"}
+ROWS = {
+    name: np.random.default_rng(len(name)).normal(size=(len(sequence), 5)).astype(np.float32)
+    for name, sequence in CHAINS.items()
+}
+FASTA = "".join(f">{name} some words\n{sequence}\n" for name, sequence in CHAINS.items())
+
+
+def hashed(folder: Path) -> Path:
+    """As biotrainer writes it."""
+    with h5py.File(folder / "f.h5", "w") as file:
+        for name, rows in ROWS.items():
+            file[key_of(CHAINS[name])] = rows
+            file[key_of(CHAINS[name])].attrs["original_id"] = name
+    return folder / "f.h5"
+
+
+def numbered(folder: Path) -> Path:
+    """As bio_embeddings writes it."""
+    with h5py.File(folder / "f.h5", "w") as file:
+        for number, (name, rows) in enumerate(ROWS.items()):
+            file[str(number)] = rows.astype(np.float16)
+            file[str(number)].attrs["original_id"] = name
+    (folder / "f.fasta").write_text(FASTA)
+    return folder / "f.h5"
+
+
+def files(folder: Path, write: Callable[[Path, Any], None], suffix: str) -> Path:
+    """A file for each chain; slashes are no part of a file's name."""
+    (folder / "sequences.fasta").write_text(FASTA.replace("/", "_"))
+    for name, rows in ROWS.items():
+        write(folder / f"{name.replace('/', '_')}{suffix}", rows)
+    return folder
+
+
+KINDS: dict[str, Callable[[Path], Path]] = {
+    "biotrainer": hashed,
+    "bio_embeddings": numbered,
+    "npy": lambda folder: files(folder, np.save, ".npy"),
+    "npz": lambda folder: files(folder, lambda path, rows: np.savez(path, states=rows), ".npz"),
+    "pt": lambda folder: files(
+        folder, lambda path, rows: torch.save(torch.tensor(rows), path), ".pt"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_found_by_sequence_alone_and_in_a_batch(kind: str, tmp_path: Path) -> None:
+    seq = FileStates(open_states(f"states:{KINDS[kind](tmp_path)}"))
+    tokens = seq.tokenize(list(CHAINS.values())[::-1])
+    h = seq(tokens.ids, tokens.attend)
+    tolerance = 1e-2 if kind == "bio_embeddings" else 0.0
+    for row, (name, sequence) in zip(h, reversed(CHAINS.items()), strict=True):
+        np.testing.assert_allclose(row[: len(sequence)], ROWS[name], atol=tolerance)
+        assert not row[len(sequence) :].any()
+        alone = seq.tokenize([sequence])
+        assert torch.equal(seq(alone.ids, alone.attend)[0], row[: len(sequence)])
+
+
+def test_a_chain_that_is_not_there_is_told(tmp_path: Path) -> None:
+    seq = FileStates(open_states(f"states:{hashed(tmp_path)}"))
+    with pytest.raises(DataError, match="no states of a chain of 3 residues"):
+        seq.tokenize(["MKT"])
+    with seq.blank():
+        tokens = seq.tokenize(["MKT"])
+        assert not seq(tokens.ids, tokens.attend).any()
+
+
+def no_fasta(folder: Path) -> None:
+    (numbered(folder)).with_suffix(".fasta").unlink()
+
+
+def special_tokens(folder: Path) -> None:
+    numbered(folder)
+    with h5py.File(folder / "f.h5", "a") as file:
+        del file["0"]
+        file["0"] = np.zeros((len(CHAINS["one"]) + 2, 5))
+        file["0"].attrs["original_id"] = "one"
+
+
+def hashed_special_tokens(folder: Path) -> None:
+    with h5py.File(folder / "f.h5", "w") as file:
+        file[key_of(CHAINS["one"])] = np.zeros((len(CHAINS["one"]) + 1, 5))
+
+
+def pooled(folder: Path) -> None:
+    with h5py.File(folder / "f.h5", "w") as file:
+        file[key_of("MKT")] = np.zeros(5)
+
+
+def two_widths(folder: Path) -> None:
+    with h5py.File(folder / "f.h5", "w") as file:
+        file[key_of("MKT")], file[key_of("MK")] = np.zeros((3, 5)), np.zeros((2, 6))
+
+
+def not_finite(folder: Path) -> None:
+    with h5py.File(folder / "f.h5", "w") as file:
+        file[key_of(CHAINS["one"])] = np.full((len(CHAINS["one"]), 5), np.nan)
+
+
+def empty(folder: Path) -> None:
+    with h5py.File(folder / "f.h5", "w"):
+        pass
+
+
+def no_hdf5(folder: Path) -> None:
+    (folder / "f.h5").write_text("text")
+
+
+WRONG = [
+    (no_fasta, r"f\.fasta does not exist"),
+    (special_tokens, "12 rows for 10 residues"),
+    (hashed_special_tokens, "11 rows for a chain of 10 residues"),
+    (pooled, "one row a residue"),
+    (two_widths, "arrays of 5, 6 columns"),
+    (not_finite, "not finite"),
+    (empty, "no states"),
+    (no_hdf5, "cannot be read as an HDF5 file"),
+]
+
+
+@pytest.mark.parametrize("write, message", WRONG, ids=[write.__name__ for write, _ in WRONG])
+def test_what_is_wrong_with_a_file_is_told(
+    write: Callable[[Path], None], message: str, tmp_path: Path
+) -> None:
+    write(tmp_path)
+    with pytest.raises(DataError, match=message):
+        seq = FileStates(open_states(f"states:{tmp_path / 'f.h5'}"))
+        tokens = seq.tokenize([CHAINS["one"]])
+        seq(tokens.ids, tokens.attend)
+
+
+def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        zoo.create_model(f"states:{tmp_path / 'none.h5'}", "gat")
+    name = f"states:{hashed(tmp_path)}"
+    assert zoo.create_model(name, "gat").side is not None
+    with pytest.raises(ConfigError, match="write_back=deep"):
+        zoo.create_model(name, "gat", write_back="deep")
+    with pytest.raises(ConfigError, match="nothing to train"):
+        zoo.create_model(name, "gat", values={"sequence.tuning": "lora"})
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up proteins, with the states of plm_mini in two files, one for half of the chains."""
+    root = tmp_path_factory.mktemp("states")
+    write_made_up(root / "mine", 8)
+    return root
+
+
+def embed(capsys: pytest.CaptureFixture[str], root: Path, out: str, layer: str) -> Path:
+    if not (root / out).exists():
+        done = call(capsys, "embed", root / "mine", "--model", "plm_mini", "--layer", layer,
+                    "--out", root / out)  # fmt: skip
+        assert done.code == 0, done.err
+    return root / out
+
+
+def train(
+    capsys: pytest.CaptureFixture[str], root: Path, out: str, seq: object, after: str
+) -> dict[str, torch.Tensor]:
+    done = call(
+        capsys, "train", "table_plm_mini_gearnet_local", "--data", root / "mine", "--out",
+        root / out, "--store", root / "store", "--seq", seq, "--set", f"fusion.after={after}",
+        "--set", "train.epochs=2", "--set", "train.store=float32", "--set", "train.patience=null",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return load_file(root / out / "model.safetensors")
+
+
+def test_a_run_on_exported_states_is_the_live_run_bit_for_bit(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = embed(capsys, data, "plm.h5", "raw")
+    layers = zoo.create_model("plm_mini", "none").seq.num_layers
+    live = train(capsys, data, "live", "plm_mini", f"[[{layers}, 2]]")
+    mine = train(capsys, data, "mine_run", f"states:{states}", "[[1, 2]]")
+    assert live.keys() == mine.keys()
+    assert all(torch.equal(live[name], mine[name]) for name in live)
+
+    one = next((data / "mine" / "structures").iterdir())
+    tables = []
+    for run in ("live", "mine_run"):
+        done = call(capsys, "predict", one, "--model", data / run, "--out", data / f"{run}_out")
+        assert done.code == 0, done.err
+        tables.append((data / f"{run}_out" / "predictions.csv").read_text())
+    assert tables[0] == tables[1]
+    done = call(capsys, "explain", one, "--model", data / "mine_run", "--steps", 2, "--out",
+                data / "explained")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "states of plm_mini" in (data / "mine_run" / "README.md").read_text()
+
+
+def test_predicting_takes_states_of_the_same_kind_only(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = embed(capsys, data, "plm.h5", "raw")
+    model = zoo.create_model(f"states:{states}", "gat", task="ppbs")
+    zoo.save_model(model, data / "saved")
+    other = embed(capsys, data, "first.h5", "1")
+    with pytest.raises(CheckpointError, match="states of another kind"):
+        load_model(data / "saved", states=other)
+    moved = states.rename(data / "moved.h5")
+    with pytest.raises(ConfigError, match="Give --states FILE"):
+        load_model(data / "saved")
+    assert load_model(data / "saved", states=moved).seq.width == model.seq.width
+    moved.rename(states)
+    with pytest.raises(ConfigError, match="reads no file"):
+        load_model("ppbs", states=states)

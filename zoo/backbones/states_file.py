@@ -1,0 +1,295 @@
+"""Hidden states that were computed elsewhere, read from a file: one array for each chain.
+
+A chain is found by its sequence, never by its name or its place in the file. These files are read:
+
+- what `zoo.embed` writes: each group has its rows' residues, and so its chains' sequences;
+- HDF5 of biotrainer: a data set for each chain, named by the hash of its sequence;
+- HDF5 of bio_embeddings and others: a data set for each chain, whose name (or attribute
+  `original_id`) is the id of a record in a FASTA file of the same name beside it;
+- a folder with an .npy, .npz or .pt file for each chain, named by its id in `sequences.fasta`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ConfigError, DataError
+from zoo.settings.config import STATES
+
+LAYER = "::"
+"""Parts a layer from the path before it."""
+FASTA = "sequences.fasta"
+SUFFIXES = (".npy", ".npz", ".pt")
+HASH = re.compile(r"[0-9a-f]{64}")
+RESIDUES, DESCRIPTION, FUSED = "residues", "description", "fused"
+"""Names that `zoo.embed` writes: the rows' residues, what computed them, fused features."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the rows of one chain lie.
+
+    Attributes:
+        source: Data set in the HDF5 file, or file in the folder.
+        start: First row.
+        stop: Row behind the last one.
+    """
+
+    source: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class StatesFile:
+    """A file of hidden states, opened.
+
+    Attributes:
+        path: HDF5 file or folder.
+        places: Where the rows of each chain lie, by `key_of` its sequence.
+        width: Columns of each array.
+        provenance: What computed the states, as far as the file says.
+    """
+
+    path: Path
+    places: Mapping[str, Place]
+    width: int
+    provenance: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """A hash that files of the same kind share: of their provenance and width."""
+        facts = json.dumps({**self.provenance, "width": self.width}, sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+    def read(self, places: list[Place]) -> list[NDArray[np.float32]]:
+        """Return the rows (residues, width) of some chains.
+
+        Raises:
+            DataError: If they cannot be read any more, or a value is not finite.
+        """
+        reader = _in_folder if self.path.is_dir() else _in_hdf5
+        found = []
+        for place, values in zip(places, reader(self.path, places), strict=True):
+            rows = np.asarray(values[place.start : place.stop], np.float32)
+            if not np.isfinite(rows).all():
+                raise DataError(f"{self.path}: {place.source} holds values that are not finite.")
+            found.append(rows)
+        return found
+
+
+def key_of(sequence: str) -> str:
+    """Return the key of a chain: the hash by which biotrainer names its data sets, too."""
+    return hashlib.sha256(f"{sequence}_{len(sequence)}".encode()).hexdigest()
+
+
+def split_name(name: str) -> tuple[Path, str | None]:
+    """Return the path and the layer that "states:FILE" or "states:FILE::LAYER" name.
+
+    Examples:
+        >>> split_name("states:plm.h5::6")
+        (PosixPath('plm.h5'), '6')
+    """
+    path, _, layer = name.removeprefix(STATES).partition(LAYER)
+    return Path(path).expanduser(), layer or None
+
+
+def open_states(name: str) -> StatesFile:
+    """Return the file that "states:FILE" or "states:FILE::LAYER" names.
+
+    Raises:
+        ConfigError: If it is not there, or the layer is not one of it.
+        DataError: If it is of none of the kinds above, or an array does not fit its chain.
+    """
+    path, layer = split_name(name)
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.is_file():
+        raise ConfigError(
+            f"The file of hidden states {str(path)!r} does not exist. `python -m zoo.embed "
+            "PROTEINS --model NAME --layer raw --out FILE` writes one."
+        )
+    import h5py  # takes a fifth of a second, and most models read no such file
+
+    try:
+        with h5py.File(path) as file:
+            if DESCRIPTION in file.attrs:
+                return _open_embedded(path, file, layer)
+            return _open_datasets(path, file)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as an HDF5 file: {error}") from error
+
+
+def _open_embedded(path: Path, file: Any, layer: str | None) -> StatesFile:
+    """Open what `zoo.embed` wrote."""
+    about = json.loads(file.attrs[DESCRIPTION])
+    layer = layer or (about["layers"][0] if len(about["layers"]) == 1 else None)
+    if layer not in about["layers"]:
+        named = ", ".join(f"{STATES}{path}{LAYER}{one}" for one in about["layers"])
+        raise ConfigError(f"{path} has {len(about['layers'])} layers. Name one: {named}.")
+    if about["pool"]:
+        raise DataError(f"{path} holds one row a protein (--pool), not one a residue.")
+    places: dict[str, Place] = {}
+    widths = set()
+    for group in _groups(file):
+        source = f"{group.name}/{layer}"
+        widths.add(file[source].shape[1])
+        for sequence, start in _chains([text.decode() for text in group[RESIDUES][()]]):
+            places[key_of(sequence)] = Place(source, start, start + len(sequence))
+    config = about["config"]
+    made_by = {"plm": config["sequence"]["name"], "fingerprint": about["plm_fingerprint"],
+               "layer": layer}  # fmt: skip
+    if layer == FUSED:
+        made_by |= {key: config[key] for key in ("structure", "fusion")}
+    return StatesFile(path, places, _one_width(path, widths), made_by)
+
+
+def _groups(file: Any) -> Iterator[Any]:
+    """Yield the groups of proteins, which lie in others where a name has slashes."""
+    for value in file.values():
+        if hasattr(value, "keys"):
+            if RESIDUES in value:
+                yield value
+            else:
+                yield from _groups(value)
+
+
+def _chains(names: list[str]) -> list[tuple[str, int]]:
+    """Return the sequence and the first row of each chain, from rows "chain:number:letter"."""
+    found: list[tuple[str, int]] = []
+    before = None
+    for row, name in enumerate(names):
+        chain, _, rest = name.partition(":")
+        if not rest:
+            continue  # an atom of a ligand
+        letter = rest.rpartition(":")[2]
+        if chain != before:
+            found.append((letter, row))
+        else:
+            found[-1] = (found[-1][0] + letter, found[-1][1])
+        before = chain
+    return found
+
+
+def _open_datasets(path: Path, file: Any) -> StatesFile:
+    """Open a file with a data set for each chain, as biotrainer and bio_embeddings write it."""
+    sequences: Mapping[str, str] | None = None
+    places, widths = {}, set()
+    for name, data in file.items():
+        if getattr(data, "ndim", 0) != 2:
+            raise DataError(
+                f"{path}: {name!r} is no array (residues, columns). Write one row a residue."
+            )
+        if HASH.fullmatch(name):
+            key = name
+        else:
+            sequences = _sequences(path.with_suffix(".fasta")) if sequences is None else sequences
+            key = _key(path, str(data.attrs.get("original_id", name)), sequences, len(data))
+        places[key] = Place(name, 0, len(data))
+        widths.add(data.shape[1])
+    attributes = {key: str(value) for key, value in sorted(file.attrs.items())}
+    return StatesFile(path, places, _one_width(path, widths), attributes)
+
+
+def _open_folder(path: Path) -> StatesFile:
+    sequences = _sequences(path / FASTA)
+    places, widths = {}, set()
+    for file in sorted(path.iterdir()):
+        if file.suffix in SUFFIXES:
+            rows = _array(file)
+            places[_key(path, file.stem, sequences, len(rows))] = Place(file.name, 0, len(rows))
+            widths.add(rows.shape[1])
+    return StatesFile(path, places, _one_width(path, widths), {})
+
+
+def _sequences(path: Path) -> dict[str, str]:
+    """Return the sequences of a FASTA file by id."""
+    if not path.is_file():
+        raise DataError(
+            f"{path} does not exist. The states beside it are named by id, so it must give the "
+            "sequence of each id; states are matched by sequence."
+        )
+    found: dict[str, str] = {}
+    for record in path.read_text(encoding="utf-8").split(">")[1:]:
+        head, _, body = record.partition("\n")
+        name = head.split(maxsplit=1)[0] if head.strip() else ""
+        if name in found:
+            raise DataError(f"{path}: the id {name!r} is there twice.")
+        found[name] = "".join(body.split()).upper()
+    return found
+
+
+def _key(path: Path, name: str, sequences: Mapping[str, str], rows: int) -> str:
+    if name not in sequences:
+        raise DataError(f"{path}: the states of {name!r} have no sequence in the FASTA file.")
+    sequence = sequences[name]
+    if rows != len(sequence):
+        raise DataError(
+            f"{path}: {name!r} has {rows} rows for {len(sequence)} residues. Leave out the rows of "
+            "special tokens, and do not cut or pad the chain."
+        )
+    return key_of(sequence)
+
+
+def _one_width(path: Path, widths: set[int]) -> int:
+    if len(widths) != 1:
+        said = f"arrays of {', '.join(map(str, sorted(widths)))} columns" if widths else "no states"
+        raise DataError(f"{path} holds {said}; all chains must have the same number of columns.")
+    return widths.pop()
+
+
+def _in_hdf5(path: Path, places: list[Place]) -> Iterator[Any]:
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            for place in places:
+                yield file[place.source]
+    except (OSError, KeyError) as error:
+        raise DataError(f"{path} cannot be read any more: {error}") from error
+
+
+def _in_folder(path: Path, places: list[Place]) -> Iterator[Any]:
+    for place in places:
+        yield _array(path / place.source)
+
+
+def _array(path: Path) -> NDArray[Any]:
+    """Return the array (residues, columns) of one file."""
+    try:
+        found = _READERS[path.suffix](path)
+    except Exception as error:  # numpy and torch raise OSError, ValueError, UnpicklingError, ...
+        raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    values = list(found.values()) if isinstance(found, Mapping) else [found]
+    if len(values) != 1 or getattr(values[0], "ndim", 0) != 2:
+        raise DataError(f"{path} must hold one array (residues, columns), and nothing else.")
+    return np.asarray(values[0])
+
+
+def _npz(path: Path) -> Any:
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
+
+
+def _pt(path: Path) -> Any:
+    import torch
+
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    parts = found.items() if isinstance(found, dict) else [("", found)]
+    return {name: tensor.float().numpy() for name, tensor in parts}
+
+
+_READERS: Mapping[str, Callable[[Path], Any]] = {
+    ".npy": lambda path: np.load(path, allow_pickle=False),
+    ".npz": _npz,
+    ".pt": _pt,
+}
