@@ -62,9 +62,9 @@ def store(
     options = {"--model": model is not None, "--older-than": older_than is not None,
                "--damaged": damaged, "--all": everything, "--dry-run": dry_run}  # fmt: skip
     _check(action, [name for name, given in options.items() if given])
-    from zoo.states.states import default_root
+    from zoo.system.files import cache_root
 
-    root = (root or default_root()).expanduser()
+    root = (root or cache_root()).expanduser()
     if action == "ls":
         _list(root, json)
     elif action == "verify":

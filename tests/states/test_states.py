@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from zoo.proteins.protein import Protein
 from zoo.states import filling, room, upkeep
 from zoo.states.shard import shard_paths
 from zoo.states.shards import StoreError, StoreWarning
-from zoo.states.states import StateStore, default_root
+from zoo.states.states import StateStore
+from zoo.system.files import cache_root
 
 WANTED = sequences(40)
 PROTEINS = list(shelf.SHELF.values())
@@ -245,7 +247,7 @@ def test_other_weights_and_dtypes_lie_apart(store, plm, given, same):
 
 
 def test_what_a_model_computes_in_counts(store, plm):
-    assert "letters-f00d-float32-float32-tf" in store.folder.name
+    assert re.match(r"letters-f00d-float32-float32-tf[\d.]+-[0-9a-f]{8}$", store.folder.name)
     assert open_store(store.root, plm.bfloat16()).folder != store.folder
 
 
@@ -254,12 +256,31 @@ def test_the_name_of_a_folder_or_hub_is_made_a_name_of_a_folder(tmp_path, plm):
     assert named.folder.name.startswith("my_plm_v2_-f00d-float32-bfloat16-tf")
 
 
-def test_another_tokenizer_under_the_same_weights_is_an_error(store):
+def before_tokens(store: StateStore) -> Path:
+    """Return the folder that older versions kept the same states in, without their tokens."""
+    return store.folder.with_name(re.sub("-[0-9a-f]{8}$", "", store.folder.name))
+
+
+def test_another_tokenizer_under_the_same_weights_lies_apart(store):
+    fill(store, WANTED)
+    other = open_store(store.root, LetterModel(shift=1))
+    assert other.folder != store.folder and other.missing(WANTED) == WANTED
+
+
+def test_a_store_of_before_is_used_where_its_tokens_are_the_same(store, plm):
+    fill(store, WANTED)
+    store.folder.rename(before_tokens(store))
+    again = open_store(store.root, plm)
+    assert again.folder == before_tokens(store) and again.missing(WANTED) == []
+
+
+def test_a_store_of_before_with_other_tokens_is_not(store):
     fill(store, WANTED)
     facts = json.loads((store.folder / "store.json").read_text())
     assert (facts["name"], facts["width"], facts["fingerprint"]) == ("letters", 8, "f00d")
-    with pytest.raises(ConfigError, match="another tokenizer"):
-        open_store(store.root, LetterModel(shift=1))
+    store.folder.rename(before_tokens(store))
+    other = open_store(store.root, LetterModel(shift=1))
+    assert other.folder != before_tokens(store) and other.missing(WANTED) == WANTED
 
 
 def test_another_dtype_is_an_error(tmp_path, plm):
@@ -439,9 +460,9 @@ def test_what_does_not_fit_the_disk_is_refused(store, plm, monkeypatch):
 
 def test_the_root_is_named_by_the_environment(monkeypatch):
     monkeypatch.setenv("ZOO_STORE", "~/elsewhere")
-    assert default_root() == Path.home() / "elsewhere"
+    assert cache_root() == Path.home() / "elsewhere"
     monkeypatch.delenv("ZOO_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
-    assert default_root() == Path("/cache/protein-model-zoo")
+    assert cache_root() == Path("/cache/protein-model-zoo")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_root() == Path.home() / ".cache" / "protein-model-zoo"
+    assert cache_root() == Path.home() / ".cache" / "protein-model-zoo"

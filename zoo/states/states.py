@@ -1,6 +1,10 @@
 """The store of a frozen language model's hidden states: computed once, then mapped from disk.
 
-    <root>/states/<model>-<fingerprint>-<computed in>-<kept in>-tf<version>/layer_<k>/*.safetensors
+    <root>/states/<model>-<fingerprint>-<computed in>-<kept in>-tf<version>-<tokens>/layer_<k>/...
+
+`tokens` is a hash of the ids that letters get, as the fingerprint is one of the weights alone. A
+store of an older version has no such hash in its name, and goes on to be used where its facts say
+that its tokens are the same.
 
 The store has a row for each residue if the model only reads the states. If the language model
 continues from them, it has a row for each token instead, in a folder whose name ends in "-tokens".
@@ -14,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,26 +30,18 @@ import torch
 from torch import Tensor
 
 from zoo.backbones.base import SequenceBackbone
-from zoo.errors import ConfigError, unknown
+from zoo.errors import unknown
 from zoo.proteins.batch import gather_rows, residue_rows
 from zoo.proteins.graph import Graph
 from zoo.states.filling import fill
 from zoo.states.shard import StoreError, write_whole
 from zoo.states.shards import Shards
-from zoo.system.reading import content
+from zoo.system.files import read_json
 
 STATES, FACTS, LAYER = "states", "store.json", "layer_"
 ROWS = "h"
 """Name of the only tensor that is stored for a sequence."""
 DTYPES = (torch.bfloat16, torch.float32)
-
-
-def default_root() -> Path:
-    """Return the folder of the store: the variable ZOO_STORE, or a folder in the user's cache."""
-    if named := os.environ.get("ZOO_STORE"):
-        return Path(named).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "protein-model-zoo"
 
 
 class StateStore:
@@ -64,9 +59,6 @@ class StateStore:
         dtype: Number format of stored states; float32 keeps those of a float32 model exactly.
         every_token: Whether there is a row for each token, special ones included, instead of one
             for each residue.
-
-    Raises:
-        ConfigError: If states of this model were stored with another tokenizer.
     """
 
     def __init__(
@@ -86,9 +78,8 @@ class StateStore:
         self.every_token = every_token
         self.special = seq.tokenize(["A"]).ids.shape[1] - 1
         self.facts = _facts(seq, name, fingerprint, dtype)
-        self.folder = root / STATES / (_folder_name(self.facts) + "-tokens" * every_token)
+        self.folder = _folder(root / STATES, self.facts, "-tokens" * every_token)
         self.shards = {k: Shards(self.folder / f"{LAYER}{k}") for k in layers}
-        self._check_tokens()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "seq": None}
@@ -189,19 +180,6 @@ class StateStore:
             for k in self.layers
         }
 
-    def _check_tokens(self) -> None:
-        """Check the tokenizer, because the fingerprint of the weights does not include it."""
-        try:
-            known = json.loads(content(self.folder / FACTS))["tokens"]
-        except (OSError, ValueError, LookupError):
-            return
-        if known != self.facts["tokens"]:
-            raise ConfigError(
-                f"{self.folder} holds states of {self.facts['name']} with the same weights and "
-                "another tokenizer. Remove them (`python -m zoo.store prune --model "
-                f"'{self.folder.name}'`), or set ZOO_STORE to another folder."
-            )
-
 
 def key_of(sequence: str) -> str:
     """Return the key under which the states of a sequence are stored."""
@@ -234,7 +212,12 @@ def _facts(
     }
 
 
-def _folder_name(facts: Mapping[str, Any]) -> str:
+def _folder(states: Path, facts: Mapping[str, Any], suffix: str) -> Path:
+    """Return the folder of some settings: that of an older version, if its tokens are the same."""
     short = re.sub(r"[^A-Za-z0-9._]+", "_", Path(facts["name"]).name)
     parts = (short, facts["fingerprint"], facts["computed in"], facts["kept in"])
-    return "-".join((*parts, f"tf{facts['transformers']}"))
+    name = "-".join((*parts, f"tf{facts['transformers']}"))
+    known = read_json(states / (name + suffix) / FACTS)
+    if isinstance(known, dict) and known.get("tokens") == facts["tokens"]:
+        return states / (name + suffix)
+    return states / f"{name}-{facts['tokens'][:8]}{suffix}"

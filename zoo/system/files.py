@@ -12,6 +12,14 @@ from typing import IO, Any
 from zoo.system.reading import content
 
 
+def cache_root() -> Path:
+    """Return the folder of all that is kept between runs: ZOO_STORE, or one in the user's cache."""
+    if named := os.environ.get("ZOO_STORE"):
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "protein-model-zoo"
+
+
 @contextmanager
 def whole_file(path: Path, mode: str = "w", *, part: str | None = None) -> Iterator[IO[Any]]:
     """Yield a file to write, which replaces `path` when the block ends without an error.

@@ -15,7 +15,7 @@ from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
 from zoo.models.blueprint import Blueprint, resolve
 from zoo.settings.config import Config
-from zoo.states.states import default_root
+from zoo.system.files import cache_root
 from zoo.system.listener import SILENT, Listener, leader
 from zoo.training.job import Hardware, Job
 from zoo.training.record import begin, check_free, resumed
@@ -91,7 +91,7 @@ def lay_out(
         facts: contents of run.json, for a run to resume.
         listener: receives the progress of preparing the data.
     """
-    root = wish.store or default_root()
+    root = wish.store or cache_root()
     data, manifest = _data(wish, blueprint.config, facts or {}, root, listener)
     return _jobs(wish, blueprint.with_targets(manifest["targets"]), data, manifest, root,
                  facts or {})  # fmt: skip
