@@ -15,6 +15,7 @@ from tests.verbs import call
 from zoo.ablation.rows import ROWS, SET_BY_CELLS, Cell, cells
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.fusion import FUSIONS
+from zoo.metrics.multiple import holm
 from zoo.models.blueprint import resolve
 from zoo.models.create import build_model
 from zoo.settings.config import Config
@@ -87,13 +88,29 @@ def test_cells_are_scored_once_and_compared_with_serial(
     assert f"{local['score']['value']:.3f} (" in told and "| sequence |" in told
 
 
+def test_a_tables_differences_are_corrected_together(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--row", "serial", "--row", "cross", "--row", "local-side", "--struct", "schnet")
+    done = ablate(capsys, place, tmp_path, *chosen, "--json")
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    for column in ("to serial", "baseline"):
+        moved = [row[column] for row in rows if row[column]]
+        assert len(moved) == {"to serial": 2, "baseline": 3}[column]
+        assert [one["p_holm"] for one in moved] == holm([one["p"] for one in moved])
+    shown = ablate(capsys, place, tmp_path, *chosen, "--only-table")
+    assert "to serial: p by Holm's correction for 2 differences, 20 resamples" in shown.out
+    assert "2 differences, 20 resamples" in (tmp_path / "table" / "table.md").read_text()
+
+
 def test_a_cell_that_was_stopped_goes_on(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     chosen = ("--row", "serial", "--struct", "schnet")
     with monkeypatch.context() as broken:
-        broken.setattr("zoo.ablation.running._score", lambda plan, cell: (_ for _ in ()).throw(
+        broken.setattr("zoo.ablation.running._score", lambda *_: (_ for _ in ()).throw(
             KeyboardInterrupt))  # fmt: skip
         assert ablate(capsys, place, tmp_path, *chosen).code == 130
     weights = (tmp_path / "serial_schnet" / "model.safetensors").stat().st_mtime_ns

@@ -24,6 +24,7 @@ from zoo.data.samples import Sample
 from zoo.data.store import Store, pack
 from zoo.errors import ConfigError, DataError
 from zoo.metrics.binary import best_threshold
+from zoo.metrics.multiple import ALPHA, differences_in, holm
 from zoo.metrics.predictions import Predictions, read_predictions
 from zoo.models.checkpoint import load_model
 from zoo.models.inference import predict_logits
@@ -416,6 +417,17 @@ def test_json_is_what_is_written(capsys, runs, kind, tmp_path):
     assert json.loads(done.out) == json.loads((run / "metrics.json").read_text())
     found = read_predictions(run)
     assert set(found) == {target.name for target in TARGETS[kind]}
+
+
+@pytest.mark.parametrize("kind", ["two", "binary"])
+def test_differences_are_corrected_together_with_resamples_enough(runs, kind):
+    metrics, _ = evaluated(runs[kind], settings=Settings())
+    moved = list(differences_in(metrics["targets"]))
+    assert len(moved) > 7  # of every metric, target and subset
+    assert [one["p_holm"] for one in moved] == pytest.approx(holm([one["p"] for one in moved]))
+    fewest = min(one["resamples"] for one in moved)
+    assert 2 / (fewest + 1) * len(moved) < ALPHA
+    assert metrics["bootstrap"]["n"] == 1000  # of intervals
 
 
 def test_another_split_has_files_of_its_own(capsys, run):

@@ -57,8 +57,12 @@ def ablate(
         typer.Option(min=1, help="Models to train for each cell; their predictions are averaged."),
     ] = 3,
     bootstrap: Annotated[
-        int, typer.Option(min=1, help="Number of bootstrap resamples for the intervals.")
-    ] = 1000,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of bootstrap resamples; default: 1,000, and 100 for each difference.",
+        ),
+    ] = None,
     store: Annotated[
         Path | None,
         typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
@@ -109,7 +113,8 @@ def ablate(
 
 def _show(rows: list[dict[str, Any]]) -> None:
     """Print one table for each target and subset."""
-    from zoo.ablation.table import interval_text
+    from zoo.ablation.table import CLEAR, DIFFERENCES, difference_text, differences, interval_text
+    from zoo.metrics.multiple import ALPHA, told
 
     say("95 % intervals over proteins or groups")
     for target, subset in dict.fromkeys((one["target"], one["subset"]) for one in rows):
@@ -121,19 +126,25 @@ def _show(rows: list[dict[str, Any]]) -> None:
         for name in ("fusion", "network", "score", "to serial", "baseline"):
             table.add_column(name, no_wrap=True)
         for one in mine:
-            told = (interval_text(one["score"]), interval_text(one["to serial"], "+"))
-            table.add_row(one["row"], one["struct"], *told, _against(one))
+            cells = (interval_text(one["score"]), difference_text(one["to serial"]))
+            table.add_row(one["row"], one["struct"], *cells, _against(one))
         show(table)
+    say(f"\n{CLEAR} differs from serial fusion, better or worse than the baseline: p < {ALPHA}")
+    for column in DIFFERENCES:
+        if corrected := told(differences(rows, column)):
+            say(f"{column}: {corrected}", style="dim")
 
 
 def _against(row: dict[str, Any]) -> str:
     """Return whether a score is better or worse than the best trivial baseline, "" if unknown."""
+    from zoo.metrics.multiple import clear
+
     floor = row["baseline"]
-    if floor is None or None in (floor["low"], floor["high"]):
+    if floor is None or floor["p_holm"] is None:
         return ""
-    sign = 1 if row["better"] == "higher" else -1
-    ends = sorted((sign * floor["low"], sign * floor["high"]))
-    return "better" if ends[0] > 0 else "worse" if ends[1] < 0 else "not clear"
+    if not clear(floor):
+        return "not clear"
+    return "better" if (floor["value"] > 0) == (row["better"] == "higher") else "worse"
 
 
 if __name__ == "__main__":

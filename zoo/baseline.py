@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.command.cli import run
-from zoo.command.say import progress, say, show
+from zoo.command.say import progress, say, show, warn
 
 if TYPE_CHECKING:
     from zoo.metrics.suite import Report
@@ -99,6 +99,8 @@ def _named(scored: Report, first: str) -> Report:
 def _show(reports: list[Report]) -> None:
     from rich.table import Table
 
+    from zoo.metrics.suite import ONE_FAMILY
+
     for scored in reports:
         pooled = [part for part in scored.parts if part.subset == "all"]
         say(f"\n{scored.target}, test, {pooled[0].examples:,} known rows", style="bold")
@@ -110,6 +112,8 @@ def _show(reports: list[Report]) -> None:
                 table.add_row("" if row else metric, part.model, _cell(part.values.get(metric)))
         show(table)
         say("95 % bootstrap intervals over proteins or groups", style="dim")
+        if {value.n_groups for part in pooled for value in part.values.values()} == {1}:
+            warn(ONE_FAMILY)
 
 
 def _cell(found: Any) -> str:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.command.cli import run
-from zoo.command.say import progress, say, show
+from zoo.command.say import progress, say, show, warn
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -30,8 +30,12 @@ def compare(
         str, typer.Option(help="Split to compare on: test, validation or train.")
     ] = "test",
     bootstrap: Annotated[
-        int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
-    ] = 1000,
+        int | None,
+        typer.Option(
+            help="Number of bootstrap resamples; default: 1,000, and 100 for each difference.",
+            min=1,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of the random numbers that draw the resamples.")
     ] = 0,
@@ -47,17 +51,16 @@ def compare(
 
     Example: python -m zoo.compare runs/gvp runs/egnn --metric average_precision
     """
-    from zoo.metrics.comparison import align, compare_target
+    from zoo.metrics.comparison import align, compare_targets
+    from zoo.metrics.multiple import told
+    from zoo.metrics.suite import ONE_FAMILY
 
     if len(runs) < 2:
         raise ConfigError("One run cannot be compared with itself; name two or more.")
-    found = []
     targets = align(load(runs), split, intersect)
     _check_metrics(metric, targets)
     with progress("resampling", len(targets)) as done:
-        for predictions in targets:
-            found.append(compare_target(predictions, split, metric, bootstrap, seed))
-            done(len(found))
+        found = compare_targets(targets, split, metric, bootstrap, seed, done)
     if not any(comparison.metrics for comparison in found):
         raise ConfigError(
             "These predictions do not allow this metric: MCC needs validation predictions of "
@@ -68,6 +71,10 @@ def compare(
         return
     for comparison in found:
         _show(comparison)
+    say("95 % intervals; paired differences to the first run", style="dim")
+    say(told([one for comparison in found for one in comparison.differences]), style="dim")
+    if any(comparison.clusters == 1 for comparison in found):
+        warn(ONE_FAMILY)
 
 
 def load(runs: list[Path]) -> dict[str, Any]:
@@ -103,10 +110,9 @@ def _show(comparison: Comparison) -> None:
     for name, better, entries in comparison.metrics:
         table.add_row(Text(name, "bold"), Text(f"{better} is better", "dim"), "", "")
         for entry in entries:
-            p = "" if entry.difference is None else _number(entry.difference.p)
+            p = "" if entry.difference is None else _number(entry.difference.p_holm)
             table.add_row(f"  {entry.run}", _cell(entry.value), _cell(entry.difference, "+"), p)
     show(table)
-    say("95 % intervals; paired differences to the first run", style="dim")
 
 
 def _cell(found: Any, sign: str = "") -> str:

@@ -42,8 +42,12 @@ def evaluate(
     ] = None,
     states: StatesName = None,
     bootstrap: Annotated[
-        int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
-    ] = 1000,
+        int | None,
+        typer.Option(
+            help="Number of bootstrap resamples; default: 1,000, and 100 for each difference.",
+            min=1,
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of the random numbers that draw the resamples.", min=0)
     ] = 0,

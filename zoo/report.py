@@ -95,6 +95,7 @@ def report(
 def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[Path]) -> str:
     from zoo.data.preparing import STORE
     from zoo.data.store import Store
+    from zoo.metrics.multiple import correct, differences_in
     from zoo.metrics.predictions import NAME, read_predictions
     from zoo.prediction.evaluation import check_data
     from zoo.reporting import proteins, sections, viewer
@@ -107,20 +108,21 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
             f"{scores} does not hold both metrics.json and {NAME}. First run: python -m "
             f"zoo.evaluate {found.folder}; if it wrote to another folder, name that by --scores."
         )
+    correct(differences_in(metrics["targets"]))  # older versions did not
     split = metrics["split"]
     predictions = read_predictions(scores)
     check_data(found, data)
     body = [sections.head(found, metrics)]
     for name, verdict in metrics["targets"].items():
         body.append(sections.scores(name, verdict))
-    body += [sections.beside(one) for one in _beside(scores, beside, split)]
+    body.append(sections.beside(_beside(scores, beside, split)))
     body.append(sections.curves(found))
-    held = {name: predictions[name].take(predictions[name].split == split)
-            for name in metrics["targets"]}  # fmt: skip
-    each = {name: proteins.score_each(one) for name, one in held.items()}
-    first = next(iter(each.values()))
     with Store(data / STORE) as store:
         index = store.index()
+        held = {name: _with_kin(predictions[name].take(predictions[name].split == split), index)
+                for name in metrics["targets"]}  # fmt: skip
+        each = {name: proteins.score_each(one) for name, one in held.items()}
+        first = next(iter(each.values()))
         for key in asked:
             if key not in first.values:
                 raise unknown("protein with a score (--protein)", key, first.values)
@@ -135,18 +137,27 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
     return page(f"{found.folder.resolve().name}: report", "".join(body), viewer.STYLE)
 
 
+def _with_kin(one: Predictions, index: Mapping[str, Any]) -> Predictions:
+    """Return predictions that name kin, which those that an older version wrote do not."""
+    from zoo.data.kin import kin_of
+
+    if (one.kin != "").any():
+        return one
+    ids = set(one.id.tolist())
+    return one.with_kin(kin_of(index, [key for key in index if index[key].get("id") in ids]))
+
+
 def _beside(scores: Path, others: list[Path], split: str) -> list[Comparison]:
     """Compare this run with the others, for each target by its headline metric."""
     from zoo.compare import load
-    from zoo.metrics.comparison import align, compare_target
+    from zoo.metrics.comparison import align, compare_targets
     from zoo.metrics.verdict import HEADLINE
 
     if not others:
         return []
-    return [
-        compare_target(runs, split, [HEADLINE[next(iter(runs.values())).target.kind]])
-        for runs in align(load([scores, *others]), split, intersect=False)
-    ]
+    return compare_targets(
+        align(load([scores, *others]), split, intersect=False), split, list(HEADLINE.values())
+    )
 
 
 def _drawn(

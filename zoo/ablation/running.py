@@ -27,7 +27,8 @@ class Plan:
         seeds: number of models to train for each cell.
         sizes: arguments of graph networks, such as "egnn.hidden=64".
         store: folder for hidden states and graphs; None for the default folder.
-        bootstrap: number of bootstrap resamples for the intervals.
+        bootstrap: number of bootstrap resamples; None for as many as the number of differences in
+            a whole table needs.
     """
 
     base: Config
@@ -36,7 +37,7 @@ class Plan:
     seeds: int
     sizes: Sequence[str] = ()
     store: Path | None = None
-    bootstrap: int = 1000
+    bootstrap: int | None = None
 
     def done(self, cell: Cell) -> bool:
         """Return whether a cell has been scored."""
@@ -64,7 +65,7 @@ def fill(plan: Plan, wanted: Sequence[Cell], listener: Listener = SILENT) -> lis
             elif not plan.done(cell):  # another process may have finished it meanwhile
                 listener.say(f"--- {cell.name}")
                 _train(plan, cell, listener)
-                _score(plan, cell)
+                _score(plan, cell, len(wanted) - 1)
     return elsewhere
 
 
@@ -81,12 +82,13 @@ def _train(plan: Plan, cell: Cell, listener: Listener) -> None:
     fit(wish, listener)
 
 
-def _score(plan: Plan, cell: Cell) -> None:
+def _score(plan: Plan, cell: Cell, beside: int) -> None:
     from zoo.metrics.predictions import NAME, write_predictions
     from zoo.prediction.evaluation import Settings, evaluate_run
 
     folder = plan.out / cell.name
     run = read_run(folder)
-    metrics, predictions = evaluate_run(run, run.data, Settings(bootstrap=plan.bootstrap))
+    settings = Settings(bootstrap=plan.bootstrap, beside=beside)
+    metrics, predictions = evaluate_run(run, run.data, settings)
     write_predictions(folder / NAME, predictions)
     write_json(folder / METRICS, metrics)  # written last, as it marks the cell as done

@@ -11,6 +11,7 @@ import numpy as np
 from zoo.ablation.rows import ROWS, SERIAL, Cell
 from zoo.ablation.running import METRICS, Plan
 from zoo.metrics.comparison import align, compare_target
+from zoo.metrics.multiple import ALPHA, clear, correct, enough, told
 from zoo.metrics.predictions import Predictions, read_predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE
@@ -18,6 +19,10 @@ from zoo.system.files import read_json, write_json, write_whole
 
 FOLDER, JSON, MARKDOWN = "table", "table.json", "table.md"
 SPLIT = "test"
+DIFFERENCES = ("to serial", "baseline")
+"""Columns of differences."""
+CLEAR = "*"
+"""Mark of a difference that is clear after Holm's correction."""
 
 
 def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
@@ -25,24 +30,36 @@ def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
 
     A row has the headline metric with its interval, the paired difference to serial fusion with
     the same graph network (no difference for the row without a graph network), and the difference
-    to the best trivial baseline over all test samples.
+    to the best trivial baseline over all test samples. The p-values of each of these two columns
+    are corrected for all its differences.
     """
     done = [cell for cell in wanted if plan.done(cell)]
     found = {cell: read_predictions(plan.out / cell.name) for cell in done}
+    subsets = {cell: {name: _subsets(one) for name, one in found[cell].items()} for cell in done}
+    resamples = plan.bootstrap or enough(
+        sum(len(names) for cell in done for names in subsets[cell].values() if cell.row != SERIAL)
+    )
     rows = []
     for cell in done:
         serial = found.get(Cell(SERIAL, cell.struct))
         metrics = read_json(plan.out / cell.name / METRICS)
         for target, one in found[cell].items():
             against = None if serial is None or cell.row == SERIAL else serial[target]
-            for subset in _subsets(one):
+            for subset in subsets[cell][target]:
                 rows.append({
                     "row": cell.row, "struct": cell.struct, "target": target, "subset": subset,
-                    **_compared(one, against, subset, plan.bootstrap),
+                    **_compared(one, against, subset, resamples),
                     "baseline": _floor(metrics, target, subset, HEADLINE[one.target.kind]),
                 })  # fmt: skip
+    for column in DIFFERENCES:
+        correct(differences(rows, column))
     _write(plan, done, rows)
     return rows
+
+
+def differences(rows: Sequence[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    """Return the differences in a column of the table."""
+    return [row[column] for row in rows if row[column]]
 
 
 def _subsets(one: Predictions) -> list[str]:
@@ -116,12 +133,20 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
                 shown = [*shown[:1], *[""] * (len(shown) - 1)] if set(cells) == {"none"} else shown
                 lines.append(f"| {name} | {' | '.join(shown)} |")
         lines.append("")
+    if corrected := told(differences(rows, "to serial")):
+        lines += [f"{CLEAR} differs from serial fusion: p < {ALPHA}. {corrected}.", ""]
     return "\n".join(lines)
 
 
 def _told(row: dict[str, Any]) -> str:
-    parts = [interval_text(row["score"]), interval_text(row["to serial"], "+")]
+    parts = [interval_text(row["score"]), difference_text(row["to serial"])]
     return "<br>".join(part for part in parts if part)
+
+
+def difference_text(moved: dict[str, Any] | None) -> str:
+    """Return a difference with its interval and, if it is clear, a mark; "" without one."""
+    mark = f" {CLEAR}" if moved and clear(moved) else ""
+    return interval_text(moved, "+") + mark
 
 
 def interval_text(values: dict[str, Any] | None, sign: str = "") -> str:

@@ -45,9 +45,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """A paired difference with its interval, and the two-sided p-value for no difference."""
+    """A paired difference with its interval, and the two-sided p-value for no difference.
+
+    Attributes:
+        p: The p-value by itself.
+        p_holm: The p-value after Holm's correction for the differences that stand beside it.
+        resamples: Number of resamples, which bounds p from below by 2 / (resamples + 1).
+    """
 
     p: float = float("nan")
+    p_holm: float = float("nan")
+    resamples: int = 0
 
 
 def interval(
@@ -106,7 +114,8 @@ def difference(
     """
     draws = draws_b - draws_a
     low, high, lost = percentiles(draws, level)
-    return Difference(value, low, high, n_groups, lost, 0, _p_value(draws[~np.isnan(draws)]))
+    p = _p_value(draws[~np.isnan(draws)])
+    return Difference(value, low, high, n_groups, lost, 0, p, p, len(draws))
 
 
 def resampled(

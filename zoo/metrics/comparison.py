@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from zoo.errors import ConfigError, ZooError
 from zoo.metrics.bootstrap import Difference, Interval, difference, percentiles, resampled
 from zoo.metrics.columns import known_rows, rows_of
+from zoo.metrics.multiple import enough, holm
 from zoo.metrics.predictions import Predictions
+from zoo.metrics.rows import Metric, Rows
 from zoo.metrics.suite import metrics_for, validation_threshold
 
 Runs = Mapping[str, Mapping[str, Predictions]]
@@ -45,6 +48,12 @@ class Comparison:
             for name, better, entries in self.metrics
         }
         return {**vars(self), "metrics": metrics}
+
+    @property
+    def differences(self) -> list[dict[str, Any]]:
+        """Every difference, as plain values."""
+        entries = [entry for *_, entries in self.metrics for entry in entries]
+        return [entry.difference.to_dict() for entry in entries if entry.difference]
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
@@ -149,22 +158,59 @@ def _joined(chosen: Predictions, one: Predictions, split: str) -> Predictions:
     return Predictions(one.target, **columns)
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """One target of aligned runs, ready to be resampled: a table of columns for each run."""
+
+    target: str
+    split: str
+    examples: int
+    runs: list[str]
+    data: list[Rows]
+    metrics: list[Metric]
+
+
+def compare_targets(
+    targets: Sequence[Mapping[str, Predictions]],
+    split: str,
+    wanted: Sequence[str] | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    done: Callable[[int], object] = lambda count: None,
+) -> list[Comparison]:
+    """Return the scores of aligned runs for each target, and their differences to the first run.
+
+    The p-values are corrected for all of these differences together.
+
+    Args:
+        targets: Aligned predictions by run, for each target.
+        split: Split to compare on.
+        wanted: Names of the metrics; None takes all of each target's kind.
+        n: Number of resamples; None takes as many as the number of differences needs.
+        seed: Seed of the random numbers that draw the resamples, which are the same for all runs.
+        done: Called with the number of targets that are done.
+    """
+    ready = [_ready(runs, split, wanted) for runs in targets]
+    count = sum(len(one.metrics) * (len(one.runs) - 1) for one in ready)
+    found = []
+    for one in ready:
+        found.append(_compared(one, n or enough(count), seed))
+        done(len(found))
+    return _corrected(found)
+
+
 def compare_target(
     runs: Mapping[str, Predictions],
     split: str,
-    wanted: list[str] | None = None,
-    n: int = 1000,
+    wanted: Sequence[str] | None = None,
+    n: int | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Return the scores of aligned runs, and their paired differences to the first run.
+    """Return what `compare_targets` does for one target."""
+    return compare_targets([runs], split, wanted, n, seed)[0]
 
-    Args:
-        runs: Aligned predictions by run.
-        split: Split to compare on.
-        wanted: Names of the metrics; None takes all of the target's kind.
-        n: Number of resamples.
-        seed: Seed of the random numbers that draw the resamples, which are the same for all runs.
-    """
+
+def _ready(runs: Mapping[str, Predictions], split: str, wanted: Sequence[str] | None) -> _Scored:
     thresholds = [validation_threshold(one) for one in runs.values()]
     # If a run lacks a threshold of its own, MCC is left out: it would compare thresholds.
     thresholds = thresholds if None not in thresholds else [None] * len(thresholds)
@@ -174,14 +220,44 @@ def compare_target(
     rows = [rows_of(one, at) for one, at in zip(chosen, thresholds, strict=True)]
     shared = {name: rows[0][name] for name in ("weight", "group", "id") if name in rows[0]}
     shared["cluster"] = min((one["cluster"] for one in rows), key=lambda x: len(np.unique(x)))
-    data = [{**one, **shared} for one in rows]
-    found = []
-    for metric in metrics_for(chosen[0], data[0]):
-        if wanted is None or metric.name in wanted:
-            found.append((metric.name, metric.better, _entries(metric, list(runs), data, n, seed)))
-    clusters = len(np.unique(data[0]["cluster"]))
-    name = chosen[0].target.name
-    return Comparison(name, split, int(known_rows(chosen[0]).sum()), clusters, tuple(found))
+    data: list[Rows] = [{**one, **shared} for one in rows]
+    metrics = [
+        metric for metric in metrics_for(chosen[0], data[0])
+        if wanted is None or metric.name in wanted
+    ]  # fmt: skip
+    examples = int(known_rows(chosen[0]).sum())
+    return _Scored(chosen[0].target.name, split, examples, list(runs), data, metrics)
+
+
+def _compared(one: _Scored, n: int, seed: int) -> Comparison:
+    metrics = tuple(
+        (metric.name, metric.better, _entries(metric, one.runs, one.data, n, seed))
+        for metric in one.metrics
+    )
+    clusters = len(np.unique(one.data[0]["cluster"]))
+    return Comparison(one.target, one.split, one.examples, clusters, metrics)
+
+
+def _corrected(found: list[Comparison]) -> list[Comparison]:
+    """Return the comparisons with Holm's correction for the differences of all of them."""
+    every = [
+        entry for one in found for *_, entries in one.metrics for entry in entries
+        if entry.difference
+    ]  # fmt: skip
+    corrected = iter(holm([entry.difference.p for entry in every if entry.difference]))
+
+    def told(entry: Entry) -> Entry:
+        if entry.difference is None:
+            return entry
+        p = next(corrected)
+        moved = dataclasses.replace(entry.difference, p_holm=float("nan") if p is None else p)
+        return dataclasses.replace(entry, difference=moved)
+
+    return [
+        dataclasses.replace(one, metrics=tuple(
+            (name, better, tuple(map(told, entries))) for name, better, entries in one.metrics
+        )) for one in found
+    ]  # fmt: skip
 
 
 def _entries(metric: Any, runs: list[str], data: list[Any], n: int, seed: int) -> tuple[Entry, ...]:

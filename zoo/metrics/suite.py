@@ -31,6 +31,11 @@ SUITES: Mapping[Kind, tuple[Metric, ...]] = {
     "multilabel": (classification.FMAX, classification.MICRO_AVERAGE_PRECISION),
 }
 POOLED = "all"
+ONE_FAMILY = (
+    "There are no intervals: all samples are kin, or of one group, and so are drawn as one. If "
+    "each is to be drawn by itself, give each row of the table its own group and prepare it again."
+)
+"""What is said of scores on samples that are one unit."""
 
 
 @dataclass(frozen=True)

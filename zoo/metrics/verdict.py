@@ -10,6 +10,7 @@ import numpy as np
 from zoo.metrics.binary import WEIGHTED_AUCPR
 from zoo.metrics.calibration import calibration_error
 from zoo.metrics.comparison import compare_target
+from zoo.metrics.multiple import FEWEST, enough
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED, SUITES, Report, report, validation_threshold
 from zoo.tasks import Kind
@@ -28,25 +29,35 @@ def verdict(
     baselines: Mapping[str, Predictions],
     *,
     split: str,
-    n: int,
+    n: int | None,
     seed: int,
+    targets: int = 1,
+    beside: int = 0,
     scannet_length: int | None = None,
 ) -> dict[str, Any]:
     """Return the report of one target as plain values, with calibration and paired differences.
+
+    The p-values are not corrected here: `multiple.correct` does it for all targets together.
 
     Args:
         predictions: Predictions of the model on the split and on validation.
         raw: The same predictions before temperature scaling.
         baselines: Predictions of each baseline for the same rows in the same order, by name.
         split: Split to score.
-        n: Number of resamples.
+        n: Number of resamples; None takes as many as the number of differences needs.
         seed: Seed of the random numbers that draw the resamples.
+        targets: Number of targets whose differences are read next to each other.
+        beside: Number of other runs of which the headline metric is read next to this one's.
         scannet_length: Number of residues at which ScanNet's own metric cuts a chain; None leaves
             out that metric.
     """
     there = {name: one for name, one in baselines.items() if (one.split == split).any()}
-    scored = report(predictions, there, split=split, n=n, seed=seed, scannet_length=scannet_length)
+    scored = report(
+        predictions, there, split=split, n=n or FEWEST, seed=seed, scannet_length=scannet_length
+    )
     best = _best(predictions, there, scored)
+    parts = len(_subsets(scored))
+    n = n or enough(targets * (len(best) + parts + beside * (1 + parts)))
     return {
         **scored.to_dict(),
         "kind": predictions.target.kind,
@@ -89,17 +100,21 @@ def _by_subset(
 
     The baseline that is best on all subsets together is used for each of them.
     """
-    names = [part.subset for part in scored.parts if part.model == MODEL][1:]
     metric = HEADLINE[one.target.kind]
     if metric not in best:
         return {}
     found = {}
-    for name in names:
+    for name in _subsets(scored):
         rows = np.array([name in str(text).split(",") for text in one.subset])
         parts = {key: baseline.take(rows) for key, baseline in baselines.items()}
         chosen = {metric: best[metric]}
         found[name] = _differences(one.take(rows), parts, chosen, scored.split, n, seed)
     return found
+
+
+def _subsets(scored: Report) -> list[str]:
+    """Return the names of the subsets, if there are several."""
+    return [part.subset for part in scored.parts if part.model == MODEL][1:]
 
 
 def _best(one: Predictions, baselines: Mapping[str, Predictions], scored: Report) -> dict[str, str]:

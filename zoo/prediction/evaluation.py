@@ -18,6 +18,7 @@ from zoo.data.rounds import Round, rounds
 from zoo.data.store import Store
 from zoo.errors import DataError
 from zoo.metrics.floor import predict_all
+from zoo.metrics.multiple import FEWEST, correct, differences_in
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.scannet import LENGTHS
 from zoo.metrics.verdict import verdict
@@ -37,20 +38,23 @@ class Settings:
 
     Attributes:
         split: split to score: "train", "validation" or "test".
-        bootstrap: number of bootstrap resamples for the intervals.
+        bootstrap: number of bootstrap resamples; None for 1,000, and for differences as many as
+            their number needs.
         seed: seed of the random numbers that draw the resamples.
         device: device to predict on.
         tokens: maximum number of tokens in a batch, padding included.
         states: file of hidden states, for a model that reads one; None for the one it was
             trained on.
+        beside: number of other runs whose scores are read next to these.
     """
 
     split: str = "test"
-    bootstrap: int = 1000
+    bootstrap: int | None = None
     seed: int = 0
     device: str = "cpu"
     tokens: int = 4096
     states: str | None = None
+    beside: int = 0
 
 
 def evaluate_run(
@@ -134,10 +138,12 @@ def _score(
             one, averages.predictions(target, calibrated=False),
             {name: _same_rows(baseline, one) for name, baseline in found.items()},
             split=settings.split, n=settings.bootstrap, seed=settings.seed,
+            targets=len(run.targets), beside=settings.beside,
             scannet_length=LENGTHS.get(run.facts["task"]),
         )  # fmt: skip
         predictions.append(one)
         advance(len(predictions))
+    correct(differences_in(scores))
     return predictions, scores
 
 
@@ -161,7 +167,7 @@ def _facts(run: Run, data: Path, settings: Settings, averages: Averages) -> dict
         "members": [member.name for member in run.members],
         "temperatures": {member.name: member.temperatures() for member in run.members},
         "random_plm": averages.random_plm,
-        "bootstrap": {"n": settings.bootstrap, "seed": settings.seed},
+        "bootstrap": {"n": settings.bootstrap or FEWEST, "seed": settings.seed},
         "config": read_yaml(text(run.members[0].folder / CONFIG)),
         "versions": {"zoo": zoo.__version__, **versions()},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

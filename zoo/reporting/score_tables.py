@@ -8,11 +8,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from zoo.metrics.suite import POOLED
+from zoo.metrics.multiple import clear, differences_in, told
+from zoo.metrics.suite import ONE_FAMILY, POOLED
 from zoo.metrics.verdict import HEADLINE, MODEL
 
 Values = Mapping[str, Any]
-LEGEND = "below each score: the best baseline; * better, ! worse (the interval excludes 0)"
+LEGEND = "below each score: the best baseline; * better, ! worse (p < 0.05)"
 SEEN = "These samples were seen in training: the scores show how well they were learnt."
 
 
@@ -33,10 +34,31 @@ def render(metrics: Values) -> Iterator[Table | Text]:
         subsets = [part for part in found["parts"] if part["model"] == MODEL][1:]
         if subsets:
             yield _subsets(found, subsets)
-    resamples = metrics["bootstrap"]["n"]
-    yield Text(f"95 % intervals, {resamples:,} resamples of proteins or groups", "dim")
+    yield Text(drawn(metrics), "dim")
+    if corrected := correction(metrics):
+        yield Text(corrected, "dim")
+    if _units(metrics) == [1]:
+        yield Text(ONE_FAMILY, "yellow")
     if metrics["split"] == "train":
         yield Text(SEEN, "yellow")
+
+
+def drawn(metrics: Values) -> str:
+    """Return a sentence on how the intervals were made."""
+    resamples, units = metrics["bootstrap"]["n"], _units(metrics)
+    count = f"{units[-1]:,} " if len(units) == 1 else ""
+    return f"95 % intervals, {resamples:,} resamples of {count}proteins or groups"
+
+
+def _units(metrics: Values) -> list[int]:
+    """Return the numbers of units that were resampled for the scores on all subsets."""
+    parts = [part(found, MODEL, POOLED) for found in metrics["targets"].values()]
+    return sorted({value["n_groups"] for one in parts for value in one["values"].values()})
+
+
+def correction(metrics: Values) -> str:
+    """Return a sentence on the p-values of all differences; "" without any."""
+    return told(differences_in(metrics["targets"]), metrics["bootstrap"]["n"])
 
 
 def _scores(found: Values) -> Table:
@@ -54,10 +76,10 @@ def _scores(found: Values) -> Table:
 
 def _mark(moved: Values) -> tuple[str, str]:
     """Return a mark and its colour if the model is clearly better or worse than a baseline."""
-    low, high = moved["low"], moved["high"]
-    if low is None or low <= 0 <= high:
+    if not clear(moved):
         return "", ""
-    return (" *", "green") if (low > 0) == (moved["better"] == "higher") else (" !", "red")
+    higher = moved["value"] > 0
+    return (" *", "green") if higher == (moved["better"] == "higher") else (" !", "red")
 
 
 def _subsets(found: Values, subsets: Sequence[Values]) -> Table:

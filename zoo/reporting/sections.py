@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.metrics.calibration import reliability
 from zoo.metrics.comparison import Comparison
+from zoo.metrics.multiple import told
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import HEADLINE, MODEL
@@ -16,7 +17,7 @@ from zoo.models.summary import RANDOM_WARNING
 from zoo.reporting import drawing
 from zoo.reporting.page import figures, picture, png_of, table
 from zoo.reporting.proteins import Bin, Scores, by_identity, by_length
-from zoo.reporting.score_tables import cell, part
+from zoo.reporting.score_tables import cell, correction, drawn, part
 from zoo.training.curves import CURVES, read_curves
 
 CASES = 8
@@ -34,8 +35,7 @@ def head(run: Run, metrics: Mapping[str, Any]) -> str:
     warned = f"<p><b>{RANDOM_WARNING}</b></p>" if metrics["random_plm"] else ""
     told = (
         f"Split {metrics['split']} ({metrics['split_hash']}), scored {metrics['created']} with zoo "
-        f"{metrics['versions']['zoo']}. Intervals are 95 %, {metrics['bootstrap']['n']:,} "
-        "resamples of proteins or groups."
+        f"{metrics['versions']['zoo']}; {drawn(metrics)}. {correction(metrics)}"
     )
     return (
         f"<h1>{html.escape(run.folder.resolve().name)}</h1><p class=soft>{html.escape(told)}</p>"
@@ -54,33 +54,47 @@ def scores(name: str, found: Mapping[str, Any]) -> str:
                 cell(value),
                 moved["baseline"] if moved else "",
                 cell(moved, "+") if moved else "",
+                p_value(moved),
             )
         )
     text = f"<h2>{html.escape(name)}: scores</h2>"
-    text += table(("metric", "model", "best baseline", "model - baseline"), rows)
+    text += table(("metric", "model", "best baseline", "model - baseline", "p"), rows)
     metric = HEADLINE[found["kind"]]
     subsets = [one for one in found["parts"] if one["model"] == MODEL][1:]
     if subsets:
+        moved = {name: each.get(metric) for name, each in found["subsets"].items()}
         lines = [
             (one["subset"] or "(none)", f"{one['examples']:,}", cell(one["values"].get(metric)),
-             cell(found["subsets"].get(one["subset"], {}).get(metric), "+"))
+             cell(moved.get(one["subset"]), "+"), p_value(moved.get(one["subset"])))
             for one in subsets
         ]  # fmt: skip
         text += f"<h2>{html.escape(name)}: subsets</h2>"
-        text += table(("subset", "rows", metric, "model - baseline"), lines)
+        text += table(("subset", "rows", metric, "model - baseline", "p"), lines)
     return text
 
 
-def beside(found: Comparison) -> str:
-    """Return the score of this run for one target next to those of other runs."""
+def p_value(moved: Mapping[str, Any] | None) -> str:
+    """Return the corrected p of a difference, "" if there is none."""
+    p = moved.get("p_holm") if moved else None
+    return "" if p is None else f"{p:.3f}"
+
+
+def beside(found: Sequence[Comparison]) -> str:
+    """Return the scores of this run next to those of other runs, for each target."""
+    corrected = told([moved for one in found for moved in one.differences])
+    return "".join(_beside(one, corrected) for one in found)
+
+
+def _beside(found: Comparison, corrected: str) -> str:
     text = f"<h2>{html.escape(found.target)}: compared with other runs</h2>"
     text += f"<p class=soft>{found.examples:,} rows in {found.clusters:,} groups; differences are "
-    text += "to the first run, on the same resamples.</p>"
+    text += f"to the first run, on the same resamples. {corrected}.</p>"
     for metric, better, entries in found.metrics:
         rows = [(one.run, cell(one.value.to_dict()),
-                 cell(one.difference.to_dict(), "+") if one.difference else "")
+                 cell(one.difference.to_dict(), "+") if one.difference else "",
+                 p_value(one.difference.to_dict() if one.difference else None))
                 for one in entries]  # fmt: skip
-        text += table(("run", f"{metric}, {better} is better", "difference"), rows)
+        text += table(("run", f"{metric}, {better} is better", "difference", "p"), rows)
     return text
 
 
