@@ -31,6 +31,7 @@ from tests.fuzz.mutate import mutated
 from zoo.command.allocator import keep_large_blocks
 from zoo.prediction import many
 from zoo.prediction.ensemble import Ensemble, load_ensemble
+from zoo.prediction.folder import FAILED, JOURNAL, STRUCTURES, write_failed
 from zoo.prediction.inputs import Outcome
 from zoo.prediction.journal import Journal
 from zoo.prediction.paths import find_inputs
@@ -55,13 +56,13 @@ def predict(ensemble: Ensemble, folder: Path, out: Path) -> Outcome:
     from zoo.prediction.inputs import batches, windows
 
     out.mkdir()
-    with Journal(out / many.JOURNAL, many.describe(ensemble)) as journal:
-        work = many.Prediction(ensemble, journal, out / many.STRUCTURES)
+    with Journal(out / JOURNAL, many.describe(ensemble)) as journal:
+        work = many.Prediction(ensemble, journal, out / STRUCTURES)
         for window in windows(work.pending(find_inputs([str(folder)]))):
             for batch in batches(window, 4096):
                 work.predict_or_note(batch)
         work.finish(out / "predictions.csv")
-    many.write_failed(out / many.FAILED, work.outcome.failed)
+    write_failed(out / FAILED, work.outcome.failed, [])
     return work.outcome
 
 

@@ -48,6 +48,9 @@ def structures(tmp_path):
     return folder
 
 
+ALL_FIVE = {"of": "proteins", "in": 5, "done": 5, "left_out": 0, "reasons": {}}
+
+
 def test_fused_features_equal_the_models(capsys, tmp_path, model_dir):
     out = tmp_path / "f.h5"
     done = call(capsys, "embed", "zoo/examples/1a8o.cif.gz", "--model", model_dir, "--out", out)
@@ -108,7 +111,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert "the same command continues" in first.err
     second = call(capsys, "embed", structures, *options, "--out", parts, "--json")
     assert json.loads(second.out) | {"out": ""} == {
-        "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False,
+        "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False, "sum": ALL_FIVE,
     }  # fmt: skip
     names = sum(done_by, [])
     assert len(names) == len(set(names)) == 5

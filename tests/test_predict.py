@@ -24,6 +24,7 @@ from zoo.models.outputs import activate
 from zoo.models.runs import CALIBRATION, FACTS
 from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
+from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL
 from zoo.proteins import scored
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
@@ -38,6 +39,9 @@ TARGETS = {
     "multilabel": Target("ec", "multilabel", "protein", 5, ("1.1", "1.2", "2.1", "3.4", "4.9")),
 }
 TASK = {"binary": "ppbs", "regression": "mqa", "multiclass": "react", "multilabel": "ec"}
+ALL_FIVE = {"of": "proteins", "in": 5, "done": 5, "left_out": 0, "reasons": {}}
+#: What `zoo predict` leaves in its folder.
+FILES = ["journal.jsonl", "predictions.csv"]
 FASTA = ">p1\nMKTAYIAKQR\n>p2\nACDEFGHIKLMNPQRSTVWY\n"
 #: Names that sort otherwise than lengths do.
 SIZES = {"a": 9, "b": 30, "c": 4, "d": 18, "e": 25}
@@ -133,7 +137,7 @@ def test_a_row_a_residue_equals_single_predictions_in_the_order_of_the_inputs(
         np.testing.assert_allclose(
             column(tmp_path / "o", "site", path.stem), expected, rtol=1e-4, atol=1e-5
         )
-    assert not (tmp_path / "o" / "unfinished.jsonl").exists()
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == FILES
     assert not (tmp_path / "o" / "failed.csv").exists()
 
 
@@ -414,7 +418,8 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(
     second = call(capsys, "predict", structures, *options, "--out", tmp_path / "parts", "--json")
     assert second.code == 0, second.err
     assert json.loads(second.out) | {"out": ""} == {
-        "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False,
+        "out": "", "written": 3, "kept": 2, "failed": {}, "partial": {}, "interrupted": False,
+        "sum": ALL_FIVE,
     }  # fmt: skip
     assert sorted(seen) == list(SIZES)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -431,21 +436,129 @@ def test_a_killed_run_loses_only_the_line_under_way(
     options = ("--model", runs["binary"], "--tokens", 32, "--out", tmp_path / "o")
     interrupt_after(monkeypatch, 3)
     call(capsys, "predict", structures, *options)
-    journal = tmp_path / "o" / "unfinished.jsonl"
+    journal = tmp_path / "o" / JOURNAL
     journal.write_bytes(journal.read_bytes()[:-40])
     again = call(capsys, "predict", structures, *options, "--json")
     assert (json.loads(again.out)["written"], json.loads(again.out)["kept"]) == (3, 2)
     assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
 
 
-def test_a_changed_file_is_done_again(capsys, tmp_path, structures, runs, monkeypatch):
+def moved(path: Path) -> None:
+    """Write the protein of a file there once more, with every atom elsewhere."""
+    protein = read_structure(path)
+    chains = tuple(
+        dataclasses.replace(chain, coords=1.02 * chain.coords) for chain in protein.chains
+    )
+    atoms = dataclasses.replace(protein.atoms, pos=1.02 * protein.atoms.pos)
+    changed = dataclasses.replace(protein, chains=chains, atoms=atoms, source="")
+    path.unlink()
+    write_scored(path, changed, np.zeros(len(changed)))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_changed_file_is_done_again(capsys, tmp_path, structures, runs, monkeypatch, finished):
+    options = ("--model", runs["binary"], "--tokens", 32, "--out", tmp_path / "o")
+    if not finished:
+        interrupt_after(monkeypatch, 3)
+    call(capsys, "predict", structures, *options)
+    moved(structures / "b.pdb")
+    again = call(capsys, "predict", structures, *options, "--json")
+    done = json.loads(again.out)
+    assert (done["written"], done["kept"]) == ((1, 4) if finished else (3, 2))
+    expected = alone(runs["binary"], "binary", structures / "b.pdb")
+    np.testing.assert_allclose(column(tmp_path / "o", "site", "b"), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_second_command_adds_its_proteins(capsys, tmp_path, structures, runs):
+    options = ("--model", runs["binary"], "--out", tmp_path / "o", "--structures")
+    assert call(capsys, "predict", structures / "d.pdb", *options).code == 0
+    first = column(tmp_path / "o", "site")
+    done = call(capsys, "predict", structures, *options, "--json")
+    assert (json.loads(done.out)["written"], json.loads(done.out)["kept"]) == (4, 1)
+    assert call(capsys, "predict", structures / "a.cif", *options).code == 0
+    rows = table(tmp_path / "o")
+    assert list(dict.fromkeys(row["id"] for row in rows)) == ["b", "c", "d", "e", "a"]
+    assert len(rows) == sum(SIZES.values())
+    assert column(tmp_path / "o", "site", "d") == first
+    call(capsys, "predict", structures / "b.pdb", *options, "--format", "jsonl")
+    lines = (tmp_path / "o" / "predictions.jsonl").read_text().splitlines()
+    assert {json.loads(line)["id"] for line in lines} == set(SIZES)
+
+
+def test_rows_of_another_model_are_not_replaced(capsys, tmp_path, structures, runs):
+    call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
+    before = table(tmp_path / "o")
+    done = call(
+        capsys, "predict", structures / "a.cif", "--model", runs["ensemble"], "--out",
+        tmp_path / "o",
+    )  # fmt: skip
+    assert done.code == 2
+    assert "another model" in done.err and "--out" in done.err
+    assert table(tmp_path / "o") == before
+
+
+@pytest.mark.parametrize("source", ["d.pdb", "b.pdb"], ids=["sequence", "coordinates"])
+def test_another_protein_of_one_name_fails(capsys, tmp_path, structures, runs, source):
+    options = ("--model", runs["binary"], "--out", tmp_path / "o")
+    call(capsys, "predict", structures, *options)
+    before, other = table(tmp_path / "o"), tmp_path / "other" / "b.pdb"
+    other.parent.mkdir()
+    shutil.copy(structures / source, other)
+    if source == "b.pdb":
+        moved(other)
+    done = call(capsys, "predict", other, *options)
+    assert done.code == 4
+    assert "the name 'b' is taken" in done.err and str(structures / "b.pdb") in done.err
+    assert table(tmp_path / "o") == before
+
+
+def test_a_copy_of_a_done_file_is_kept(capsys, tmp_path, structures, runs):
+    options = ("--model", runs["binary"], "--out", tmp_path / "o", "--json")
+    call(capsys, "predict", structures, *options)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.pdb").write_bytes((structures / "b.pdb").read_bytes())
+    assert json.loads(call(capsys, "predict", other, *options).out)["kept"] == 1
+
+
+def test_failures_of_an_earlier_command_stay_listed(capsys, tmp_path, structures, runs):
+    options = ("--model", runs["binary"], "--out", tmp_path / "o")
+    bad = [tmp_path / name for name in ("bad one.pdb", "worse.pdb")]
+    for path in bad:
+        path.write_text("nothing\n")
+    call(capsys, "predict", *bad, *options)
+    (bad[0]).write_bytes((structures / "a.cif").read_bytes())
+    assert call(capsys, "predict", bad[0], structures, *options).code == 0
+    with (tmp_path / "o" / "failed.csv").open() as file:
+        assert [row["input"] for row in csv.DictReader(file)] == [str(bad[1])]
+
+
+def test_a_table_without_a_journal_is_not_replaced(capsys, tmp_path, structures, runs):
+    options = ("--model", runs["binary"], "--out", tmp_path / "o")
+    call(capsys, "predict", structures, *options)
+    (tmp_path / "o" / JOURNAL).unlink()
+    before = table(tmp_path / "o")
+    done = call(capsys, "predict", structures / "a.cif", *options)
+    assert done.code == 2 and "earlier version" in done.err and "--out" in done.err
+    assert table(tmp_path / "o") == before
+
+
+def test_a_journal_of_an_earlier_version_is_gone_on_with(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
     options = ("--model", runs["binary"], "--tokens", 32, "--out", tmp_path / "o")
     interrupt_after(monkeypatch, 3)
     call(capsys, "predict", structures, *options)
-    (structures / "b.pdb").write_bytes((structures / "d.pdb").read_bytes())
-    again = call(capsys, "predict", structures, *options, "--json")
-    assert (json.loads(again.out)["written"], json.loads(again.out)["kept"]) == (3, 2)
-    assert column(tmp_path / "o", "site", "b") == column(tmp_path / "o", "site", "d")
+    head, *lines = (tmp_path / "o" / JOURNAL).read_text().splitlines()
+    former = [json.loads(line) for line in lines]
+    for value in former:
+        del value["source"], value["content"]
+    (tmp_path / "o" / JOURNAL).unlink()
+    text = "".join(f"{line}\n" for line in (head, *map(json.dumps, former)))
+    (tmp_path / "o" / FORMER_JOURNAL).write_text(text)
+    done = json.loads(call(capsys, "predict", structures, *options, "--json").out)
+    assert (done["written"], done["kept"]) == (2, 3)
+    assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
 
 
 def test_what_another_model_left_unfinished_is_not_added_to(
@@ -455,7 +568,7 @@ def test_what_another_model_left_unfinished_is_not_added_to(
     call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
     done = call(capsys, "predict", structures, "--model", runs["ensemble"], "--out", tmp_path / "o")
     assert done.code == 2
-    assert "another model" in done.err and "delete the file" in done.err
+    assert "another model" in done.err and "delete that folder" in done.err
 
 
 def test_a_folder_that_another_process_writes_in_is_refused(capsys, tmp_path, structures, runs):
@@ -464,12 +577,12 @@ def test_a_folder_that_another_process_writes_in_is_refused(capsys, tmp_path, st
         done = call(capsys, *command)
     assert done.code == 2 and "Another process is writing in" in done.err
     assert call(capsys, *command).code == 0
-    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["predictions.csv"]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == FILES
 
 
 def test_a_damaged_journal_is_an_error(capsys, tmp_path, structures, runs):
     (tmp_path / "o").mkdir()
-    (tmp_path / "o" / "unfinished.jsonl").write_text("my notes\n")
+    (tmp_path / "o" / JOURNAL).write_text("my notes\n")
     done = call(capsys, "predict", structures, "--model", runs["binary"], "--out", tmp_path / "o")
     assert done.code == 2
     assert "cannot be continued" in done.err

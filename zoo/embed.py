@@ -14,6 +14,7 @@ from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
 from zoo.command.options import StatesName, names
 from zoo.command.say import note, progress, say, warn, working
+from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -159,17 +160,17 @@ def _announce(
 
 
 def _report(outcome: Outcome, out: Path, as_json: bool) -> None:
+    found = sum_of(outcome)
     if as_json:
         values = {"out": str(out), "written": outcome.written, "kept": outcome.kept,
-                  "failed": outcome.failed, "interrupted": outcome.interrupted}  # fmt: skip
+                  "failed": outcome.failed, "interrupted": outcome.interrupted,
+                  "sum": found.to_dict()}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
-        say(f"{outcome.written} written, {outcome.kept} already there, "
-            f"{len(outcome.failed)} failed: {out}")  # fmt: skip
+        say(f"{outcome.written} written, {outcome.kept} already there: {out}")
+        show_sum(found)
     for reason in list(outcome.failed.values())[:10]:
         warn(f"failed: {reason}", style="")
-    if len(outcome.failed) > 10:
-        note(f"... and {len(outcome.failed) - 10} more (--json lists all of them)")
     if outcome.interrupted:
         note("interrupted; the same command continues where this stopped")
         raise SystemExit(INTERRUPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -58,3 +59,14 @@ def nearest(value: str, names: Iterable[str]) -> str:
     """Return "Did you mean NAME? " with the most similar name, or "" if none is similar."""
     near = difflib.get_close_matches(value, list(names), n=1, cutoff=0.5)
     return f"Did you mean {near[0]!r}? " if near else ""
+
+
+def alike(message: str) -> str:
+    """Return a message without words that hold a digit or "/", by which like ones are counted.
+
+    Examples:
+        >>> alike("data/4abc.cif: there is no chain B")
+        '... there is no chain B'
+    """
+    words = ["..." if re.search(r"[\d/]", word) else word for word in message.split()]
+    return " ".join(word for i, word in enumerate(words) if words[i - 1 : i] != [word])

@@ -88,6 +88,7 @@ def evaluate(
             f"--out is missing: {folder} is part of the package, where scores are not written."
         )
     folder = out or folder
+    _refuse_predictions(folder)
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states)
     metrics, predictions = evaluate_run(found, data or found.data, settings, progress=progress)
@@ -123,6 +124,16 @@ def _check(split: str, format: str) -> None:
         raise unknown("format", format, FORMATS)
     if format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise ConfigError("--format parquet needs pyarrow: `pip install pyarrow`, or use csv.")
+
+
+def _refuse_predictions(folder: Path) -> None:
+    from zoo.prediction.folder import JOURNAL
+
+    if (folder / JOURNAL).exists():
+        raise ConfigError(
+            f"{folder} holds predictions of zoo.predict, whose files have the same names. Choose "
+            "another --out."
+        )
 
 
 def _end(split: str) -> str:

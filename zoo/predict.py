@@ -12,7 +12,8 @@ from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
 from zoo.command.options import StatesName, names
 from zoo.command.say import note, progress, say, warn, working
-from zoo.errors import ConfigError, unknown
+from zoo.command.sums import show_sum, sum_of
+from zoo.errors import unknown
 
 if TYPE_CHECKING:
     from zoo.prediction.ensemble import Ensemble
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from zoo.prediction.many import Prediction
     from zoo.prediction.paths import Input
 
-FORMATS = ("csv", "jsonl")
 ALL_FAILED = 4
 
 
@@ -37,7 +37,7 @@ def predict(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder for the predictions; an unfinished one is continued.")
+        Path, typer.Option(help="Folder for the predictions; those of the same model are added to.")
     ],
     format: Annotated[
         str, typer.Option(help="File format of the predictions: csv or jsonl.")
@@ -67,19 +67,22 @@ def predict(
 
     Example: python -m zoo.predict structures/ --model ppbs --out predictions --structures
     """
+    from zoo.prediction.folder import FORMATS, TABLE, open_folder
+    from zoo.prediction.paths import find_inputs
+
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
+    files = find_inputs(inputs)
+    open_folder(out)
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
-        from zoo.prediction.paths import find_inputs
         from zoo.system.devices import choose_device
 
-        files = find_inputs(inputs)
         ensemble = load_ensemble(model, choose_device(device), states)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
-    path = out / f"predictions.{format}"
+    path = out / f"{TABLE}.{format}"
     outcome = _predict(files, ensemble, path, structures or bfactors, bfactors, tokens)
     _report(outcome, path, len(files), json)
 
@@ -93,29 +96,22 @@ def _predict(
     tokens: int,
 ) -> Outcome:
     from zoo.prediction import many
+    from zoo.prediction.folder import FAILED, STRUCTURES, journal_of, write_failed
     from zoo.prediction.journal import Journal
     from zoo.system.locks import alone
 
     if structures:
         many.scored_target(ensemble.targets)
     out = path.parent
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"--out {out} cannot be a folder: {error.strerror}. Name another one."
-        ) from error
-    unfinished = out / many.JOURNAL
     with alone(out):
-        with Journal(unfinished, many.describe(ensemble)) as journal:
-            folder = out / many.STRUCTURES if structures else None
+        with Journal(journal_of(out), many.describe(ensemble)) as journal:
+            folder = out / STRUCTURES if structures else None
             work = many.Prediction(ensemble, journal, folder, bfactors)
             _run(work, files, tokens)
             if not work.outcome.interrupted:
                 work.finish(path)
-        many.write_failed(out / many.FAILED, work.outcome.failed)
-        if not (work.outcome.interrupted or work.outcome.failed):
-            unfinished.unlink()  # otherwise the same command needs it to do only the rest
+        failed = work.outcome.failed | work.outcome.partial
+        write_failed(out / FAILED, failed, [file.path for file in files])
     return work.outcome
 
 
@@ -134,24 +130,25 @@ def _run(work: Prediction, files: list[Input], tokens: int) -> None:
 
 
 def _report(outcome: Outcome, path: Path, files: int, as_json: bool) -> None:
+    from zoo.prediction.folder import FAILED
+
+    found = sum_of(outcome)
     if as_json:
         values = {"out": str(path), "written": outcome.written, "kept": outcome.kept,
-                  "failed": outcome.failed, "interrupted": outcome.interrupted}  # fmt: skip
+                  "failed": outcome.failed, "partial": outcome.partial,
+                  "interrupted": outcome.interrupted, "sum": found.to_dict()}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
-        say(f"{outcome.written} predicted, {outcome.kept} already there, "
-            f"{len(outcome.failed)} failed: {path}")  # fmt: skip
-    for reason in list(outcome.failed.values())[:10]:
+        say(f"{outcome.written} predicted, {outcome.kept} already there: {path}")
+        show_sum(found, path.with_name(FAILED) if outcome.failed else None)
+    for reason in [*outcome.failed.values(), *outcome.partial.values()][:10]:
         warn(f"failed: {reason}", style="")
-    if len(outcome.failed) > 10:
-        note(f"... and {len(outcome.failed) - 10} more in {path.parent}/failed.csv")
-    done = outcome.written + outcome.kept
     if outcome.interrupted:
-        note(f"interrupted after {done} proteins of {files} inputs; the same command continues "
-            f"where this stopped, and then writes {path}")  # fmt: skip
+        note(f"interrupted after {found.done} proteins of {files} inputs; the same command "
+            f"continues where this stopped, and then writes {path}")  # fmt: skip
         raise SystemExit(INTERRUPTED)
-    if outcome.failed:
-        raise SystemExit(1 if done else ALL_FAILED)
+    if outcome.failed or outcome.partial:
+        raise SystemExit(1 if found.done else ALL_FAILED)
 
 
 if __name__ == "__main__":

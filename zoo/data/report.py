@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import alike
 from zoo.system.files import whole_file
 from zoo.tasks import Target
 
@@ -43,7 +43,9 @@ def summarise(index: Index, targets: Iterable[Target]) -> dict[str, Any]:
             target.name: {part: distribution(kept, target, part) for part in sorted(parts)}
             for target in targets
         },
-        "reasons": dict(Counter(_reason(fact) for fact in index.values() if "dropped" in fact)),
+        "reasons": dict(
+            Counter(alike(fact["dropped"]) for fact in index.values() if "dropped" in fact)
+        ),
     }
 
 
@@ -54,15 +56,6 @@ def hash_of(ids: Iterable[str]) -> str:
 
 def _part(fact: Mapping[str, Any]) -> str:
     return "/".join(text for text in (fact["split"], fact["subset"]) if text) or "all"
-
-
-def _reason(fact: Mapping[str, Any]) -> str:
-    """Return a reason without words that hold a digit or "/", so that like ones count as one.
-
-    For example, "4abc lacks chain B" becomes "... lacks chain B".
-    """
-    words = ["..." if re.search(r"[\d/]", word) else word for word in fact["dropped"].split()]
-    return " ".join(word for i, word in enumerate(words) if words[i - 1 : i] != [word])
 
 
 def distribution(index: Index, target: Target, part: str) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def embed_or_note(
         outcome.written += len(proteins)
     except ZooError as error:
         if len(proteins) == 1:
-            outcome.failed[f"{proteins[0].source} {proteins[0].name}"] = str(error)
+            outcome.fail(f"{proteins[0].source} {proteins[0].name}", str(error))
             return
         for protein in proteins:
             embed_or_note(model, [protein], file, device, outcome)

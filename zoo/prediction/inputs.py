@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import StructureError, ZooError
@@ -25,16 +26,25 @@ class Outcome:
     """The outcome for the inputs of a command.
 
     Attributes:
+        given: number of proteins and unreadable records that the inputs hold, as far as read.
         written: number of proteins that were computed.
         kept: number of proteins that were already there.
         failed: reason of each failure, by input.
+        partial: reason why a protein that was computed lacks a file, by input.
         interrupted: whether the user stopped the command.
     """
 
+    given: int = 0
     written: int = 0
     kept: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    partial: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
+
+    def fail(self, name: str, reason: str) -> None:
+        """Note a failure; a name that failed before gets a number, so that both are listed."""
+        names = itertools.chain([name], (f"{name} ({at})" for at in count(2)))
+        self.failed[next(key for key in names if key not in self.failed)] = reason
 
 
 def read_all(
@@ -48,18 +58,21 @@ def read_all(
     for file in inputs:
         fasta = is_fasta(file.path)
         if not fasta and is_done(file):
+            outcome.given += 1
             outcome.kept += _is_free(file.name, file.path, owners, outcome)
             continue
         try:
             for at, protein in enumerate(read_records(file.path), start=1):
+                outcome.given += 1
                 if isinstance(protein, StructureError):
-                    outcome.failed[f"{printable(file.path)} record {at}"] = str(protein)
+                    outcome.fail(f"{printable(file.path)} record {at}", str(protein))
                     continue
                 name = protein.name if fasta else file.name
                 if _is_free(name, file.path, owners, outcome, nested=not fasta):
                     yield dataclasses.replace(protein, name=name)
         except ZooError as error:
-            outcome.failed[printable(file.path)] = str(error)
+            outcome.given += 1
+            outcome.fail(printable(file.path), str(error))
 
 
 def _is_free(
@@ -74,9 +87,10 @@ def _is_free(
     folders = [str(parent) for parent in parents if str(parent) != "."]
     taken = next((key for key in (name, f"{name}/", *folders) if key in owners), None)
     if taken is not None:
-        outcome.failed[f"{path} {name}"] = (
+        outcome.fail(
+            f"{path} {name}",
             f"{path}: the name {name!r} is taken by {owners[taken]}; each result needs its own "
-            "name, so rename one of them"
+            "name, so rename one of them",
         )
         return False
     owners.update({key: str(path) for key in (name, *(f"{folder}/" for folder in folders))})
@@ -93,6 +107,17 @@ def sequence_hash(protein: Protein) -> str:
     """Return a hash of the protein's chains, in order."""
     text = ":".join(chain.sequence for chain in protein.chains)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def content_hash(protein: Protein) -> str:
+    """Return a hash of all that a prediction may depend on: sequences, coordinates, ligands."""
+    digest = hashlib.sha256()
+    for chain in protein.chains:
+        names = "\0".join((chain.name, chain.sequence, *chain.numbers))
+        digest.update(names.encode() + b"\0\0" + chain.coords.tobytes())
+    for atoms in (protein.atoms, *(ligand.atoms for ligand in protein.ligands)):
+        digest.update(atoms.pos.tobytes() + atoms.element.tobytes() + b"\0")
+    return digest.hexdigest()[:32]
 
 
 def stamp(path: str | Path) -> str:

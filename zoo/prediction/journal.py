@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from zoo.errors import ConfigError, ZooError
-from zoo.prediction.inputs import sequence_hash, stamp
+from zoo.prediction.inputs import content_hash, sequence_hash, stamp
 from zoo.prediction.paths import Input
 from zoo.proteins.protein import Protein
+from zoo.system.files import whole_file
 from zoo.system.reading import plain_file
 
 
 class _Place(NamedTuple):
-    """The position of a result in the file, with the stamp and hash of its protein."""
+    """The position of a result in the file, and what tells its protein from others.
+
+    Journals of earlier versions have neither the file nor the content; these are then "".
+    """
 
     start: int
     stamp: str
     hash: str
+    source: str = ""
+    content: str = ""
 
 
 class Journal:
@@ -61,8 +69,8 @@ class Journal:
             self._write(description)
         elif known != json.loads(json.dumps(description)):
             raise ConfigError(
-                f"{self.path} holds unfinished results of another model. Choose another --out, or "
-                "delete the file to start again."
+                f"{self.path.parent} holds predictions of another model, as {self.path} tells. "
+                "Choose another --out, or delete that folder to start again."
             )
 
     def __enter__(self) -> Journal:
@@ -72,24 +80,65 @@ class Journal:
         self._file.close()
 
     def has(self, protein: Protein) -> bool:
-        """Return whether this protein is done, with the same name, sequence and structure."""
+        """Return whether this protein is done: its name, sequences and coordinates are the same."""
         place = self._places.get(protein.name)
         if place is None or place.hash != sequence_hash(protein):
             return False
-        # One sequence can have several structures, so the structure file must be the same too.
+        if place.content:
+            return place.content == content_hash(protein)
         return not protein.has_structure or place.stamp == stamp(protein.source)
 
     def has_file(self, file: Input) -> bool:
         """Return whether an unchanged structure file was done before, without reading it."""
         place = self._places.get(file.name)
-        return place is not None and place.stamp == stamp(file.path)
+        if place is None or place.stamp != stamp(file.path):
+            return False
+        return place.source in ("", os.path.abspath(file.path))
+
+    def owner(self, protein: Protein) -> str:
+        """Return what another protein that has this protein's name is; "" if there is none.
+
+        Another sequence is another protein; so are other coordinates from another file. Other
+        coordinates from the same file are the same protein, whose file has changed.
+        """
+        place = self._places.get(protein.name)
+        if place is None or self.has(protein):
+            return ""
+        named = f" ({place.source})" if place.source else ""
+        if place.hash != sequence_hash(protein):
+            return f"a protein of another sequence{named}"
+        if place.source not in ("", os.path.abspath(protein.source)):
+            return f"a protein with other coordinates{named}"
+        return ""
+
+    def names(self) -> list[str]:
+        """Return the names of all proteins that are done."""
+        return list(self._places)
 
     def add(self, protein: Protein, result: Any) -> None:
         """Add a protein's result; it replaces that of a protein with the same name."""
-        place = _Place(self._file.seek(0, 2), stamp(protein.source), sequence_hash(protein))
-        self._write({"id": protein.name, "stamp": place.stamp, "hash": place.hash,
-                     "result": result})  # fmt: skip
+        place = _Place(
+            self._file.seek(0, 2), stamp(protein.source), sequence_hash(protein),
+            os.path.abspath(protein.source), content_hash(protein),
+        )  # fmt: skip
+        facts = place._asdict()
+        del facts["start"]
+        self._write({"id": protein.name, **facts, "result": result})
         self._places[protein.name] = place
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Rewrite the file with these results only, in this order."""
+        wanted = list(names)
+        if wanted == self.names():
+            return
+        with whole_file(self.path, "wb") as file:
+            for start in (0, *(self._places[name].start for name in wanted)):
+                self._file.seek(start)
+                file.write(self._file.readline())
+            self._file.close()
+        self._file = open(self.path, "a+b")
+        self._places.clear()
+        self._scan()
 
     def flush(self) -> None:
         """Write all buffers to the disk."""
@@ -114,6 +163,7 @@ class Journal:
             if start == 0:
                 first = value
             else:
-                self._places[value["id"]] = _Place(start, value["stamp"], value["hash"])
+                facts = (str(value.get(key, "")) for key in ("source", "content"))
+                self._places[value["id"]] = _Place(start, value["stamp"], value["hash"], *facts)
             start += len(line)
         return first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,11 +20,9 @@ from zoo.prediction.paths import Input
 from zoo.prediction.table import as_plain, write_table
 from zoo.proteins.protein import Protein
 from zoo.proteins.scored import BESIDE, write_structure
-from zoo.system.files import whole_file
 from zoo.system.memory import out_of_memory
 from zoo.tasks import Target
 
-JOURNAL, FAILED, STRUCTURES = "unfinished.jsonl", "failed.csv", "structures"
 SUFFIXES = (".pdb", ".cif")
 Estimates = Mapping[str, Estimate]
 
@@ -54,8 +51,19 @@ class Prediction:
         self._headroom = Headroom(self.ensemble.models[0], self.ensemble.device)
 
     def pending(self, files: Iterable[Input]) -> Iterator[Protein]:
-        """Yield the proteins that are not done yet."""
+        """Yield the proteins that are not done yet.
+
+        A protein whose name is that of another one that is done is noted as failed.
+        """
         for protein in read_all(files, self.outcome, self._has_file):
+            if owner := self.journal.owner(protein):
+                self.outcome.fail(
+                    _source(protein),
+                    f"{protein.source}: the name {protein.name!r} is taken in "
+                    f"{self.journal.path.parent} by {owner}; rename one of them, or choose another "
+                    "--out",
+                )
+                continue
             kept = self.journal.has(protein) and self._has_structure(protein.name, protein)
             self.done[protein.name] = kept
             if kept:
@@ -93,7 +101,7 @@ class Prediction:
             self._keep(proteins, found)
             return
         if len(proteins) == 1:  # outside the handlers, which keep memory of the failure alive
-            self.outcome.failed[_source(proteins[0])] = reason
+            self.outcome.fail(_source(proteins[0]), reason)
             return
         for protein in proteins:
             self.predict_or_note([protein])
@@ -117,11 +125,16 @@ class Prediction:
         try:
             write_structure(stem, protein, {target.name: scores}, bfactor)
         except StructureError as error:
-            self.outcome.failed[f"{_source(protein)} (structure)"] = str(error)
+            self.outcome.partial[f"{_source(protein)} (structure)"] = str(error)
 
     def finish(self, path: Path) -> None:
-        """Write the rows of all proteins that are done, in the order of the inputs."""
-        results = ((name, self.journal[name]) for name, done in self.done.items() if done)
+        """Write the rows of all proteins that are done.
+
+        Those of earlier commands come first, then those of this one in the order of its inputs.
+        """
+        earlier = [name for name in self.journal.names() if name not in self.done]
+        self.journal.keep([*earlier, *(name for name, done in self.done.items() if done)])
+        results = ((name, self.journal[name]) for name in self.journal.names())
         several = len(self.ensemble.models) > 1
         write_table(path, results, self.ensemble.targets, several=several)
 
@@ -150,14 +163,6 @@ def scored_target(targets: Sequence[Target]) -> Target:
     raise ConfigError(
         f"--structures writes one score per residue, but this model predicts {have}. Leave it out."
     )
-
-
-def write_failed(path: Path, failed: dict[str, str]) -> None:
-    """Write a row for every input that failed, with the reason; no file if none failed."""
-    path.unlink(missing_ok=True)
-    if failed:
-        with whole_file(path) as file:
-            csv.writer(file).writerows([("input", "reason"), *failed.items()])
 
 
 def _source(protein: Protein) -> str:

@@ -1,0 +1,79 @@
+"""The folder that `zoo predict` writes: its files, and what may be added to it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from zoo.errors import ConfigError
+from zoo.proteins.files.formats import printable
+from zoo.system.files import whole_file
+
+TABLE, JOURNAL, FAILED, STRUCTURES = "predictions", "journal.jsonl", "failed.csv", "structures"
+FORMER_JOURNAL = "unfinished.jsonl"
+"""Name of the journal in versions that deleted it at the end."""
+FORMATS = ("csv", "jsonl")
+
+
+def open_folder(out: Path) -> None:
+    """Make the folder if it does not exist, or check that predictions can be added to it.
+
+    Raises:
+        ConfigError: If it cannot be a folder, or holds predictions whose model is not known.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--out {out} cannot be a folder: {error.strerror}. Name another one."
+        ) from error
+    if (out / JOURNAL).exists() or (out / FORMER_JOURNAL).exists():
+        return
+    for table in (out / f"{TABLE}.{format}" for format in FORMATS):
+        if table.exists():
+            raise ConfigError(
+                f"{table} exists, and there is no {JOURNAL} beside it that tells which model it is "
+                "of: it was written by an earlier version or another program. Choose another "
+                "--out, or move the file away."
+            )
+
+
+def journal_of(out: Path) -> Path:
+    """Return the path of the folder's journal; one of a former version is renamed."""
+    path, former = out / JOURNAL, out / FORMER_JOURNAL
+    if former.exists() and not path.exists():
+        former.rename(path)
+    return path
+
+
+def write_failed(path: Path, failed: Mapping[str, str], tried: Iterable[Path]) -> None:
+    """Write a row for every input that failed, with the reason; no file if none failed.
+
+    Args:
+        path: File to write. Its rows on inputs that are not tried now are kept.
+        failed: Reason of each failure now, by input.
+        tried: Files that were tried now.
+    """
+    again = {printable(file) for file in tried}
+    rows = {name: why for name, why in _earlier(path) if _file_of(name, again) is None}
+    rows |= failed
+    path.unlink(missing_ok=True)
+    if rows:
+        with whole_file(path) as file:
+            csv.writer(file).writerows([("input", "reason"), *rows.items()])
+
+
+def _earlier(path: Path) -> list[tuple[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [(row[0], row[1]) for row in list(csv.reader(file))[1:] if len(row) == 2]
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _file_of(name: str, files: set[str]) -> str | None:
+    """Return which of the files an input such as "a.fasta record 3" is of."""
+    words = name.split(" ")
+    heads = (" ".join(words[:stop]) for stop in range(len(words), 0, -1))
+    return next((head for head in heads if head in files), None)
