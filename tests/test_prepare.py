@@ -56,7 +56,13 @@ def test_a_users_table_is_prepared(capsys, labels, tmp_path):
 
 def test_the_summary_is_printed(capsys, labels, tmp_path):
     out = prepare(capsys, labels, "--out", tmp_path / "out").out
-    for text in ("train", "20", "activity (regression)", "30 listed, 30 prepared", "report.csv"):
+    for text in (
+        "train",
+        "20",
+        "activity (regression)",
+        "30 samples in = 30 done + 0 left out",
+        "report.csv",
+    ):
         assert text in out
 
 
@@ -69,10 +75,67 @@ def test_a_second_run_with_nothing_changed_reads_nothing(capsys, labels, tmp_pat
     assert time.perf_counter() - start < 2
 
 
-def test_a_changed_file_is_read_anew(capsys, labels, tmp_path):
-    prepare(capsys, labels, "--out", tmp_path / "out")
+def change(labels: Path) -> None:
     path = labels / "labels.csv"
     path.write_text(path.read_text().replace(",train,0.3", ",train,99"))
+
+
+def test_complete_data_are_not_replaced(capsys, labels, tmp_path):
+    before = prepare(capsys, labels, "--out", tmp_path / "out", "--json")
+    change(labels)
+    done = prepare(capsys, labels, "--out", tmp_path / "out", "--json")
+    assert done.code == 2
+    assert "have changed since" in done.err and "choose another --out" in done.err
+    assert (
+        json.loads((tmp_path / "out" / "manifest.json").read_text())["inputs"]
+        == (json.loads(before.out)["inputs"])
+    )
+    other = tmp_path / "others"
+    other.mkdir()
+    (other / "labels.csv").write_text((labels / "labels.csv").read_text())
+    done = prepare(capsys, other, "--out", tmp_path / "out")
+    assert done.code == 2 and f"prepared data of {labels}" in done.err
+    shutil.rmtree(tmp_path / "out")
+    manifest = json.loads(prepare(capsys, labels, "--out", tmp_path / "out", "--json").out)
+    assert manifest["labels"]["activity"]["train"]["max"] == 99
+
+
+def test_a_file_that_was_only_touched_is_the_same_input(capsys, labels, tmp_path, monkeypatch):
+    prepare(capsys, labels, "--out", tmp_path / "out")
+    os.utime(labels / "labels.csv", (1, 1))
+    monkeypatch.setattr(LAYOUTS["table/csv"], "read", lambda *_: pytest.fail("read again"))
+    assert prepare(capsys, labels, "--out", tmp_path / "out").code == 0
+
+
+def test_data_read_with_other_settings_are_other_data(capsys, labels, tmp_path):
+    prepare(capsys, labels, "--out", tmp_path / "out")
+    done = prepare(capsys, labels, "--out", tmp_path / "out", "--target", "activity")
+    assert done.code == 2 and "other settings" in done.err
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.csv", "store"])
+def test_a_folder_of_another_verb_is_refused(capsys, labels, tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("{}")
+    done = prepare(capsys, labels, "--out", tmp_path / "out")
+    assert done.code == 2 and name in done.err and "Choose another --out" in done.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [name]
+
+
+def test_an_unfinished_folder_whose_files_changed_is_made_anew(
+    capsys, labels, tmp_path, monkeypatch
+):
+    read = table.TableLayout.read
+
+    def interrupting(layout, key):
+        os.kill(os.getpid(), signal.SIGINT)
+        return read(layout, key)
+
+    monkeypatch.setattr(preparing, "BATCH", 4)
+    with monkeypatch.context() as patch:
+        patch.setattr(table.TableLayout, "read", interrupting)
+        assert prepare(capsys, labels, "--out", tmp_path / "out").code == 130
+    change(labels)
     manifest = json.loads(prepare(capsys, labels, "--out", tmp_path / "out", "--json").out)
     assert manifest["labels"]["activity"]["train"]["max"] == 99
 
@@ -127,7 +190,8 @@ def test_what_was_dropped_is_in_the_report_with_its_reason(capsys, labels, tmp_p
     rows = [f"{text[0]},structure", *(f"{line}," for line in text[1:])]
     path.write_text("\n".join([*rows, "gone,,train,1,gone.pdb"]) + "\n")
     done = prepare(capsys, labels, "--out", tmp_path / "out")
-    assert "31 listed, 30 prepared, 1 dropped" in done.out
+    assert done.code == 1
+    assert "31 samples in = 30 done + 1 left out" in done.out
     with (tmp_path / "out" / "report.csv").open() as file:
         (row,) = [row for row in csv.DictReader(file) if row["dropped"]]
     assert row["id"] == "gone"
@@ -188,4 +252,4 @@ def test_pickled_records_are_refused_unless_asked_for(capsys, tmp_path):
     assert "--allow-pickle" in refused.err
     allowed = call(capsys, "prepare", "lba", *options, "--allow-pickle")
     assert "No sample could be prepared" in allowed.err
-    assert "1 listed, 0 prepared, 1 dropped" in allowed.out  # its one record is no pickle
+    assert "1 samples in = 0 done + 1 left out" in allowed.out  # its one record is no pickle

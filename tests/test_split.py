@@ -104,6 +104,21 @@ def test_a_row_without_sequence_cannot_be_clustered(capsys, tmp_path):
     assert "row 'a' has no sequence to cluster by" in done.err
 
 
+@pytest.mark.parametrize(
+    "options, cell", [(("--by", "cluster"), "M1K"), (("--by", "time", "--column", "year"), "?")]
+)
+def test_a_row_that_cannot_be_split_is_left_out_and_told(capsys, labels, options, cell):
+    rows = read(labels)
+    rows[3]["sequence" if "cluster" in options else "year"] = cell
+    write(labels, **{name: [row[name] for row in rows] for name in rows[0]})
+    done = call(capsys, "split", labels, *options)
+    assert done.code == 1
+    assert "50 rows in = 49 done + 1 left out" in done.out
+    assert "p3" not in {row["id"] for row in read(labels.with_name("labels_split.csv"))}
+    told = json.loads(call(capsys, "split", labels, *options, "--json").out)
+    assert list(told["left_out"]) == ["p3"] and told["sum"]["left_out"] == 1
+
+
 def test_by_time_the_latest_are_the_test(capsys, labels, tmp_path):
     out = tmp_path / "out.csv"
     call(capsys, "split", labels, "--by", "time", "--column", "year", "--out", out)
@@ -114,7 +129,8 @@ def test_by_time_the_latest_are_the_test(capsys, labels, tmp_path):
 
 def test_dates_are_times():
     dates = ["2020-01-31", "2019-12-01", "2021-06-01T12:00"]
-    assert by_time(dates, [0.34, 0.33, 0.33]) == ["validation", "train", "test"]
+    found, left_out = by_time(dates, [0.34, 0.33, 0.33])
+    assert (found, left_out) == ({0: "validation", 1: "train", 2: "test"}, {})
 
 
 def test_rows_of_one_value_of_a_column_are_in_one_split(capsys, labels, tmp_path):

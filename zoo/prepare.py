@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from zoo.command.cli import run
 from zoo.command.interrupts import Interrupts
 from zoo.command.say import say, show, terminal, warn
+from zoo.command.sums import Sum, show_sum
+from zoo.errors import ConfigError, DataError
 from zoo.tasks import TASKS
-
-if TYPE_CHECKING:
-    pass
 
 
 def prepare(
@@ -50,13 +50,13 @@ def prepare(
     """Read every sample into a compact store, report on each chain and check for leaks.
 
     Ctrl-C stops it; the same command continues where it stopped. Nothing is lost silently:
-    report.csv has a row for every chain, and for every sample left out, with the reason.
+    report.csv has a row for every chain, and for every sample left out, with the reason; the exit
+    code is 1 if there are any. Data that are there and complete are never replaced by others.
 
     Example: python -m zoo.prepare ppbs --data PPBS --out prepared/ppbs
     """
     from zoo.data.layouts.base import find_layout
     from zoo.data.preparing import prepared, way_of
-    from zoo.errors import ConfigError, DataError
 
     found = find_layout(task, data, layout)
     if hasattr(found, "allow_pickle"):
@@ -80,20 +80,26 @@ def prepare(
             f"{identity:.0%} identical; {out / 'manifest.json'} lists them. Use python -m "
             "zoo.split --by cluster, or run without --strict."
         )
+    if manifest["dropped"]:
+        raise typer.Exit(1)
+
+
+def sum_of(manifest: Mapping[str, Any]) -> Sum:
+    """Return the sum over the samples of prepared data."""
+    given = manifest.get("given", manifest["listed"])  # earlier versions did not count apart
+    return Sum("samples", given, manifest["samples"], manifest["reasons"])
 
 
 def _print(manifest: dict[str, Any], out: Path, as_json: bool) -> None:
     if as_json:
-        print(jsonlib.dumps({"out": str(out), **manifest}, indent=2))
+        values = {"out": str(out), **manifest, "sum": sum_of(manifest).to_dict()}
+        print(jsonlib.dumps(values, indent=2))
         return
     _tables(manifest)
     residues = {name: count for name, count in manifest["residues"].items() if count}
     if residues:
         say("residues: " + ", ".join(f"{count:,} {name}" for name, count in residues.items()))
-    say(f"{manifest['listed']:,} listed, {manifest['samples']:,} prepared, "
-          f"{manifest['dropped']:,} dropped")  # fmt: skip
-    for reason, count in sorted(manifest["reasons"].items(), key=lambda item: -item[1])[:5]:
-        say(f"  {count:,}: {reason}")
+    show_sum(sum_of(manifest), out / "report.csv")
     _print_leaks(manifest["leaks"], manifest["identity"])
     say(f"every chain and reason: {out / 'report.csv'}")
 

@@ -11,10 +11,11 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.say import say, show, terminal
+from zoo.command.sums import Sum, grouped, show_sum
 
 
 def split(
-    labels: Annotated[Path, typer.Argument(help="CSV file with a column id.")],
+    labels: Annotated[Path, typer.Argument(help="Table (CSV or TSV) with a column id.")],
     by: Annotated[
         str, typer.Option(help="How rows are split: by random, cluster, structure, time or column.")
     ] = "random",
@@ -46,36 +47,45 @@ def split(
     fold do; foldseek finds the folds if it is installed, otherwise TM-align, for at most 200
     structures. With --by column, rows with the same value stay in one split, unless the column
     holds train, validation and test itself. With --by time, the latest rows are the test data.
+    Rows without what is needed, such as a readable sequence, are left out of the copy, with exit
+    code 1.
 
     Example: python -m zoo.split labels.csv --by cluster --identity 0.3 --out labels_split.csv
     """
+    table = _read(labels)  # before the imports below, which take seconds
+
     from zoo.data import folds, similarity
     from zoo.data.splitting import distribution, parse_fractions, split_rows
 
     clustering = {"cluster": similarity.method, "structure": folds.method}
-    table = _read(labels)
     shares = parse_fractions(fractions)
-    splits, groups = split_rows(
-        table, labels.parent, by, shares, seed, column, identity, terminal()
-    )
+    found = split_rows(table, labels.parent, by, shares, seed, column, identity, terminal())
+    kept = {name: [cells[row] for row in found.split] for name, cells in table.items()}
+    splits = list(found.split.values())
     out = out or labels.with_name(
         f"{labels.stem}_split.csv"
     )  # in the same folder, so that relative paths in it stay valid
-    _write(out, table | {"split": splits})
+    _write(out, kept | {"split": splits})
     summary = {
         "out": str(out),
         "by": by,
         "seed": seed,
         **({"identity": identity} if by == "cluster" else {}),
         **({"clustering": clustering[by]()} if by in clustering else {}),
-        "groups": groups,
+        "groups": found.groups,
+        "left_out": {table["id"][row]: why for row, why in found.left_out.items()},
         "sizes": {name: Counter(splits)[name] for name in ("train", "validation", "test")},
-        "labels": distribution(table, splits),
+        "labels": distribution(kept, splits),
     }
+    reasons = grouped(found.left_out.values())
+    total = Sum("rows", len(table["id"]), len(splits), reasons)
     if as_json:
-        print(json.dumps(summary, indent=2))
+        print(json.dumps(summary | {"sum": total.to_dict()}, indent=2))
     else:
         _show(summary)
+        show_sum(total)
+    if found.left_out:
+        raise typer.Exit(1)
 
 
 def _read(path: Path) -> dict[str, list[str]]:

@@ -17,7 +17,7 @@ from zoo.data.layouts.base import Layout
 from zoo.data.report import leaks, summarise, write_csv
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
 from zoo.data.store import Store, pack
-from zoo.errors import ZooError
+from zoo.errors import ConfigError, ZooError
 from zoo.system.files import read_json, write_json
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.system.reading import plain_file
@@ -26,6 +26,8 @@ from zoo.tasks import Target
 BATCH = 64
 """Samples written in one transaction, which is the most that a kill can lose."""
 MANIFEST, REPORT, STORE = "manifest.json", "report.csv", "store"
+RUN = "run.json"
+"""What marks the folder of a run."""
 IDENTITY = 0.9
 """Sequences of two splits that are at least this alike are listed as leaks."""
 VERSION = 1
@@ -97,28 +99,81 @@ def prepared(
         listener: Receives progress, and may ask to stop.
 
     Raises:
+        ConfigError: If the folder holds other data, or something else.
         Stopped: If the listener asked to stop; the same call continues where it stopped.
     """
     for remark in layout.remarks:
         listener.say(remark)
     stamp, manifest = fingerprint(layout, way), read_manifest(out)
-    fresh = manifest.get("stamp") == stamp and manifest.get("complete")
+    if manifest.get("complete") and manifest["stamp"] != stamp:
+        manifest = _renewed(layout, out, way, stamp, manifest)
+    fresh = manifest.get("complete")
     if not fresh:
-        _fill_all(layout, out, stamp, listener)
+        _check_free(layout.root, out, manifest)
+        _fill_all(layout, out, way, stamp, listener)
     if not fresh or manifest["identity"] != identity:
-        prints = {"stamp": stamp, "inputs": contents(layout)}
+        prints = {"stamp": stamp, "inputs": contents(layout), "way": way,
+                  "root": os.path.abspath(layout.root)}  # fmt: skip
         return _finish(layout, task, out, prints, identity)
     return manifest
 
 
-def _fill_all(layout: Layout, out: Path, stamp: str, listener: Listener) -> None:
+def _renewed(
+    layout: Layout, out: Path, way: str, stamp: str, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the manifest with a new stamp, if the files hold what they held before.
+
+    Raises:
+        ConfigError: If they do not. Complete data are never replaced, because runs may use them.
+    """
+    if manifest["inputs"] != contents(layout):
+        root = manifest.get("root")
+        same = root in (None, os.path.abspath(layout.root))
+        what = f"whose files have changed since (in {layout.root})" if same else f"of {root}"
+        raise _taken(out, f"data {what}")
+    if manifest.get("way") != way:
+        raise _taken(
+            out, f"data that were read with other settings ({manifest.get('way', 'not recorded')})"
+        )
+    manifest = {**manifest, "stamp": stamp, "root": os.path.abspath(layout.root)}
+    write_manifest(out, manifest)
+    return manifest
+
+
+def _check_free(root: Path, out: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds unfinished data of another folder, or files of another verb.
+
+    Raises:
+        ConfigError: If it does.
+    """
+    if manifest:
+        if manifest.get("root", os.path.abspath(root)) != os.path.abspath(root):
+            raise _taken(out, f"unfinished data of {manifest['root']}")
+        return
+    for name in (RUN, MANIFEST, REPORT, STORE):
+        if (out / name).exists():
+            raise ConfigError(
+                f"--out {out} is not free: {out / name} exists, and no manifest of prepared data "
+                "beside it. Choose another --out."
+            )
+
+
+def _taken(out: Path, what: str) -> ConfigError:
+    return ConfigError(
+        f"{out} holds prepared {what}. A run that was trained on them would lose its data: choose "
+        f"another --out, or delete {out} if nothing uses it."
+    )
+
+
+def _fill_all(layout: Layout, out: Path, way: str, stamp: str, listener: Listener) -> None:
     with listener.progress("reading", len(layout.keys())) as show:
 
         def advance(done: int, total: int) -> bool:
             show(done)
             return not listener.asked()
 
-        complete = fill(layout, out, stamp, advance)
+        begun = {"stamp": stamp, "way": way, "root": os.path.abspath(layout.root)}
+        complete = fill(layout, out, begun, advance)
     if not complete:
         raise Stopped("interrupted; the same command continues where this stopped")
 
@@ -134,27 +189,30 @@ def _finish(
     manifest = {
         "task": task, "source": layout.source, **prints, "complete": True,
         "targets": [dataclasses.asdict(target) for target in layout.targets],
-        "identity": identity, **summarise(index, layout.targets),
+        "identity": identity, "given": len(layout.keys()), **summarise(index, layout.targets),
         "leaks": leaks(index, identity),
     }  # fmt: skip
     write_manifest(out, manifest)
     return manifest
 
 
-def fill(layout: Layout, out: Path, stamp: str, advance: Callable[[int, int], bool]) -> bool:
+def fill(
+    layout: Layout, out: Path, begun: Mapping[str, str], advance: Callable[[int, int], bool]
+) -> bool:
     """Read every sample that the store lacks; return whether all were read.
 
     Args:
         layout: Layout that finds and reads the samples.
         out: Folder of the prepared data.
-        stamp: The `fingerprint` of the files; a store with another one is deleted and made again.
+        begun: What the manifest says until all is read. It has the `fingerprint` of the files as
+            its stamp; a store with another stamp is deleted and made again.
         advance: Called with the number of samples read and the number of all samples; returns
             whether to continue.
     """
-    if read_manifest(out).get("stamp") != stamp:
+    if read_manifest(out).get("stamp") != begun["stamp"]:
         shutil.rmtree(out / STORE, ignore_errors=True)
     (out / STORE).mkdir(parents=True, exist_ok=True)
-    write_manifest(out, {"stamp": stamp, "complete": False})
+    write_manifest(out, {**begun, "complete": False})
     keys = layout.keys()
     with Store(out / STORE, write=True) as store:
         done = store.done()

@@ -69,8 +69,9 @@ def rounds(index: Mapping[str, Mapping[str, Any]]) -> list[Round]:
     present = {fact["subset"] for fact in kept.values() if FOLD.fullmatch(fact["subset"])}
     if len(present) < 3:
         raise DataError(
-            "The data have no train and test split, nor folds. Give labels.csv a split column: "
-            "`python -m zoo.split` writes one."
+            "The data have no train and test split, nor folds. For a table of your own, `python -m "
+            "zoo.split labels.csv` writes labels_split.csv, which has a split column; prepare that "
+            "file: `python -m zoo.prepare table --data labels_split.csv --out DIR`."
         )
     return [
         Round(of("subset", *fold.train), of("subset", fold.validation), of("subset", fold.test))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -17,29 +18,48 @@ from zoo.data.reading.sets import parse_set
 from zoo.data.reading.table_files import DESCRIPTION
 from zoo.data.samples import SPLITS, DroppedSample
 from zoo.errors import ConfigError, DataError, unknown
+from zoo.proteins.protein import Protein
 from zoo.system.listener import SILENT, Listener
 from zoo.tasks import Target
 
 Columns = Mapping[str, Sequence[str]]
+Reasons = dict[int, str]
+"""Why rows were left out, by their number from 0."""
 
 
-def cluster_groups(table: Columns, root: Path, identity: float) -> list[int]:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the rows of a table, each of which is in one of the two.
+
+    Attributes:
+        split: split of each row that could be used, by its number from 0.
+        left_out: reason of each other row.
+        groups: how many groups were kept together.
+    """
+
+    split: Mapping[int, str]
+    left_out: Mapping[int, str]
+    groups: int
+
+
+def cluster_groups(table: Columns, root: Path, identity: float) -> tuple[dict[int, int], Reasons]:
     """Return the group of each row; rows with any two chains in one sequence cluster share one.
 
-    Raises:
-        DataError: If the sequence of a row cannot be read.
+    Rows whose sequence cannot be read have no group, but a reason.
     """
-    return related(_sequences(table, root), identity)
+    per_row, left_out = _sequences(table, root)
+    group = related([*per_row.values()], identity)
+    return dict(zip(per_row, group, strict=True)), left_out
 
 
-def _sequences(table: Columns, root: Path) -> list[tuple[str, ...]]:
-    rows = len(next(iter(table.values())))
-    blank = [""] * rows
+def _sequences(table: Columns, root: Path) -> tuple[dict[int, Sequence[str]], Reasons]:
+    """Return the chains of each row by which it is clustered, and why the other rows have none."""
+    blank = [""] * len(table["id"])
     chains = table.get("chain", table.get("chains", blank))
     columns = (table.get("structure", blank), table.get("sequence", blank), chains)
-    fasta, known = read_fasta(root), dict[Source, tuple[str, ...]]()
-    found = []
-    for key, *cells in zip(table["id"], *columns, strict=True):
+    fasta, known = read_fasta(root), dict[Source, Sequence[str]]()
+    found, left_out = dict[int, Sequence[str]](), dict[int, str]()
+    for row, (key, *cells) in enumerate(zip(table["id"], *columns, strict=True)):
         source = Source(*cells)
         source = source._replace(sequence=source.sequence or fasta.get(key, ""))
         try:
@@ -47,29 +67,37 @@ def _sequences(table: Columns, root: Path) -> list[tuple[str, ...]]:
                 protein = read_protein(root, key, source)
                 known[source] = tuple(chain.sequence for chain in protein.chains)
         except DroppedSample as reason:
-            raise DataError(f"row {key!r} has no sequence to cluster by: {reason}") from None
-        found.append(known[source])
-    return found
+            left_out[row] = f"row {key!r} has no sequence to cluster by: {reason}"
+            continue
+        found[row] = known[source]
+    return found, left_out
 
 
-def structure_groups(table: Columns, root: Path, listener: Listener = SILENT) -> list[int]:
+def structure_groups(
+    table: Columns, root: Path, listener: Listener = SILENT
+) -> tuple[dict[int, int], Reasons]:
     """Return the group of each row; rows whose structures have the same fold share one.
 
+    Rows whose structure cannot be read have no group, but a reason.
+
     Raises:
-        DataError: If a row has no structure that can be read.
+        DataError: If there is no column of structures.
     """
     if "structure" not in table:
         raise DataError("There is no column 'structure' to split by; --by cluster takes sequences.")
     chains = table.get("chain", table.get("chains", [""] * len(table["id"])))
-    proteins = []
-    for key, structure, chain in zip(table["id"], table["structure"], chains, strict=True):
+    proteins, left_out = dict[int, Protein](), dict[int, str]()
+    rows = zip(table["id"], table["structure"], chains, strict=True)
+    for row, (key, structure, chain) in enumerate(rows):
         try:
-            proteins.append(read_protein(root, key, Source(structure, "", chain)))
+            proteins[row] = read_protein(root, key, Source(structure, "", chain))
         except DroppedSample as reason:
-            raise DataError(f"row {key!r} has no structure to compare: {reason}") from None
+            left_out[row] = f"row {key!r} has no structure to compare: {reason}"
     pairs = len(proteins) * (len(proteins) - 1) // 2
+    files = [root / table["structure"][row] for row in proteins]
     with listener.progress("comparing", pairs) as advance:
-        return fold_clusters(proteins, [root / cell for cell in table["structure"]], advance)
+        found = fold_clusters([*proteins.values()], files, advance) if proteins else []
+    return dict(zip(proteins, found, strict=True)), left_out
 
 
 def allot(groups: Sequence[int], fractions: Sequence[float], seed: int) -> list[str]:
@@ -91,32 +119,36 @@ def allot(groups: Sequence[int], fractions: Sequence[float], seed: int) -> list[
     return [split[group] for group in groups]
 
 
-def by_time(cells: Sequence[str], fractions: Sequence[float]) -> list[str]:
+def by_time(cells: Sequence[str], fractions: Sequence[float]) -> tuple[dict[int, str], Reasons]:
     """Return the split of each row: the earliest rows train and the latest test.
 
-    Rows of equal time are in the same split.
-
-    Raises:
-        DataError: If a cell is neither a date (2020-01-31) nor a number.
+    Rows of equal time are in the same split. Rows whose cell is neither a date (2020-01-31) nor a
+    number have no split, but a reason.
     """
-    times = [_time(cell, at) for at, cell in enumerate(cells)]
+    times, left_out = dict[int, float](), dict[int, str]()
+    for row, cell in enumerate(cells):
+        time = _time(cell)
+        if time is None:
+            left_out[row] = f"row {row + 1}: {cell!r} is neither a date nor a number"
+        else:
+            times[row] = time
     ends = np.cumsum(fractions) * len(times)
     split, before = {}, 0
-    for time, size in sorted(Counter(times).items()):
+    for time, size in sorted(Counter(times.values()).items()):
         middle = before + size / 2
         split[time] = SPLITS[min(int(np.searchsorted(ends, middle)), len(SPLITS) - 1)]
         before += size
-    return [split[time] for time in times]
+    return {row: split[time] for row, time in times.items()}, left_out
 
 
-def _time(cell: str, row: int) -> float:
+def _time(cell: str) -> float | None:
     value = number(cell)
     if value is not None:
         return value
     try:
         return float(date.fromisoformat(cell[:10]).toordinal())
     except ValueError:
-        raise DataError(f"row {row + 1}: {cell!r} is neither a date nor a number") from None
+        return None
 
 
 def by_column(cells: Sequence[str], fractions: Sequence[float], seed: int) -> tuple[list[str], int]:
@@ -150,8 +182,8 @@ def parse_fractions(text: str) -> list[float]:
 def split_rows(
     table: Columns, root: Path, by: str, fractions: list[float], seed: int, column: str,
     identity: float, listener: Listener = SILENT,
-) -> tuple[list[str], int]:  # fmt: skip
-    """Return the split of each row, and how many groups were kept together.
+) -> Outcome:  # fmt: skip
+    """Return the split of each row, or why it has none.
 
     Args:
         table: Cells of each column, by its name.
@@ -165,26 +197,37 @@ def split_rows(
 
     Raises:
         ConfigError: If `by` is unknown, or it needs a column that the table does not have.
-        DataError: If a row cannot be used.
+        DataError: If no row can be used; gives the reason of the first.
     """
-    rows = len(table["id"])
-    if by == "cluster":
-        groups = cluster_groups(table, root, identity)
-        return allot(groups, fractions, seed), len(set(groups))
-    if by == "structure":
-        groups = structure_groups(table, root, listener)
-        return allot(groups, fractions, seed), len(set(groups))
-    if by == "random":
-        return allot(range(rows), fractions, seed), rows
-    ways: dict[str, Callable[[Sequence[str]], tuple[list[str], int]]] = {
-        "time": lambda cells: (by_time(cells, fractions), len(set(cells))),
-        "column": lambda cells: by_column(cells, fractions, seed),
+    ways: dict[str, Callable[[], Outcome]] = {
+        "random": lambda: Outcome(
+            dict(enumerate(allot(range(len(table["id"])), fractions, seed))), {}, len(table["id"])
+        ),
+        "cluster": lambda: _grouped(*cluster_groups(table, root, identity), fractions, seed),
+        "structure": lambda: _grouped(*structure_groups(table, root, listener), fractions, seed),
+        "time": lambda: Outcome(*by_time(table[column], fractions), len(set(table[column]))),
+        "column": lambda: _by_column(table[column], fractions, seed),
     }
     if by not in ways:
-        raise unknown("way to split", by, ["random", "cluster", "structure", *ways])
-    if column not in table:
+        raise unknown("way to split", by, ways)
+    if by in ("time", "column") and column not in table:
         raise unknown("column (--column)", column, table)
-    return ways[by](table[column])
+    found = ways[by]()
+    if not found.split:
+        raise DataError(f"No row can be split: {next(iter(found.left_out.values()))}")
+    return found
+
+
+def _grouped(
+    groups: Mapping[int, int], left_out: Reasons, fractions: Sequence[float], seed: int
+) -> Outcome:
+    splits = allot([*groups.values()], fractions, seed)
+    return Outcome(dict(zip(groups, splits, strict=True)), left_out, len(set(groups.values())))
+
+
+def _by_column(cells: Sequence[str], fractions: Sequence[float], seed: int) -> Outcome:
+    splits, values = by_column(cells, fractions, seed)
+    return Outcome(dict(enumerate(splits)), {}, values)
 
 
 def distribution(table: Columns, splits: Sequence[str]) -> dict[str, dict[str, dict[str, object]]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.layouts.base import find_layout
-from zoo.data.preparing import STORE, fingerprint, prepared, read_manifest, way_of
+from zoo.data.preparing import REPORT, STORE, fingerprint, prepared, read_manifest, way_of
 from zoo.data.rounds import Plan, limited, rounds, with_validation
 from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
@@ -136,7 +136,13 @@ def _prepare(
     if leader():
         if not read_manifest(out).get("complete"):
             listener.say(f"reading {folder} once, into {out}")
-        return out, prepared(layout, task, out, way, listener=listener)
+        manifest = prepared(layout, task, out, way, listener=listener)
+        if manifest["dropped"]:
+            listener.warn(
+                f"{manifest['listed']:,} samples in = {manifest['samples']:,} done + "
+                f"{manifest['dropped']:,} left out; {out / REPORT} gives the reason for each"
+            )
+        return out, manifest
     while not (manifest := read_manifest(out)).get("complete"):
         time.sleep(1.0)
     return out, manifest
