@@ -199,7 +199,8 @@ def _check_installed() -> None:
 
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError(
-            "The search needs Optuna, which is not installed: pip install 'protein-model-zoo[hpo]'"
+            "The search needs Optuna, which is not installed. In the folder of the package: "
+            "pip install -c constraints.txt '.[hpo,cluster]'"
         )
 
 
