@@ -33,6 +33,8 @@ def related(
         identity: Sequence identity of one cluster, from 0 to 1.
         cluster: Function that returns the cluster of each sequence.
     """
+    if not chains:
+        return []
     owners = [(row, chain) for row, own in enumerate(chains) for chain in main_chains(own)]
     found = cluster([chain for _, chain in owners], identity)
     rows = np.array([row for row, _ in owners], np.int64)

@@ -59,7 +59,7 @@ def _numbered(
 ) -> list[int]:
     """Return the cluster of each sequence, from a function that returns the root of each."""
     distinct = {sequence: at for at, sequence in enumerate(dict.fromkeys(sequences))}
-    roots = linked(list(distinct), identity)
+    roots = linked(list(distinct), identity) if distinct else []  # MMseqs2 refuses no sequences
     numbers: dict[int, int] = {}
     return [numbers.setdefault(roots[distinct[s]], len(numbers)) for s in sequences]
 
