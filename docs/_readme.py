@@ -18,7 +18,7 @@ KINDS = {
     "model": "trained models, `--model`",
 }
 AFTERWORDS = {
-    "sequence": "any encoder of the Hugging Face hub, by its id or a folder; `none`",
+    "sequence": "encoders of the Hugging Face hub with a token a residue, by id or folder; `none`",
     "structure": "`none`; on graphs of residues or atoms, with ligands",
 }
 

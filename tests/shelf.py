@@ -241,7 +241,7 @@ def plm_tokenizer(kind: str) -> ResidueTokenizer:
         return residue_tokens.published("esm2" if kind == "esm" else "t5")
     table = np.full(256, _BERT_VOCABULARY.index("X"), np.int64)
     for index, word in enumerate(_BERT_VOCABULARY):
-        if len(word) == 1:
+        if len(word) == 1 and word not in "UZOB":  # letters that ProtBert never learnt
             table[ord(word)] = index
     return ResidueTokenizer(table, before=(2,), after=(3,), pad=0)
 

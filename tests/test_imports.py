@@ -17,7 +17,7 @@ FILES = sorted((ROOT / "zoo").rglob("*.py"))
 ALLOWED = {
     "dgl": {"zoo/backbones/message_passing.py", "zoo/doctor.py", "zoo/proteins/graph.py"},
     "transformers": {
-        "zoo/backbones/hf.py", "zoo/backbones/plm.py", "zoo/backbones/residue_tokens.py",
+        "zoo/backbones/loading.py", "zoo/backbones/plm.py", "zoo/backbones/residue_tokens.py",
         "zoo/pretraining/network.py",
     },
     "huggingface_hub": {"zoo/backbones/weights.py", "zoo/doctor.py"},

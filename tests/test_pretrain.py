@@ -12,7 +12,7 @@ import zoo
 from tests import shelf
 from tests.pretraining.test_corpus import drawn, fasta
 from tests.verbs import call
-from zoo.backbones.hf import load_plm
+from zoo.backbones.loading import load_plm
 from zoo.backbones.plm import resolve
 from zoo.backbones.weights import locate
 

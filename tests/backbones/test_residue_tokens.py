@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from tests import shelf
+from tests.backbones import published
 from zoo.backbones import residue_tokens
 from zoo.errors import ConfigError
 
@@ -72,7 +74,7 @@ def test_the_built_in_t5_table_replaces_rare_letters_by_x() -> None:
 def test_the_table_read_off_tokenizer_files_is_the_same(
     kind: str, plm_folders: dict[str, str]
 ) -> None:
-    found = residue_tokens.from_pretrained(plm_folders[kind], kind)
+    found = residue_tokens.from_pretrained(plm_folders[kind])
     ours = shelf.plm_tokenizer(kind)
     assert (found.table == ours.table).all()
     assert (found.before, found.after, found.pad) == (ours.before, ours.after, ours.pad)
@@ -81,45 +83,86 @@ def test_the_table_read_off_tokenizer_files_is_the_same(
 def test_a_folder_without_a_tokenizer_is_an_error_that_names_it(tmp_path: Path) -> None:
     shelf.plm_config("bert").save_pretrained(tmp_path)
     with pytest.raises(ConfigError, match=str(tmp_path)):
-        residue_tokens.from_pretrained(str(tmp_path), "bert")
+        residue_tokens.from_pretrained(str(tmp_path))
 
 
 def test_a_tokenizer_without_residues_is_an_error(tmp_path: Path) -> None:
     shelf.save_plm("bert", tmp_path, weights=False)
     (tmp_path / "vocab.txt").write_text("\n".join("[PAD] [UNK] [CLS] [SEP] [MASK] A C D".split()))
     with pytest.raises(ConfigError, match="has no token for E, F, G"):
-        residue_tokens.from_pretrained(str(tmp_path), "bert")
-
-
-# ProtT5's letters, each behind a word mark, as its authors' model has them.
-LETTERS = "ALGVSREDTIPKFQNYMHWCXBOUZ"
-
-
-def spiece_folder(folder: Path) -> Path:
-    """Write a tokenizer as ProtT5 is published: spiece.model, and no tokenizer.json."""
-    from sentencepiece import SentencePieceTrainer
-
-    folder.mkdir()
-    lines = (" ".join(LETTERS[at:] + LETTERS[:at]) for at in range(len(LETTERS)))
-    SentencePieceTrainer.train(
-        sentence_iterator=iter([*lines] * 20), model_prefix=str(folder / "spiece"), minloglevel=2,
-        vocab_size=3 + 2 * len(LETTERS) + 1, hard_vocab_limit=False, max_sentencepiece_length=2,
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
-    )  # fmt: skip
-    (folder / "config.json").write_text(json.dumps({"model_type": "t5"}))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
-    special = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
-    (folder / "special_tokens_map.json").write_text(json.dumps(special))
-    return folder
+        residue_tokens.from_pretrained(str(tmp_path))
 
 
 def test_prot_t5_loads_as_its_authors_ship_it(tmp_path: Path) -> None:
     from sentencepiece import SentencePieceProcessor
 
-    folder = spiece_folder(tmp_path / "prot_t5")
-    table = residue_tokens.from_pretrained(str(folder), "t5")
+    folder = published.spiece(published.weights("t5", tmp_path))
+    table = residue_tokens.from_pretrained(str(folder))
     known = "ACDEFGHIKLMNPQRSTVWYX"
-    published = SentencePieceProcessor(model_file=str(folder / "spiece.model"))
-    assert table([known]).ids[0].tolist() == [*published.encode(" ".join(known)), 1]
+    theirs = SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    assert table([known]).ids[0].tolist() == [*theirs.encode(" ".join(known)), 1]
     assert (table.before, table.after, table.pad) == ((), (1,), 0)
     assert table(["UZOB"]).ids.tolist() == table(["XXXX"]).ids.tolist()
+
+
+def from_files(folder: Path) -> residue_tokens.ResidueTokenizer:
+    return residue_tokens.from_pretrained(str(folder))
+
+
+@pytest.mark.parametrize("settings", [{}, {"do_lower_case": False}], ids=["vocab.txt alone", "all"])
+def test_prot_bert_reads_rare_letters_as_x_as_its_authors_do(
+    tmp_path: Path, settings: dict[str, bool]
+) -> None:
+    from transformers import BertTokenizer
+
+    folder = published.vocab(published.weights("bert", tmp_path), **settings)
+    theirs = BertTokenizer.from_pretrained(folder, do_lower_case=False)
+    letters = "ACDEFGHIKLMNPQRSTVWYXUZOB"
+    replaced = " ".join(re.sub(r"[UZOB]", "X", letters))
+    assert from_files(folder)([letters]).ids[0].tolist() == theirs(replaced)["input_ids"]
+
+
+def test_a_bert_of_another_alphabet_keeps_the_letters_that_it_has(tmp_path: Path) -> None:
+    folder = published.vocab(published.weights("bert", tmp_path), letters="ACDEFGHIKLMNPQRSTVWYXUB")
+    assert from_files(folder)(["UXBZ"]).ids[0].tolist() == [2, 26, 25, 27, 25, 3]
+
+
+def test_prost_t5_gets_the_prefix_of_residues(tmp_path: Path) -> None:
+    from transformers import T5Tokenizer
+
+    folder = published.weights("t5", tmp_path)
+    published.spiece(folder, published.PROST_T5, extra=74)
+    theirs = T5Tokenizer.from_pretrained(folder)
+    table = from_files(folder)
+    text = "<AA2fold> " + " ".join(re.sub(r"[UZOB]", "X", "MKVUZOBA"))
+    assert table(["MKVUZOBA"]).ids[0].tolist() == theirs(text)["input_ids"]
+    assert (table.before, table.after, table(["A"]).start) == ((149,), (1,), 1)
+
+
+def test_ankh3_gets_the_prefix_of_embedding(tmp_path: Path) -> None:
+    words = [*published.PROT_BERT, "[NLU]", "[S2S]"]
+    folder = published.fast(published.weights("bert", tmp_path), words)
+    raw = json.loads((folder / "tokenizer.json").read_text())
+    raw["added_tokens"] = [
+        {"id": 30 + i, "content": word, "special": True, "single_word": False, "lstrip": False,
+         "rstrip": False, "normalized": False} for i, word in enumerate(["[NLU]", "[S2S]"])
+    ]  # fmt: skip
+    (folder / "tokenizer.json").write_text(json.dumps(raw))
+    assert from_files(folder).before == (2, 30)
+
+
+@pytest.mark.parametrize("word", ["\u1e22", "<human>", "AL", "[chain]"])
+def test_a_word_of_unknown_use_is_refused_by_name(tmp_path: Path, word: str) -> None:
+    folder = published.fast(published.weights("bert", tmp_path), [*published.PROT_BERT, word])
+    with pytest.raises(ConfigError, match=f"not known here how .*: {re.escape(word)}"):
+        from_files(folder)
+
+
+def test_a_tokenizer_that_joins_or_loses_residues_is_refused(tmp_path: Path) -> None:
+    folder = published.fast(published.weights("bert", tmp_path))
+    raw = json.loads((folder / "tokenizer.json").read_text())
+    raw["pre_tokenizer"] = {"type": "Whitespace"}
+    raw["normalizer"] = {"type": "Lowercase"}
+    (folder / "tokenizer.json").write_text(json.dumps(raw))
+    with pytest.raises(ConfigError, match="gives no single token for each residue"):
+        from_files(folder)

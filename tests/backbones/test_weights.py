@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from tests import shelf
 from zoo.backbones import plm as plms
-from zoo.backbones.hf import HFBackbone, load_plm
+from zoo.backbones.hf import HFBackbone
+from zoo.backbones.loading import load_plm
 from zoo.backbones.weights import Weights, download, locate
 from zoo.errors import ConfigError, WeightsError
 from zoo.models.create import create_model

@@ -6,33 +6,23 @@ not work: rotary and relative positions are made by the encoder around them.
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones import packed_esm, residue_tokens
-from zoo.backbones import plm as plms
+from zoo.backbones import packed_esm
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
-from zoo.backbones.file_states import FileStates
 from zoo.backbones.lowered import lowered
 from zoo.backbones.residue_tokens import ResidueTokenizer
-from zoo.backbones.weights import Weights
-from zoo.errors import ConfigError, WeightsError
+from zoo.errors import ConfigError
 from zoo.proteins.batch import Tokens
-from zoo.system.memory import check_fits
-from zoo.system.reading import plain_file
 
-UNUSED = ("pooler", "contact_head")
-"""Parts of some encoders that their hidden states do not pass through."""
 MIDWAY = ("bert", "esm", "t5")
 """Types of encoders whose first layers can be left out; another may carry more than one state."""
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class HFBackbone(SequenceBackbone):
@@ -55,7 +45,7 @@ class HFBackbone(SequenceBackbone):
         self._layers = [find_layers(model, self.num_layers)]
         self.can_start_midway = config.model_type in MIDWAY
         self._packs = packed_esm.can_pack(model)
-        self.max_tokens, self.extends = position_limit(config)
+        self.max_tokens, self.extends = position_limit(model)
         self._warned = False
         self.requires_grad_(not frozen)
         self.train(not frozen)
@@ -222,134 +212,23 @@ def _calling(k: int, on_layer: OnLayer) -> Any:
     return hook
 
 
-def position_limit(config: Any) -> tuple[int | None, bool]:
+def position_limit(model: nn.Module) -> tuple[int | None, bool]:
     """Return how many tokens a model was trained for, and whether it runs on longer ones."""
+    config: Any = model.config
     if hasattr(config, "relative_attention_num_buckets"):
         return getattr(config, "n_positions", None), True
     limit = getattr(config, "max_position_embeddings", None)
-    if limit is None:
+    if limit is None or limit <= 0:  # XLNet's relative positions say -1
         return None, True
     rotary = getattr(config, "position_embedding_type", "") == "rotary"
-    if config.model_type == "esm":
-        limit -= 2  # positions are counted from behind the padding token
-    return limit, rotary or hasattr(config, "rope_parameters")
+    before = 2 if config.model_type == "esm" else _positions_before(model, limit)
+    return limit - before, rotary or hasattr(config, "rope_parameters")
 
 
-def load_plm(plm: plms.PLM, weights: Weights, *, dtype: str, seed: int) -> HFBackbone:
-    """Return a frozen language model with the weights that `weights.locate` found.
-
-    Raises:
-        ConfigError: if it cannot fit into memory, or its architecture is not supported.
-        WeightsError: if the file with its weights is broken or does not fit its config.
-    """
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    if plm.preset is not None:
-        _check_memory(plm.preset, dtype)
-    folder = str(weights.folder) if weights.folder else None
-    config = _config(plm, folder)
-    tokenizer = _tokenizer(plm, folder, config)
-    model = _encoder(config, folder if weights.kind == "pretrained" else None, dtype, seed)
-    for unused in UNUSED:
-        if getattr(model, unused, None) is not None:
-            setattr(model, unused, None)
-    return HFBackbone(model, tokenizer, frozen=True)
-
-
-def shape_of(plm: plms.PLM, weights: Weights) -> tuple[int, int]:
-    """Return how many layers a language model has, and how wide they are, without loading it.
-
-    Raises:
-        WeightsError: if its architecture is not known here.
-    """
-    if plm.states is not None:
-        return FileStates.num_layers, plm.states.width
-    if plm.preset is not None:
-        return plm.preset.num_layers, plm.preset.width
-    config = _config(plm, str(weights.folder) if weights.folder else None)
-    return config.num_hidden_layers, config.hidden_size
-
-
-def _check_files(folder: Path) -> None:
-    """Refuse a folder with anything but files and folders, which transformers might wait for."""
-    try:
-        for path in folder.iterdir():
-            if not path.is_dir():
-                plain_file(path)
-    except OSError as error:
-        raise WeightsError(f"{error.filename} {error.strerror}.") from None
-
-
-def _config(plm: plms.PLM, folder: str | None) -> Any:
-    from transformers import AutoConfig
-
-    if folder is not None:
-        _check_files(Path(folder))
-        # Left unsaid, transformers asks on the terminal whether to run the folder's own code.
-        try:
-            return AutoConfig.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
-            )
-        except Exception as error:  # OSError, ValueError, KeyError: as AutoTokenizer's
-            first = (str(error).strip().splitlines() or ["no reason given"])[0]
-            raise WeightsError(
-                f"{folder}/config.json is no architecture that transformers has: {first}"
-            ) from error
-    if plm.preset is not None:
-        return plms.architecture(plm.preset)
-    raise WeightsError(
-        f"The architecture of {plm.name!r} is not known without its config.json. Run `python -m "
-        f"zoo.download {shlex.quote(plm.name)} --out DIR` on a machine with internet and give "
-        "--seq DIR."
-    )
-
-
-def _tokenizer(plm: plms.PLM, folder: str | None, config: Any) -> ResidueTokenizer:
-    if plm.preset is not None and folder is None:
-        return residue_tokens.published(plm.preset.family)
-    assert folder is not None
-    return residue_tokens.from_pretrained(folder, config.model_type)
-
-
-def _encoder(config: Any, folder: str | None, dtype: str, seed: int) -> nn.Module:
-    from transformers import AutoModel, AutoModelForTextEncoding
-
-    two_sided = config.is_encoder_decoder or config.model_type == "t5"
-    auto: Any = AutoModelForTextEncoding if two_sided else AutoModel
-    if folder is not None:
-        return _pretrained(auto, folder, dtype)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return auto.from_config(config, dtype=DTYPES[dtype])
-
-
-def _pretrained(auto: Any, folder: str, dtype: str) -> nn.Module:
-    """Load weights; left alone, `transformers` fills in at random what a file lacks."""
-    try:
-        model, report = auto.from_pretrained(
-            folder, dtype=DTYPES[dtype], local_files_only=True, output_loading_info=True,
-            trust_remote_code=False,
-        )  # fmt: skip
-    except Exception as error:  # OSError, RuntimeError for a wrong shape, SafetensorError, ...
-        first = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise WeightsError(
-            f"The weights in {folder} cannot be loaded: {type(error).__name__}: {first}"
-        ) from error
-    missing = sorted(name for name in report["missing_keys"] if not name.startswith(UNUSED))
-    if missing:
-        raise WeightsError(
-            f"The weights in {folder} lack {len(missing)} tensors of its config.json, the first "
-            f"{missing[0]}. Fetch the folder again, or build with --weights random."
-        )
-    return model
-
-
-def _check_memory(preset: plms.Preset, dtype: str) -> None:
-    """A machine that swaps or kills says nothing; a sum done before it does."""
-    check_fits(
-        f"{preset.short} in {dtype}",
-        preset.parameters * DTYPES[dtype].itemsize,
-        "Use a smaller language model, or --set sequence.dtype=bfloat16 for half as much.",
-    )
+def _positions_before(model: nn.Module, limit: int) -> int:
+    """Return how many positions no token takes: RoBERTa's kin count from behind padding's."""
+    tables = [
+        x for name, x in model.named_modules()
+        if "position" in name and isinstance(x, nn.Embedding) and x.num_embeddings == limit
+    ]  # fmt: skip
+    return max((x.padding_idx + 1 for x in tables if x.padding_idx is not None), default=0)

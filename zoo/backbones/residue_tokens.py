@@ -1,13 +1,15 @@
 """One token a residue, for any language model: a table from letters to the tokenizer's ids.
 
 A table is exact and some seventy times faster than calling the tokenizer, and it cannot merge
-letters, drop lower case or lose count, which ESM's and ProtT5's tokenizers do in silence.
+letters, drop lower case or lose count, which ESM's and ProtT5's tokenizers do in silence. It is
+read off a folder's own tokenizer, and taken only if that tokenizer gives the same ids for a chain.
 """
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,8 +23,22 @@ from zoo.proteins.batch import Tokens
 # The first ids of the two published vocabularies, for models built without the network.
 _ESM2 = "<cls> <pad> <eos> <unk> L A G V S E R T I D P K Q N F Y M H W C X B U Z O".split()
 _PROT_T5 = "<pad> </s> <unk> A L G V S R E D T I P K F Q N Y M H W C X B O U Z".split()
-_RARE_TO_X = "UZOB"
-"""ProtT5 was trained with these replaced by X."""
+_RARE = "UZOB"
+"""ProtT5, ProtBert and what was trained from them saw X in the place of these."""
+_PROT_BERT = "LAGVESIKRDTPNQFYMHCWXUBZO"
+"""The letters of ProtBert in the order of its ids, by which its vocabulary is known."""
+_STANDARD = "ACDEFGHIKLMNPQRSTVWY"
+_MARKS = ("", "\u2581", "\u0120")
+"""Before a letter in vocabularies of ESM and BERT, of sentencepiece, and of byte-level BPE."""
+PREFIXES = ("<AA2fold>", "[NLU]")
+"""Tokens that the authors' code puts before the residues of a chain, where a vocabulary has them:
+ProstT5's and Ankh3's. Their other tasks have the tokens <fold2AA> and [S2S]."""
+_ROLES = re.compile(
+    r"[<\[]?[|/]?(pad|unk|cls|sep|mask|bos|eos|eod|eop|endoftext|s|(extra_id|null|unused|sentinel)_?\d*)\|?[>\]]?"
+    r"|<fold2AA>|\[S2S\]|[#\u2581\u0120]*[\x00-\x7f]?",
+    re.IGNORECASE,
+)
+"""Words that a vocabulary may hold beside single residues without a chain needing them."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +75,20 @@ class ResidueTokenizer:
         return Tokens(torch.from_numpy(ids), torch.from_numpy(attend), start=len(self.before))
 
 
-def _from_ids(
-    ids: dict[str, int], before: tuple[int, ...], after: tuple[int, ...], pad: int, *, rare: bool
+def _table(
+    ids: Mapping[str, int],
+    before: Sequence[int],
+    after: Sequence[int],
+    pad: int,
+    *,
+    rare: bool,
 ) -> ResidueTokenizer:
+    """Return the tokenizer of some letters; without `rare` U, Z, O and B read as X."""
     table = np.full(256, ids["X"], np.int64)
     for letter, index in ids.items():
-        if rare or letter not in _RARE_TO_X:
+        if rare or letter not in _RARE:
             table[ord(letter)] = index
-    return ResidueTokenizer(table, before, after, pad)
+    return ResidueTokenizer(table, tuple(before), tuple(after), pad)
 
 
 def published(family: Literal["esm2", "t5"]) -> ResidueTokenizer:
@@ -74,54 +96,99 @@ def published(family: Literal["esm2", "t5"]) -> ResidueTokenizer:
     words = _ESM2 if family == "esm2" else _PROT_T5
     ids = {word: index for index, word in enumerate(words) if len(word) == 1}
     if family == "esm2":
-        return _from_ids(ids, before=(0,), after=(2,), pad=1, rare=True)
-    return _from_ids(ids, before=(), after=(1,), pad=0, rare=False)
+        return _table(ids, before=(0,), after=(2,), pad=1, rare=True)
+    return _table(ids, before=(), after=(1,), pad=0, rare=False)
 
 
-def from_pretrained(folder: str, model_type: str) -> ResidueTokenizer:
+def from_pretrained(folder: str) -> ResidueTokenizer:
     """Return the table that a model's own tokenizer files give.
 
     Raises:
-        ConfigError: if the folder has no usable tokenizer, or one without single residues.
+        ConfigError: if the folder has no usable tokenizer, one without single residues, or one
+            with tokens whose use is not known here.
     """
+    tokenizer = _load(folder)
+    vocabulary = tokenizer.get_vocab()
+    _check_alphabet(vocabulary, folder)
+    # A BERT with vocab.txt alone is loaded as one that reads lower case, and knows no residue.
+    found = _read(tokenizer, vocabulary) or _read(_load(folder, do_lower_case=False), vocabulary)
+    if found is None:
+        raise ConfigError(
+            f"The tokenizer of {folder} gives no single token for each residue of {_STANDARD}, "
+            "neither for letters in a row nor with spaces between them. Use a language model "
+            "whose tokens are residues."
+        )
+    return found
+
+
+def _load(folder: str, **options: Any) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
+        return AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, **options
         )
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, ImportError
+        first = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise ConfigError(
             f"{folder} has no tokenizer that transformers can load ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}). Put the model's tokenizer files into the folder."
+            f"{first}). Put the model's tokenizer files into the folder."
         ) from error
-    ids = _letter_ids(tokenizer, folder)
-    before, after = _special_ids(tokenizer, ids["A"])
-    pad = tokenizer.pad_token_id or 0
-    return _from_ids(ids, before, after, pad, rare=model_type != "t5")
 
 
-def _letter_ids(tokenizer: Any, folder: str) -> dict[str, int]:
-    vocabulary = tokenizer.get_vocab()
-    ids: dict[str, int] = {}
-    for letter in string.ascii_uppercase:
-        # Bare in ESM and BERT vocabularies, with a word mark in sentencepiece (T5) and BPE ones.
-        forms = [letter, "\u2581" + letter, "\u0120" + letter]
-        found = [vocabulary[form] for form in forms if form in vocabulary]
-        if tokenizer.__class__.__name__.startswith("T5"):
-            found.reverse()
-        if found:
-            ids[letter] = found[0]
-    if "X" not in ids and tokenizer.unk_token_id is not None:
-        ids["X"] = tokenizer.unk_token_id
-    missing = sorted(set("ACDEFGHIKLMNPQRSTVWYX") - set(ids))
+def _check_alphabet(vocabulary: Mapping[str, int], folder: str) -> None:
+    """Refuse a vocabulary that lacks residues, or that has words of an unknown use.
+
+    A model that joins residues, or wants a token before a chain, runs without and is wrong.
+    """
+    bare = {word.lstrip("".join(_MARKS[1:])) for word in vocabulary}
+    missing = sorted({*_STANDARD} - bare)
     if missing:
         raise ConfigError(f"The tokenizer of {folder} has no token for {', '.join(missing)}.")
-    return ids
+    unknown = sorted(x for x in vocabulary if x not in PREFIXES and not _ROLES.fullmatch(x))
+    if unknown:
+        named = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        raise ConfigError(
+            f"The tokenizer of {folder} has tokens that are no residue, and it is not known here "
+            f"how its authors use them: {named}. A chain without them may be read wrongly, so it "
+            "is not read. Use a language model whose tokens are residues, one of `zoo list`."
+        )
 
 
-def _special_ids(tokenizer: Any, letter: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Read the special tokens off one encoded residue."""
-    encoded = list(tokenizer("A")["input_ids"])
-    place = encoded.index(letter)
-    return tuple(encoded[:place]), tuple(encoded[place + 1 :])
+def _read(tokenizer: Any, vocabulary: Mapping[str, int]) -> ResidueTokenizer | None:
+    """Return the table, if the tokenizer gives its ids for a chain of the standard residues."""
+    unknown = tokenizer.unk_token_id
+    for mark, ids in _alphabets(vocabulary):
+        if "X" not in ids and unknown is not None:
+            ids["X"] = unknown
+        around = _around(tokenizer, [ids[letter] for letter in _STANDARD], _prefix(vocabulary))
+        if around is not None and "X" in ids:
+            order = "".join(sorted((x for x in ids if ids[x] != unknown), key=ids.__getitem__))
+            # Letters behind sentencepiece's mark are those of ProtT5 and its descendants.
+            rare = mark != "\u2581" and order != _PROT_BERT
+            return _table(ids, *around, tokenizer.pad_token_id or 0, rare=rare)
+    return None
+
+
+def _alphabets(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield the marks before letters under which a vocabulary has all residues, with the ids."""
+    for mark in _MARKS:
+        letters = (x for x in string.ascii_uppercase if mark + x in vocabulary)
+        ids = {x: vocabulary[mark + x] for x in letters}
+        if {*_STANDARD} <= ids.keys():
+            yield mark, ids
+
+
+def _prefix(vocabulary: Mapping[str, int]) -> str:
+    return next((word for word in PREFIXES if word in vocabulary), "")
+
+
+def _around(tokenizer: Any, residues: list[int], prefix: str) -> tuple[list[int], list[int]] | None:
+    """Return the tokens before and after a chain; None if it is read as other ids."""
+    for gap in ("", " "):
+        encoded = list(tokenizer(prefix + gap + gap.join(_STANDARD))["input_ids"])
+        place = len(encoded) - len(residues)
+        starts = [i for i in range(place + 1) if encoded[i : i + len(residues)] == residues]
+        if starts:
+            return encoded[: starts[0]], encoded[starts[0] + len(residues) :]
+    return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.backbones import STRUCTURE_BACKBONES
-from zoo.backbones.hf import shape_of
+from zoo.backbones.loading import shape_of
 from zoo.backbones.plm import PLM
 from zoo.backbones.plm import resolve as resolve_plm
 from zoo.backbones.weights import Weights, locate

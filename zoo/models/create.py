@@ -13,7 +13,8 @@ from torch import nn
 
 from zoo.backbones import STRUCTURE_BACKBONES, StructureBackbone
 from zoo.backbones.file_states import FileStates
-from zoo.backbones.hf import HFBackbone, load_plm
+from zoo.backbones.hf import HFBackbone
+from zoo.backbones.loading import load_plm
 from zoo.backbones.plm import names
 from zoo.backbones.weights import Weights
 from zoo.errors import unknown
