@@ -49,7 +49,7 @@ def on_disk(root: Path) -> int:
 
 def test_ls_lists_all_that_is_stored(capsys, root):
     code, found = ask(capsys, "ls", root)
-    rows = {row["name"].rsplit("-", 3)[0]: row for row in found["holdings"]}
+    rows = {row["name"].rsplit("-", 4)[0]: row for row in found["holdings"]}
     assert code == 0
     assert found["bytes"] == sum(row["bytes"] for row in rows.values()) == on_disk(root)
     assert {name: (row["layers"], row["entries"]) for name, row in rows.items()} == {

@@ -91,6 +91,24 @@ def fast(folder: Path, words: str | list[str] = PROT_BERT) -> Path:
     return folder
 
 
+def ankh(folder: Path, added: list[str]) -> Path:
+    """Write `tokenizer.json` as Ankh has it: bare letters, and a token behind them."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+
+    words = ["<pad>", "</s>", "<unk>", *LETTERS]
+    tokenizer = Tokenizer(models.WordLevel({x: i for i, x in enumerate(words)}, "<unk>"))
+    tokenizer.add_special_tokens([*(f"<extra_id_{i}>" for i in range(3)), *added])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    tokenizer.post_processor = processors.TemplateProcessing("$A </s>", None, [("</s>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>", "unk_token": "<unk>",
+        "eos_token": "</s>",
+    }  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
 def spiece(folder: Path, added: dict[str, int] | None = None, extra: int = 0) -> Path:
     """Write a tokenizer as ProtT5 is published: `spiece.model`, and no `tokenizer.json`."""
     from sentencepiece import SentencePieceTrainer

@@ -167,15 +167,17 @@ def test_half_precision_needs_half_the_memory(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("preset", plms.PRESETS, ids=lambda preset: preset.short)
 def test_every_preset_builds_with_the_size_that_it_declares(preset: plms.Preset) -> None:
-    from transformers import EsmModel, T5EncoderModel
+    from transformers import AutoModel, T5EncoderModel
 
-    cls = EsmModel if preset.family == "esm2" else T5EncoderModel
-    keywords = {"add_pooling_layer": False} if preset.family == "esm2" else {}
+    config = plms.architecture(preset)
     with torch.device("meta"):
-        model = cls(plms.architecture(preset), **keywords)
+        if config.model_type == "t5":
+            model = T5EncoderModel(config)
+        else:
+            more = {} if config.model_type == "esmc" else {"add_pooling_layer": False}
+            model = AutoModel.from_config(config, **more)
     counted = sum(p.numel() for n, p in model.named_parameters() if "contact_head" not in n)
     assert counted == preset.parameters
-    config = model.config
     assert (config.num_hidden_layers, config.hidden_size) == (preset.num_layers, preset.width)
     assert config.num_attention_heads == preset.num_heads
 

@@ -21,7 +21,7 @@ from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.errors import ConfigError
 from zoo.proteins.batch import Tokens
 
-MIDWAY = ("bert", "esm", "t5")
+MIDWAY = ("bert", "esm", "esmc", "t5")
 """Types of encoders whose first layers can be left out; another may carry more than one state."""
 
 

@@ -47,7 +47,7 @@ def load_plm(plm: plms.PLM, weights: Weights, *, dtype: str, seed: int) -> HFBac
         if getattr(model, unused, None) is not None:
             setattr(model, unused, nn.Identity())  # some encoders call it without asking
     seq = HFBackbone(model, tokenizer, frozen=True)
-    if folder is not None and plm.preset is None and plm.name not in language_models():
+    if folder is not None and plm.revision == plms.NOW and plm.name not in language_models():
         agreement.check(seq, Path(folder), weights.kind)
     return seq
 
@@ -60,7 +60,7 @@ def shape_of(plm: plms.PLM, weights: Weights) -> tuple[int, int]:
     """
     if plm.states is not None:
         return FileStates.num_layers, plm.states.width
-    if plm.preset is not None:
+    if plm.preset is not None and (weights.folder is None or plm.revision != plms.NOW):
         return plm.preset.num_layers, plm.preset.width
     config = _config(plm, str(weights.folder) if weights.folder else None)
     try:

@@ -5,7 +5,8 @@ Adding a model is one line in `PRESETS`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,11 @@ from zoo.settings.config import STATES
 if TYPE_CHECKING:
     from zoo.backbones.states_file import StatesFile
 
+NOW = "main"
+"""The hub's word for its newest commit."""
+Family = Literal["esm2", "esmc", "t5", "prost_t5", "ankh", "prot_bert"]
+"""What models share: the architecture but for its size, the letters, and what is around a chain."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -24,13 +30,16 @@ class Preset:
     short: str
     hub_id: str
     revision: str
-    """Commit of the hub's repository: what the name stands for, today and in ten years."""
-    family: Literal["esm2", "t5"]
+    """Commit of the hub's repository: what the name stands for, today and in ten years; `NOW`
+    where no commit could be verified, so that each folder is tried at its first load."""
+    family: Family
     num_layers: int
     width: int
     num_heads: int
     parameters: int
     """Of the encoder alone, counted by building it."""
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the architecture."""
 
     @property
     def official(self) -> str:
@@ -46,6 +55,16 @@ def _esm2(
     return Preset(short, hub_id, revision, "esm2", num_layers, width, heads, parameters)
 
 
+def _esmc(
+    size: str, num_layers: int, width: int, heads: int, inner: int, parameters: int
+) -> Preset:
+    hub_id, short = f"biohub/ESMC-{size}", f"esmc_{size.lower()}"
+    return Preset(
+        short, hub_id, NOW, "esmc", num_layers, width, heads, parameters,
+        {"intermediate_size": inner},
+    )  # fmt: skip
+
+
 PRESETS = (
     _esm2("8M", "c731040fcd8d73dceaa04b0a8e6329b345b0f5df", 6, 320, 20, 7_408_960),
     _esm2("35M", "6fbf070e65b0b7291e7bbcd451118c216cff79d8", 12, 480, 20, 33_269_280),
@@ -55,10 +74,28 @@ PRESETS = (
     _esm2("15B", "5fbca39631164edc1d402a5aa369f982f72ee282", 48, 5120, 40, 15_102_868_480),
     Preset("prot_t5_xl", "Rostlab/prot_t5_xl_half_uniref50-enc",
            "94a6abc029ae13029317b140b7424e012bf8dfbf", "t5", 24, 1024, 32, 1_208_141_824),
+    _esmc("300M", 30, 960, 15, 2560, 332_011_200),
+    _esmc("600M", 36, 1152, 18, 3072, 573_632_640),
+    _esmc("6B", 80, 2560, 40, 6912, 6_345_280_000),
+    Preset("prost_t5", "Rostlab/ProstT5", NOW, "prost_t5", 24, 1024, 32, 1_208_164_352),
+    *(Preset(short, hub_id, NOW, "prot_bert", 30, 1024, 16, 418_881_536) for short, hub_id in (
+        ("prot_bert", "Rostlab/prot_bert"), ("prot_bert_bfd", "Rostlab/prot_bert_bfd"),
+        ("igbert", "Exscientia/IgBert"), ("igbert_unpaired", "Exscientia/IgBert_unpaired"),
+    )),
+    *(Preset(short, hub_id, NOW, "t5", 24, 1024, 32, 1_208_141_824) for short, hub_id in (
+        ("igt5", "Exscientia/IgT5"), ("igt5_unpaired", "Exscientia/IgT5_unpaired"),
+    )),
+    Preset("ankh_base", "ElnaggarLab/ankh-base", NOW, "ankh", 48, 768, 12, 453_170_688,
+           {"d_ff": 3072}),
+    Preset("ankh_large", "ElnaggarLab/ankh-large", NOW, "ankh", 48, 1536, 16, 1_151_707_648,
+           {"d_ff": 3840}),
 )  # fmt: skip
-NOW = "main"
-"""The hub's word for its newest commit."""
-ALIASES = {"prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl"}
+ALIASES = {
+    "prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl",
+    "prostt5": "prost_t5", "protbert": "prot_bert", "protbert_bfd": "prot_bert_bfd",
+    "ankh3_large": "ElnaggarLab/ankh3-large", "ankh3_xl": "ElnaggarLab/ankh3-xl",
+}  # fmt: skip
+"""Other names. Ankh3's architecture is known by its config.json alone."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +133,8 @@ def resolve(name: str) -> PLM:
     """
     if name.startswith(STATES):
         return _states(name)
-    lowered = ALIASES.get(name.lower(), name.lower())
+    name = ALIASES.get(name.lower(), name)
+    lowered = name.lower()
     for preset in PRESETS:
         if lowered in (preset.short, preset.official.lower(), preset.hub_id.lower()):
             return PLM(preset.short, hub_id=preset.hub_id, preset=preset)
@@ -138,22 +176,46 @@ def _local(name: str) -> PLM:
 
 def architecture(preset: Preset) -> Any:
     """Return the `transformers` config of a preset, equal to the one on the hub."""
+    import transformers
+
+    families: dict[Family, tuple[Any, dict[str, Any]]] = {
+        "esm2": (transformers.EsmConfig, _ESM2),
+        "esmc": (transformers.EsmcConfig, _ESMC),
+        "prot_bert": (transformers.BertConfig, _PROT_BERT),
+        "t5": (transformers.T5Config, _PROT_T5),
+        "prost_t5": (transformers.T5Config, _PROT_T5 | {"vocab_size": 150}),
+        "ankh": (transformers.T5Config, _ANKH),
+    }
+    build, shared = families[preset.family]
+    t5 = build is transformers.T5Config
+    names = ("d_model", "num_layers", "num_heads") if t5 else _NAMES
+    shape = (preset.width, preset.num_layers, preset.num_heads)
+    sizes: dict[str, Any] = dict(zip(names, shape, strict=True))
     if preset.family == "esm2":
-        from transformers import EsmConfig
-
-        return EsmConfig(
-            vocab_size=33, mask_token_id=32, pad_token_id=1, hidden_size=preset.width,
-            num_hidden_layers=preset.num_layers, num_attention_heads=preset.num_heads,
-            intermediate_size=4 * preset.width, hidden_dropout_prob=0.0,
-            attention_probs_dropout_prob=0.0, max_position_embeddings=1026, layer_norm_eps=1e-5,
-            position_embedding_type="rotary", emb_layer_norm_before=False, token_dropout=True,
-        )  # fmt: skip
-    from transformers import T5Config
-
-    config = T5Config(
-        vocab_size=128, d_model=preset.width, d_kv=128, d_ff=16384, num_layers=preset.num_layers,
-        num_heads=preset.num_heads, relative_attention_num_buckets=32, dropout_rate=0.1,
-        layer_norm_epsilon=1e-6, feed_forward_proj="relu",
-    )  # fmt: skip
-    config.n_positions = 512  # no option of the architecture, but in the file on the hub
+        sizes["intermediate_size"] = 4 * preset.width
+    config: Any = build(**(shared | sizes | dict(preset.sizes)))
+    if t5 and preset.family != "ankh":
+        config.n_positions = 512  # no option of the architecture, but in the file on the hub
     return config
+
+
+_NAMES = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+_ESM2: dict[str, Any] = {
+    "vocab_size": 33, "mask_token_id": 32, "pad_token_id": 1, "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 1026, "layer_norm_eps": 1e-5,
+    "position_embedding_type": "rotary", "emb_layer_norm_before": False, "token_dropout": True,
+}  # fmt: skip
+_ESMC: dict[str, Any] = {"vocab_size": 64}
+_PROT_BERT: dict[str, Any] = {
+    "vocab_size": 30,
+    "intermediate_size": 4096,
+    "max_position_embeddings": 40_000,
+}
+_PROT_T5: dict[str, Any] = {
+    "vocab_size": 128, "d_kv": 128, "d_ff": 16384, "relative_attention_num_buckets": 32,
+    "dropout_rate": 0.1, "layer_norm_epsilon": 1e-6, "feed_forward_proj": "relu",
+}  # fmt: skip
+_ANKH: dict[str, Any] = {
+    "vocab_size": 144, "d_kv": 64, "relative_attention_num_buckets": 64, "dropout_rate": 0.0,
+    "layer_norm_epsilon": 1e-6, "feed_forward_proj": "gated-gelu",
+}  # fmt: skip

@@ -11,18 +11,21 @@ import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.errors import ConfigError
+from zoo.backbones.plm import Family
+from zoo.errors import ConfigError, WeightsError
 from zoo.proteins.batch import Tokens
 
 # The first ids of the two published vocabularies, for models built without the network.
 _ESM2 = "<cls> <pad> <eos> <unk> L A G V S E R T I D P K Q N F Y M H W C X B U Z O".split()
 _PROT_T5 = "<pad> </s> <unk> A L G V S R E D T I P K F Q N Y M H W C X B O U Z".split()
+_AA2FOLD = 149
+"""Id of ProstT5's prefix of residues."""
 _RARE = "UZOB"
 """ProtT5, ProtBert and what was trained from them saw X in the place of these."""
 _PROT_BERT = "LAGVESIKRDTPNQFYMHCWXUBZO"
@@ -91,13 +94,27 @@ def _table(
     return ResidueTokenizer(table, tuple(before), tuple(after), pad)
 
 
-def published(family: Literal["esm2", "t5"]) -> ResidueTokenizer:
-    """Return the tokenizer of a family whose vocabulary is known without its files."""
-    words = _ESM2 if family == "esm2" else _PROT_T5
-    ids = {word: index for index, word in enumerate(words) if len(word) == 1}
-    if family == "esm2":
-        return _table(ids, before=(0,), after=(2,), pad=1, rare=True)
-    return _table(ids, before=(), after=(1,), pad=0, rare=False)
+def published(family: Family) -> ResidueTokenizer:
+    """Return the tokenizer of a family whose vocabulary is known without its files.
+
+    Raises:
+        WeightsError: if it is not.
+    """
+    if family in ("esm2", "esmc"):  # the first ids of ESM C are those of ESM-2
+        return _table(_numbered(_ESM2), before=(0,), after=(2,), pad=1, rare=True)
+    if family == "prot_bert":
+        return _table(_numbered(_PROT_BERT, 5), before=(2,), after=(3,), pad=0, rare=False)
+    if family in ("t5", "prost_t5"):
+        before = (_AA2FOLD,) if family == "prost_t5" else ()
+        return _table(_numbered(_PROT_T5), before=before, after=(1,), pad=0, rare=False)
+    raise WeightsError(
+        f"The alphabet of {family} is read from its own files, which are not here. Run `python -m "
+        "zoo.download NAME --out DIR` on a machine with internet and give --seq DIR."
+    )
+
+
+def _numbered(words: Sequence[str], start: int = 0) -> dict[str, int]:
+    return {word: index for index, word in enumerate(words, start) if len(word) == 1}
 
 
 def from_pretrained(folder: str) -> ResidueTokenizer:
