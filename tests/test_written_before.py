@@ -32,6 +32,14 @@ def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "before"
 
 
+def _known(now: dict, before: dict) -> dict:
+    """Return the keys that were there before; those that came later have their defaults."""
+    return {
+        key: _known(now[key], value) if isinstance(value, dict) else now[key]
+        for key, value in before.items()
+    }
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_config_that_was_shipped_means_what_it_meant(name: str) -> None:
     assert is_config(name)
@@ -40,7 +48,7 @@ def test_a_config_that_was_shipped_means_what_it_meant(name: str) -> None:
     else:
         with pytest.warns(UserWarning, match=f"the config '{name}' is now: ppbs_"):
             found = load_config(name)
-    assert found.to_dict() == CONFIGS[name]
+    assert _known(found.to_dict(), CONFIGS[name]) == CONFIGS[name]
     assert Config.from_dict(CONFIGS[name]) == found
 
 

@@ -60,6 +60,15 @@ class HFBackbone(SequenceBackbone):
         super().train(mode and not self.frozen)
         return self
 
+    def keep(self, count: int) -> None:
+        """Leave only the first layers; what the last of them gives goes through the final norm."""
+        if count >= self.num_layers:
+            return
+        del self.layers[count:]
+        self.num_layers = count
+        config: Any = self.model.config
+        config.num_hidden_layers = count
+
     def tokenize(self, sequences: Sequence[str]) -> Tokens:
         """Return one token a residue, between the model's own special tokens.
 

@@ -37,7 +37,7 @@ class LanguageModel:
     Attributes:
         plm: what its name stands for.
         weights: pretrained, from a folder, or random.
-        num_layers: layers.
+        num_layers: layers that run.
         width: columns of a hidden state.
     """
 
@@ -168,7 +168,7 @@ def depths(config: Config) -> tuple[int, int]:
         weights = Weights("random", plm.folder)
         if plm.preset is None and plm.folder is None:
             weights = locate(plm, config.sequence.weights)
-        layers, _ = shape_of(plm, weights)
+        layers = _running(config, shape_of(plm, weights)[0])
     structure = _graph_network(config, _graph(config))
     return layers, structure.num_layers if structure else 0
 
@@ -273,11 +273,24 @@ def _language_model(config: Config, known: Blueprint | None) -> LanguageModel | 
         return None
     if known is not None and known.plm is not None:
         before = known.config.sequence
-        if (before.name, before.weights) == (wanted.name, wanted.weights):
+        same = (before.name, before.weights, before.layers)
+        if same == (wanted.name, wanted.weights, wanted.layers):
             return known.plm
     plm = resolve_plm(wanted.name)
     weights = locate(plm, wanted.weights)
-    return LanguageModel(plm, weights, *shape_of(plm, weights))
+    layers, width = shape_of(plm, weights)
+    return LanguageModel(plm, weights, _running(config, layers), width)
+
+
+def _running(config: Config, layers: int) -> int:
+    """Return how many layers of the language model run, of all that it has."""
+    wanted = config.sequence.layers
+    if wanted is not None and wanted > layers:
+        raise ConfigError(
+            f"sequence.layers={wanted}: the language model {config.sequence.name} has {layers} "
+            "layers. Use at most that many, or leave the key out for all."
+        )
+    return wanted or layers
 
 
 def _check_fusion(blueprint: Blueprint, structure: GraphNetwork) -> None:

@@ -146,6 +146,7 @@ def load_sequence(blueprint: Blueprint) -> LoadedPLM | None:
     if plm.plm.states is not None:
         return LoadedPLM(FileStates(plm.plm.states), plm.plm.states.identity)
     seq = load_plm(plm.plm, plm.weights, dtype=config.sequence.dtype, seed=config.seed)
+    seq.keep(plm.num_layers)
     return LoadedPLM(seq, fingerprint(seq))
 
 

@@ -19,6 +19,7 @@ from zoo.prediction.inputs import Outcome, sequence_hash, stamp
 from zoo.prediction.paths import Input
 from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
+from zoo.settings.config import Config
 
 PARTIAL = "__partial__"
 RAW = "raw"
@@ -74,7 +75,8 @@ class EmbeddingFile:
                 f"{path} cannot be opened as an HDF5 file ({error}). If a crash damaged it, or it "
                 "is another kind of file, delete it or choose another --out."
             ) from error
-        if self.file.attrs.setdefault("description", description) != description:
+        before = self.file.attrs.setdefault("description", description)
+        if before != description and not _same(before, description):
             raise ConfigError(
                 f"{path} was written by another model or with other settings. Choose another "
                 "--out, or delete it to start again."
@@ -119,6 +121,16 @@ class EmbeddingFile:
     def flush(self) -> None:
         """Write all buffers to the disk."""
         self.file.flush()
+
+
+def _same(before: str, now: str) -> bool:
+    """Return whether two descriptions are equal, the first of a version that had fewer keys."""
+    try:
+        facts = json.loads(before)
+        facts["config"] = Config.from_dict(facts["config"]).to_dict()
+    except (ZooError, ValueError, TypeError, KeyError):
+        return False
+    return bool(facts == json.loads(now))
 
 
 def group_of(protein: Protein) -> str:

@@ -44,7 +44,8 @@ class SequenceConfig:
     """The language model: a short name, a hub id, a local folder, or "none".
 
     `tuning` chooses which of its weights are trained: none (`frozen`), low-rank adapters (`lora`),
-    the last `last_n` layers (`last_n`), or all (`full`).
+    the last `last_n` layers (`last_n`), or all (`full`). If `layers` is set, only that many of its
+    first layers run, and the last of them goes through the final norm.
     """
 
     name: str = "esm2_650m"
@@ -53,6 +54,7 @@ class SequenceConfig:
     last_n: Whole = 2
     lora: LoraConfig = field(default_factory=LoraConfig)
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    layers: Whole | None = None
 
 
 @dataclass(frozen=True)
