@@ -158,6 +158,13 @@ def test_a_bad_file_is_told_and_the_others_are_done(capsys, tmp_path, structures
     assert "bad.pdb" in done.err
 
 
+def test_files_of_a_folder_that_are_not_read_are_told(capsys, tmp_path, structures, model_dir):
+    (structures / "notes.docx").write_text("x")
+    done = call(capsys, "embed", structures, "--model", model_dir, "--out", tmp_path / "f.h5")
+    assert done.code == 0 and "1 file has no name of a structure" in done.err
+    assert "notes.docx" in done.err
+
+
 def test_files_of_one_name_in_several_folders_are_kept_apart(
     capsys, tmp_path, structures, model_dir
 ):

@@ -684,6 +684,35 @@ def test_files_of_one_name_in_a_list_are_told_apart_by_their_folders(
     assert (tmp_path / "o" / "structures" / "t2" / "b.pdb").is_file()
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_files_of_a_folder_that_are_not_read_are_counted_with_examples(
+    capsys, tmp_path, structures, runs, listed
+):
+    for name in ("a.pdbx", "README", "b.pdb.bz2", "t/c.mol2", "t/d.xyz", "t/e.xyz"):
+        (structures / name).parent.mkdir(exist_ok=True)
+        (structures / name).write_text("x")
+    (tmp_path / "list.txt").write_text(f"{structures}\n")
+    done = call(capsys, "predict", tmp_path / "list.txt" if listed else structures, "--model",
+                runs["binary"], "--out", tmp_path / "o")  # fmt: skip
+    assert done.code == 0, done.err
+    said = " ".join(done.err.split())
+    assert "6 files have no name of a structure or sequence file (.pdb, .ent, .cif" in said
+    assert f"{structures / 'README'}, {structures / 'a.pdbx'}" in said and "and 1 more." in said
+    assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
+    named = call(capsys, "predict", structures / "README", "--model", runs["binary"], "--out",
+                 tmp_path / "o2")  # fmt: skip
+    assert "no name of" not in named.err and "is not a PDB" in named.err
+
+
+def test_a_folder_without_structures_says_what_it_holds(capsys, tmp_path, runs):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.xyz").write_text("x")
+    done = call(capsys, "predict", tmp_path / "in", "--model", runs["binary"], "--out",
+                tmp_path / "o")  # fmt: skip
+    assert done.code != 0
+    assert "1 file has no name of a structure" in done.err and "in/a.xyz" in done.err
+
+
 @pytest.mark.parametrize("argument", ["@absent", "nothing*.pdb"])
 def test_no_input_is_an_error(capsys, tmp_path, runs, argument):
     done = call(capsys, "predict", argument, "--model", runs["binary"], "--out", tmp_path / "o")

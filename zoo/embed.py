@@ -82,7 +82,7 @@ def _embed(
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction import embedding
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
-        from zoo.prediction.paths import find_inputs
+        from zoo.prediction.paths import find_inputs, left_out
         from zoo.system.devices import choose_device
 
         device = choose_device(device)
@@ -90,6 +90,8 @@ def _embed(
         model = _open_model(name, weights, states).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)
+    if others := left_out(inputs):
+        note(others)
     settings = embedding.Settings(tuple(layers or ["fused"]), pool, half)
     for text in settings.layers:
         if text != "fused":

@@ -68,11 +68,13 @@ def predict(
     Example: python -m zoo.predict structures/ --model ppbs --out predictions --structures
     """
     from zoo.prediction.folder import FORMATS, TABLE, open_folder
-    from zoo.prediction.paths import find_inputs
+    from zoo.prediction.paths import find_inputs, left_out
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     files = find_inputs(inputs)
+    if others := left_out(inputs):
+        note(others)
     open_folder(out)
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING

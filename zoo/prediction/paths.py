@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.errors import StructureError
-from zoo.proteins.files.formats import printable, stem
+from zoo.proteins.files.formats import PLAIN_SUFFIXES, printable, stem
 from zoo.proteins.structure import is_readable
 from zoo.system.reading import text
+
+#: Number of files that are shown as examples.
+MOST_EXAMPLES = 5
 
 
 class Input(NamedTuple):
@@ -38,12 +41,35 @@ def find_inputs(patterns: Sequence[str]) -> list[Input]:
     for pattern in patterns:
         files = list(_of_list(pattern) if is_list(pattern) else _expand(pattern))
         if not files:
+            others = left_out([pattern])
             raise StructureError(
                 f"{pattern!r} is not a structure or FASTA file, a folder of such files, a list of "
-                "paths, or a pattern that matches files."
+                f"paths, or a pattern that matches files.{f' {others}' if others else ''}"
             )
         found |= {file.path: file for file in files}
     return list(found.values())
+
+
+def left_out(patterns: Sequence[str]) -> str:
+    """Return a sentence on the files in folders that `find_inputs` does not take; "" if none.
+
+    It goes by the ends of their names. A file that is named itself is read whatever its name.
+    """
+    others: dict[Path, None] = {}
+    for pattern in patterns:
+        for name in _lines(pattern) if is_list(pattern) else [pattern]:
+            if Path(name).is_dir():
+                others |= dict.fromkeys(x for x in _files(Path(name)) if not is_readable(x))
+    if not others:
+        return ""
+    shown = ", ".join(map(printable, [*others][:MOST_EXAMPLES]))
+    more = f" and {len(others) - MOST_EXAMPLES} more" if len(others) > MOST_EXAMPLES else ""
+    have = "1 file has" if len(others) == 1 else f"{len(others)} files have"
+    return (
+        f"In folders, {have} no name of a structure or sequence file ({', '.join(PLAIN_SUFFIXES)}, "
+        f"plain or .gz), and {'is' if len(others) == 1 else 'are'} not read: {shown}{more}. Name a "
+        "file itself to have it read."
+    )
 
 
 def is_list(pattern: str) -> bool:
@@ -51,13 +77,17 @@ def is_list(pattern: str) -> bool:
     return pattern.startswith("@") or (pattern.endswith(".txt") and Path(pattern).is_file())
 
 
-def _of_list(pattern: str) -> list[Input]:
+def _lines(pattern: str) -> list[str]:
     try:
         lines = text(pattern.removeprefix("@")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise StructureError(f"The list {pattern!r} cannot be read: {error}") from None
+    return list(filter(None, map(str.strip, lines)))
+
+
+def _of_list(pattern: str) -> list[Input]:
     found: dict[Path, Input] = {}
-    for line in filter(None, map(str.strip, lines)):
+    for line in _lines(pattern):
         files = list(_expand(line)) or [Input(Path(line), stem(line))]
         found |= {file.path: file for file in files}
     return _told_apart(list(found.values()))
@@ -79,11 +109,15 @@ def _name(parent: Path, file: Path) -> str:
     return printable((parent / stem(file)).as_posix())
 
 
+def _files(folder: Path) -> Iterator[Path]:
+    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+
+
 def _expand(pattern: str) -> Iterator[Input]:
     path = Path(pattern)
     if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            if file.is_file() and is_readable(file):
+        for file in _files(path):
+            if is_readable(file):
                 yield Input(file, _name(file.relative_to(path).parent, file))
     elif path.exists():
         yield Input(path, stem(path))

@@ -15,6 +15,7 @@ from zoo.system.reading import UnfitFileError, content
 
 _PLAIN_STRUCTURE = (".pdb", ".ent", ".cif", ".mmcif", ".bcif")
 _PLAIN_FASTA = (".fasta", ".fa", ".faa")
+PLAIN_SUFFIXES = _PLAIN_STRUCTURE + _PLAIN_FASTA
 STRUCTURE_SUFFIXES = (*_PLAIN_STRUCTURE, *(f"{suffix}.gz" for suffix in _PLAIN_STRUCTURE))
 FASTA_SUFFIXES = (*_PLAIN_FASTA, *(f"{suffix}.gz" for suffix in _PLAIN_FASTA))
 
