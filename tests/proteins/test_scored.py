@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests import shelf
-from tests.proteins.files import Atom, bcif, mmcif, pdb, peptide, residue, seqres
+from tests.proteins.files import COLUMNS, Atom, bcif, mmcif, pdb, peptide, residue, seqres
 from zoo.errors import StructureError
 from zoo.proteins.protein import Protein
 from zoo.proteins.scored import write_structure
@@ -120,6 +120,17 @@ def test_a_file_of_b_factors_is_made_where_there_were_none(tmp_path):
     assert read_structure(structure).chains[0].bfactor.tolist() == [0, 1, 2, 3]
 
 
+def test_a_table_of_one_atom_is_written(tmp_path):
+    """A table of one row may be written without `loop_`."""
+    (row,) = residue("ALA", 1, 0, only="CA")
+    pairs = zip(COLUMNS, row.row(), strict=True)
+    text = "".join(f"_atom_site.{name} {x}\n" for name, x in pairs if name != "B_iso_or_equiv")
+    (tmp_path / "x.cif").write_text("data_x\n" + text)
+    protein = read_structure(tmp_path / "x.cif")
+    (structure,) = write_structure(tmp_path / "out", protein, {}, np.array([7.0]))
+    assert read_structure(structure).chains[0].bfactor.tolist() == [7]
+
+
 def test_the_attribute_file_names_residues_as_chimerax_does(tmp_path):
     protein = read(tmp_path, ".pdb")
     scores = {"my site": SCORES, "by_sequence": -SCORES}
@@ -154,6 +165,23 @@ def test_numbers_in_hybrid_36_and_blank_chains_are_written_and_read_again(tmp_pa
     assert [r.seqid.num for r in gemmi.read_structure(str(structure))[0][0]] == [
         9998, 9999, 10000, 10001,
     ]  # fmt: skip
+
+
+def test_numbers_of_five_digits_are_written_so_that_others_read_them(tmp_path):
+    """As some programs write them: the fifth digit is in the column of the insertion code."""
+    text = pdb(peptide(*NAMES, chain=" ", first=9996)).replace("  9998    ", "  10041   ")
+    text = text.replace("  9999    ", "  99999   ")
+    (tmp_path / "x.pdb").write_text(text)
+    protein = read_structure(tmp_path / "x.pdb")
+    numbers = ("9996", "9997", "10041", "99999")
+    assert protein.chains[0].numbers == numbers
+    for bfactor in (None, np.zeros(4)):
+        (structure, *_) = write_structure(tmp_path / "out", protein, {}, bfactor)
+        again = read_structure(structure)
+        assert again.chains[0].numbers == numbers
+        np.testing.assert_array_equal(again.chains[0].coords, protein.chains[0].coords)
+        residues = gemmi.read_structure(str(structure))[0][0]
+        assert tuple(str(residue.seqid) for residue in residues) == numbers
 
 
 def test_all_conformers_of_a_residue_have_its_score(tmp_path):

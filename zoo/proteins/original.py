@@ -13,6 +13,7 @@ from zoo.proteins.files.bcif_text import bcif_as_text
 from zoo.proteins.files.bfactors import in_mmcif, in_pdb
 from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.formats import as_ascii, detect, parse, read_bytes
+from zoo.proteins.files.hybrid36 import four_columns
 from zoo.proteins.files.strands import strands
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import assemble, contents, rows_of_chains
@@ -22,7 +23,10 @@ Values = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Original:
-    """The text of a structure file, unpacked; BinaryCIF is written as mmCIF."""
+    """The text of a structure file, unpacked.
+
+    BinaryCIF is written as mmCIF, residue numbers of five digits in PDB in hybrid-36.
+    """
 
     text: bytes
     suffix: str
@@ -51,8 +55,9 @@ def original(protein: Protein) -> Original | None:
     if not _same(protein, again):
         return None
     kind = detect(data)
-    text = bcif_as_text(data) if kind == "bcif" else data
-    return Original(text, ".pdb" if kind == "pdb" else ".cif", entry)
+    if kind == "pdb":
+        return Original(four_columns(data), ".pdb", entry)
+    return Original(bcif_as_text(data) if kind == "bcif" else data, ".cif", entry)
 
 
 def _same(one: Protein, other: Protein) -> bool:

@@ -54,9 +54,12 @@ def in_mmcif(data: bytes, row: Rows, bfactor: Rows) -> bytes:
     """
     document = cif.read_string(data)
     block = next(block for block in document if block.find_mmcif_category("_atom_site."))
-    loop = block.find_mmcif_category("_atom_site.").loop
-    if loop is not None and TAG not in loop.tags:
-        loop.add_columns([TAG], "?")
+    if not len(block.find_values(TAG)):
+        loop = block.find_mmcif_category("_atom_site.").loop
+        if loop is None:  # of a single atom
+            block.set_pair(TAG, "?")
+        else:
+            loop.add_columns([TAG], "?")
     column = block.find_values(TAG)
     for at, value in zip(row.tolist(), bfactor.tolist(), strict=True):
         column[at - 1] = f"{value:.2f}"

@@ -15,11 +15,11 @@ from zoo.errors import StructureError
 from zoo.proteins.files.components import atomic_number
 from zoo.proteins.files.copies import copies
 from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
+from zoo.proteins.files.hybrid36 import decimal
 from zoo.proteins.files.roles import MAX_PEPTIDE_BOND
 
 Columns = NDArray[np.uint8]
 NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
-HYBRID_36 = re.compile("[A-Z][0-9A-Z]{3}|[a-z][0-9a-z]{3}")
 #: Characters of a blank or a digit; 0 stands where a line has ended.
 SERIAL = list(b"\0 0123456789")
 #: Last column of the coordinates; a shorter line was cut off.
@@ -145,21 +145,9 @@ def _groups(columns: Columns, part: list[int], four: NDArray[np.bool_]) -> list[
         for own, usual in (((21, 22), (20, 22)), ((17, 21), (17, 20)))
     )
     return [
-        Group(before, name or "_", name or "_", 0, _number(place), of, kind == "H")
+        Group(before, name or "_", name or "_", 0, decimal(place), of, kind == "H")
         for before, name, place, of, kind in zip(part, chain, number, comp, record, strict=True)
     ]
-
-
-def _number(text: str) -> str:
-    """Return a residue number with its insertion code; one in hybrid-36 becomes decimal.
-
-    Numbers beyond 9999 do not fit in four columns, where A000 stands for 10,000, A001 for 10,001.
-    Source: R. W. Grosse-Kunstleve, "Hybrid-36", 2007, in cctbx's library iotbx.
-    """
-    if HYBRID_36.match(text):
-        offset = 10_000 - 10 * 36**3 if text[0].isupper() else 10_000 + 16 * 36**3
-        return f"{int(text[:4], 36) + offset}{text[4:].strip()}"
-    return text.replace(" ", "")
 
 
 def _text(columns: Columns, start: int, stop: int) -> NDArray[np.str_]:
