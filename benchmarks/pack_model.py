@@ -21,7 +21,7 @@ from typing import Any
 from zoo.metrics.verdict import HEADLINE
 from zoo.pretrained import HOME
 
-MEMBER = ("config.yaml", "model.safetensors", "calibration.json", "splits.json")
+MEMBER = ("config.yaml", "model.safetensors", "calibration.json", "splits.json", "checksums.json")
 LIMIT = 5_000_000
 """Bytes of a task's model."""
 

@@ -78,7 +78,7 @@ def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> N
     names = {path.name for path in out.iterdir()}
     assert names == {
         "run.json", "config.yaml", "splits.json", "train.log", "curves.csv", "curves.png",
-        "checkpoints", "calibration.json", "model.safetensors", "README.md",
+        "checkpoints", "calibration.json", "model.safetensors", "README.md", "checksums.json",
     }  # fmt: skip
     facts = json.loads((out / "run.json").read_text())
     assert facts["inputs"] == "1234" and facts["versions"]["torch"] and facts["data"] == str(data)

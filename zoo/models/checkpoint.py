@@ -17,9 +17,10 @@ from zoo.backbones.states_file import LAYER, split_name
 from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
 from zoo.models.blueprint import resolve
 from zoo.models.card import model_card
+from zoo.models.checksums import check_config, check_file, write_checksums
 from zoo.models.create import build_model
 from zoo.models.model import FusedModel
-from zoo.models.runs import FACTS, read_run
+from zoo.models.runs import CALIBRATION, FACTS, SPLITS, read_run
 from zoo.models.summary import RANDOM_WARNING
 from zoo.pretrained import folder_of, hint
 from zoo.settings.config import FINGERPRINT, STATES, Config
@@ -32,10 +33,11 @@ PLM_PREFIX = "seq."
 
 
 def save_model(model: FusedModel, folder: str | Path, training: Sequence[str] = ()) -> Path:
-    """Write config.yaml, model.safetensors and README.md; return the folder.
+    """Write config.yaml, model.safetensors, README.md and checksums.json; return the folder.
 
     Frozen weights of the language model are not written: the config names the language model, and
-    keeps a fingerprint of its weights.
+    keeps a fingerprint of its weights. `checksums.json` also has the hashes of a calibration and of
+    splits that are in the folder.
 
     Args:
         model: Model to save.
@@ -50,6 +52,9 @@ def save_model(model: FusedModel, folder: str | Path, training: Sequence[str] = 
     part = folder / f"{WEIGHTS}.part"
     save_file(tensors, part)
     shutil.copymode(folder / CONFIG, part)  # safetensors lets only its owner read a file
+    beside = {name: folder / name for name in (CALIBRATION, SPLITS) if (folder / name).exists()}
+    recipe = model.recipe
+    write_checksums(folder, recipe.config, recipe.fingerprint, {WEIGHTS: part, **beside})
     settle(part, folder / WEIGHTS)  # last, so that a folder with weights is a whole one
     return folder
 
@@ -81,11 +86,13 @@ def load_model(folder: str | Path, *, states: str | Path | None = None) -> Fused
     Raises:
         ConfigError: if `states` is not for this model, or it needs such a file and has none.
         CheckpointError: if the folder is no saved model, its weights do not fit its config, or
-            the language model is not the one that it was saved with.
+            the language model is not the one that it was saved with, or if a file is not what was
+            saved.
         WeightsError: if the pretrained language model cannot be had here.
     """
     folder = _of_first_member(folder_of(folder))
     config, fingerprint = _read_config(folder)
+    check_config(folder, config, fingerprint)
     config = _with_states(config, states)
     model = build_model(resolve(config))
     if model.recipe.fingerprint != fingerprint and config.sequence.name.startswith(STATES):
@@ -101,6 +108,7 @@ def load_model(folder: str | Path, *, states: str | Path | None = None) -> Fused
             f"saved one has {fingerprint!r}. Use the same weights, or build the model anew."
         )
     load_state(model, _read_weights(folder), str(folder))
+    check_file(folder / WEIGHTS)
     if model.recipe.random_plm:
         warnings.warn(f"{folder}: {RANDOM_WARNING}", RandomWeightsWarning, stacklevel=2)
     return model

@@ -7,17 +7,21 @@ ensemble), one for each fold (cross-validation), or both.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError
+from zoo.models.checksums import check_file, values_hash
 from zoo.system.files import read_json
 from zoo.tasks import Target
 
 FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
 KEYS = {"targets", "members"}
 """Keys that every run.json has."""
+CHECKSUM, MUST_STAY = "checksum", ("task", "inputs", "targets", "members", "config")
+"""The key of run.json that is the hash of those that must stay; `data` and others may be edited."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Member:
                 without it would say other probabilities, and nothing would tell.
         """
         path = self.folder / CALIBRATION
+        check_file(path)
         if not path.exists():
             return {}
         try:
@@ -62,12 +67,20 @@ class Member:
             CheckpointError: If the file is missing or damaged. Without it nothing could tell that
                 data to score on were trained on.
         """
-        found = read_json(self.folder / SPLITS)
-        if not isinstance(found, dict):
-            raise CheckpointError(
-                f"{self.folder / SPLITS} is missing or damaged; copy the run's folder anew."
-            )
-        return found
+        path = self.folder / SPLITS
+        check_file(path)
+        found = read_json(path)
+        if not _are_splits(found):
+            raise CheckpointError(f"{path} is missing or damaged; copy the run's folder anew.")
+        return dict(found)
+
+
+def _are_splits(found: Any) -> bool:
+    """Return whether some content of a file is a list of names for each of the three splits."""
+    return isinstance(found, dict) and all(
+        isinstance(found.get(part), list) and all(isinstance(key, str) for key in found[part])
+        for part in ("train", "validation", "test")
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,11 @@ class Run:
         return Path(self.facts["data"])
 
 
+def facts_hash(facts: Mapping[str, Any]) -> str:
+    """Return the hash of the keys of run.json that must stay as they were written."""
+    return values_hash({key: facts[key] for key in MUST_STAY if key in facts})
+
+
 def read_facts(folder: Path) -> dict[str, Any] | None:
     """Return the contents of a folder's run.json; None if it has none.
 
@@ -108,7 +126,8 @@ def read_facts(folder: Path) -> dict[str, Any] | None:
         _check(facts)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{folder / FACTS} is damaged ({error}). Train anew, with another --out."
+            f"{folder / FACTS} is damaged ({error}). Copy the run's folder again, or train anew, "
+            "with another --out."
         ) from None
     return dict(facts)
 
@@ -117,6 +136,8 @@ def _check(facts: Any) -> None:
     """Check all that is read later: the keys, the targets, and that members lie in the folder."""
     if missing := KEYS - facts.keys() if isinstance(facts, dict) else KEYS:
         raise KeyError(*sorted(missing))
+    if facts.get(CHECKSUM) not in (None, facts_hash(facts)):
+        raise ValueError(f"{', '.join(MUST_STAY)} are not what was written")
     tuple(map(Target.from_dict, facts["targets"]))
     Path(facts["data"])
     for member in facts["members"]:

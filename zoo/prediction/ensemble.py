@@ -16,7 +16,7 @@ from zoo.models.checkpoint import CONFIG, load_model
 from zoo.models.inference import Hidden, predict_logits
 from zoo.models.model import FusedModel
 from zoo.models.outputs import Array, activate, columns
-from zoo.models.runs import FACTS, Member, read_run
+from zoo.models.runs import CALIBRATION, FACTS, Member, read_run
 from zoo.pretrained import folder_of, hint
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
@@ -126,8 +126,21 @@ def load_ensemble(folder: Path, device: str, states: str | None = None) -> Ensem
         _share(model, models)
         models.append(model.to(device))
     targets = targets or written_targets(models[0].recipe.config)
-    temperatures = tuple(member.temperatures() for member in members)
+    temperatures = tuple(_temperatures(member, targets) for member in members)
     return Ensemble(targets, members, tuple(models), temperatures, device)
+
+
+def _temperatures(member: Member, targets: Sequence[Target]) -> dict[str, float]:
+    """Return a member's temperatures, after checking that they are those of its targets."""
+    found = member.temperatures()
+    path = member.folder / CALIBRATION
+    lacking = [t.name for t in targets if t.kind != "regression" and t.name not in found]
+    if path.exists() and lacking:
+        raise CheckpointError(
+            f"{path} has no temperature of {', '.join(lacking)}, so it is damaged or of another "
+            "model. Copy the model's folder again."
+        )
+    return found
 
 
 def _what_is_in(folder: Path) -> tuple[tuple[Target, ...], tuple[Member, ...]]:

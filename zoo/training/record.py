@@ -13,7 +13,7 @@ from typing import Any
 
 from zoo.errors import CheckpointError, ConfigError
 from zoo.models.checkpoint import WEIGHTS
-from zoo.models.runs import FACTS, read_facts
+from zoo.models.runs import CHECKSUM, FACTS, facts_hash, read_facts
 from zoo.settings.checking import flat
 from zoo.settings.config import Config
 from zoo.system.files import write_json
@@ -84,16 +84,14 @@ def begin(
     targets: Sequence[Target], members: Sequence[Mapping[str, Any]],
 ) -> None:  # fmt: skip
     """Write run.json, which marks the folder as that of a run."""
-    write_json(
-        folder / FACTS,
-        {
-            "task": config.task, "data": str(data.resolve()), "inputs": manifest["inputs"],
-            "targets": [dataclasses.asdict(target) for target in targets],
-            "members": list(members), "config": config.to_dict(),
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "versions": versions(), "git": git_commit(),
-        },
-    )  # fmt: skip
+    facts: dict[str, Any] = {
+        "task": config.task, "data": str(data.resolve()), "inputs": manifest["inputs"],
+        "targets": [dataclasses.asdict(target) for target in targets],
+        "members": list(members), "config": config.to_dict(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": versions(), "git": git_commit(),
+    }  # fmt: skip
+    write_json(folder / FACTS, {**facts, CHECKSUM: facts_hash(facts)})
 
 
 def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]:
