@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,10 @@ import torch
 
 import zoo
 from tests.verbs import call
-from zoo.prediction import embedding, inputs
+from zoo.errors import ConfigError
+from zoo.prediction import embedding, feature_check, inputs
+from zoo.system.locks import alone
+from zoo.system.transactions import TransactionFile
 
 pytestmark = pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
 FASTA = ">p1 first\nMKTAYIAKQR\nQISFVKSHF\n>p2\nACDEFGHIKLMNPQRSTVWY\n>p3\nmstnpkpqrkt\n"
@@ -138,6 +142,156 @@ def test_a_killed_run_loses_only_what_was_under_way(tmp_path, structures, model_
     assert again.returncode == 0, again.stderr
     with h5py.File(out) as file:
         assert set(file) == {f"s{i}" for i in range(5)}
+
+
+def _three(out):
+    """Return the command that embeds three sequences, one batch each, into a file."""
+    return ("embed", out.parent / "some.fasta", "--model", "plm_mini", "--tokens", 16, "--out", out)
+
+
+DIE = """
+import os, signal, sys
+from zoo.prediction import embedding
+from zoo.system.transactions import TransactionFile
+place, count = sys.argv.pop(1), int(sys.argv.pop(1))
+owner = TransactionFile if hasattr(TransactionFile, place) else embedding.EmbeddingFile
+if place in ("write", "flush"):
+    owner = embedding.EmbeddingFile
+real = getattr(owner, place)
+def dying(*args):
+    global count
+    count -= 1
+    if count < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args)
+setattr(owner, place, dying)
+from zoo.embed import embed, run
+run(embed)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "calls", "kept"),
+    [("write", 0, 0), ("flush", 1, 1), ("_reserve", 1, 2), ("_carry_out", 1, 1)],
+)
+def test_a_process_that_was_killed_anywhere_is_gone_on_with(
+    capsys, tmp_path, fasta, place, calls, kept
+):
+    """In `_reserve` the journal is whole, and `_carry_out` is first called with the file's name."""
+    out = tmp_path / "f.h5"
+    _, *words = map(str, _three(out))
+    done = subprocess.run([sys.executable, "-c", DIE, place, str(calls), *words])
+    assert done.returncode == -signal.SIGKILL
+    again = call(capsys, *_three(out), "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["kept"] == kept
+    with h5py.File(out) as file:
+        assert set(file) == {"p1", "p2", "p3"}
+    assert not list(tmp_path.glob("*.journal"))
+
+
+def test_a_file_that_was_just_begun_by_an_earlier_version_is_gone_on_with(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    with h5py.File(out, "w") as file:
+        file.attrs["description"] = "x"
+    os.truncate(out, 96)
+    assert call(capsys, *_three(out)).code == 0
+    out.write_bytes(b"")  # this may be anyone's
+    assert call(capsys, *_three(out)).code == 2
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_zeroed_block_is_found_and_only_what_it_holds_is_done_again(
+    capsys, tmp_path, fasta, share
+):
+    out = tmp_path / "f.h5"
+    assert call(capsys, *_three(out)).code == 0
+    with h5py.File(out) as file:
+        before = {name: file[name]["fused"][:] for name in file}
+        rows = file["p2/fused"].id
+        at = rows.get_offset() + int(share * rows.get_storage_size())
+    with out.open("rb+") as raw:
+        raw.seek(at)
+        raw.write(bytes(64))
+    done = call(capsys, *_three(out), "--json")
+    assert done.code == 0, done.err
+    assert "1 of 3 proteins are damaged and were taken out: p2." in done.err
+    found = json.loads(done.out)
+    assert (found["written"], found["kept"]) == (1, 2)
+    with h5py.File(out) as file:
+        assert set(file) == set(before)
+        for name, values in before.items():
+            np.testing.assert_array_equal(file[name]["fused"][:], values)
+
+
+def test_damage_anywhere_is_mended_or_an_error(tmp_path, fasta):
+    model = zoo.load_model("ppbs")
+    settings = embedding.Settings(("fused",), pool=True, half=False)
+    out = tmp_path / "f.h5"
+    with embedding.EmbeddingFile(out, model, settings) as file:
+        for at, protein in enumerate(zoo.read_proteins(fasta)):
+            file.write(protein, {"fused": torch.full((8,), float(at))}, [])
+        file.flush()
+    whole = out.read_bytes()
+    for start in range(0, len(whole), len(whole) // 6):
+        out.write_bytes(whole[:start] + bytes(512) + whole[start + 512 :])
+        try:
+            with embedding.EmbeddingFile(out, model, settings) as file:
+                for at, protein in enumerate(zoo.read_proteins(fasta)):
+                    if file.has(protein):
+                        assert (file.file[protein.name]["fused"][:] == at).all()
+        except ConfigError as error:
+            assert str(out) in str(error)
+
+
+def test_a_process_that_stands_still_is_ended(capsys, tmp_path, fasta, monkeypatch):
+    out = tmp_path / "f.h5"
+    assert call(capsys, *_three(out)).code == 0
+    monkeypatch.setattr(feature_check, "PATIENCE", 0.0)
+    done = call(capsys, *_three(out))
+    assert done.code == 2 and "HDF5 stood still for 0 s" in done.err
+
+
+def test_a_file_without_checksums_is_gone_on_with(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    assert call(capsys, *_three(out)).code == 0
+    with h5py.File(out, "r+") as file:
+        for group in file.values():
+            del group.attrs[feature_check.CHECKSUM]
+    assert "0 written, 3 already there" in call(capsys, *_three(out)).out
+
+
+def test_a_file_is_one_process_s(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    with alone(out, tmp_path / ".f.h5.lock"):
+        done = call(capsys, *_three(out))
+    assert done.code == 2 and f"Another process is writing in {out}" in done.err
+    assert call(capsys, *_three(out)).code == 0
+
+
+def test_a_full_disk_keeps_what_was_embedded_before(capsys, tmp_path, fasta, monkeypatch):
+    out = tmp_path / "f.h5"
+    real, calls = TransactionFile._reserve, []
+
+    def full(self):
+        calls.append(self)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self)
+
+    monkeypatch.setattr(TransactionFile, "_reserve", full)
+    done = call(capsys, *_three(out))
+    assert done.code == 5
+    assert f"{out} cannot be written to: No space left on device. The proteins that" in done.err
+    assert "1 written, 2 already there" in call(capsys, *_three(out)).out
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(capsys, tmp_path, fasta, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: (_ for _ in ()).throw(
+        PermissionError(errno.EACCES, "Permission denied")))  # fmt: skip
+    done = call(capsys, *_three(tmp_path / "f.h5"))
+    assert done.code == 5 and "f.h5 cannot be written to: Permission denied." in done.err
 
 
 def test_a_changed_file_is_done_again(capsys, tmp_path, fasta):

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from zoo.prediction.inputs import Outcome
     from zoo.proteins.protein import Protein
 
+KEPT = (
+    "The proteins that were embedded before are in the file. Make room, or name another --out; the "
+    "same command continues."
+)
+
 
 def embed(
     inputs: Annotated[
@@ -84,6 +89,8 @@ def _embed(
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
         from zoo.prediction.paths import find_inputs, left_out
         from zoo.system.devices import choose_device
+        from zoo.system.files import saving
+        from zoo.system.locks import alone
 
         device = choose_device(device)
         files = find_inputs(inputs)
@@ -97,8 +104,12 @@ def _embed(
         if text != "fused":
             embedding.layer_index(model, text)
     outcome = Outcome()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with embedding.EmbeddingFile(out, model, settings) as file, Interrupts() as interrupts:
+    with saving(out, KEPT):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        alone(out, out.with_name(f".{out.name}.lock")), saving(out, KEPT),
+        embedding.EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,
+    ):  # fmt: skip
         proteins = read_all(files, outcome, file.has_file)
         with progress("embedding", len(files)) as advance:
             for first, window in enumerate(windows(proteins)):

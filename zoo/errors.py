@@ -43,6 +43,12 @@ class CheckpointError(ZooError):
     exit_code = 5
 
 
+class SaveError(ZooError):
+    """A file that cannot be written: the disk is full, or the folder is read-only."""
+
+    exit_code = 5
+
+
 class RandomWeightsWarning(UserWarning):
     """Warns that a model is used whose language model has random weights."""
 

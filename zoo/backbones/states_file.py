@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ConfigError, DataError
 from zoo.settings.config import STATES
+from zoo.system.reading import content, plain_file
 
 LAYER = "::"
 """Parts a layer from the path before it."""
@@ -121,7 +122,7 @@ def open_states(name: str) -> StatesFile:
     import h5py  # takes a fifth of a second, and most models read no such file
 
     try:
-        with h5py.File(path) as file:
+        with h5py.File(plain_file(path)) as file:
             if DESCRIPTION in file.attrs:
                 return _open_embedded(path, file, layer)
             return _open_datasets(path, file)
@@ -219,7 +220,7 @@ def _sequences(path: Path) -> dict[str, str]:
             "sequence of each id; states are matched by sequence."
         )
     found: dict[str, str] = {}
-    for record in path.read_text(encoding="utf-8").split(">")[1:]:
+    for record in content(path, most=None).decode("utf-8").split(">")[1:]:
         head, _, body = record.partition("\n")
         name = head.split(maxsplit=1)[0] if head.strip() else ""
         if name in found:
@@ -251,7 +252,7 @@ def _in_hdf5(path: Path, places: list[Place]) -> Iterator[Any]:
     import h5py
 
     try:
-        with h5py.File(path) as file:
+        with h5py.File(plain_file(path)) as file:
             for place in places:
                 yield file[place.source]
     except (OSError, KeyError) as error:
@@ -276,20 +277,20 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def _npz(path: Path) -> Any:
-    with np.load(path, allow_pickle=False) as file:
+    with np.load(plain_file(path, whole=True), allow_pickle=False) as file:
         return dict(file)
 
 
 def _pt(path: Path) -> Any:
     import torch
 
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    found = torch.load(plain_file(path, whole=True), map_location="cpu", weights_only=True)
     parts = found.items() if isinstance(found, dict) else [("", found)]
     return {name: tensor.float().numpy() for name, tensor in parts}
 
 
 _READERS: Mapping[str, Callable[[Path], Any]] = {
-    ".npy": lambda path: np.load(path, allow_pickle=False),
+    ".npy": lambda path: np.load(plain_file(path, whole=True), allow_pickle=False),
     ".npz": _npz,
     ".pt": _pt,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,21 @@ from torch import Tensor
 
 from zoo.errors import ConfigError, ZooError
 from zoo.models.model import FusedModel
+from zoo.prediction.feature_check import CHECKSUM, check, checksum
 from zoo.prediction.inputs import Outcome, sequence_hash, stamp
 from zoo.prediction.paths import Input
 from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
 from zoo.settings.config import Config
+from zoo.system.files import settle, whole_file
+from zoo.system.reading import plain_file
+from zoo.system.transactions import TransactionFile
 
 PARTIAL = "__partial__"
 RAW = "raw"
 """Name of the last layer before its final norm."""
+SIGNATURE, HEADER, EMPTY = b"\x89HDF\r\n\x1a\n", 96, 2048
+"""Of an HDF5 file: its first bytes, the bytes of its header, and the size of one without groups."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +55,24 @@ class EmbeddingFile:
     A group has one dataset for each layer, (residues, width) or (width,), the names of its rows in
     `residues` (chain:number:letter), and the hash of the sequence as an attribute. It is written
     under another name and renamed when complete, so that every group that has a protein's name is
-    complete.
+    complete. A checksum shows damage: an existing file is read to its end first, by another process
+    that damage may end, and proteins that are not what was written are left out.
 
     Args:
         path: HDF5 file, created if it does not exist.
         model: model that computes the features.
         settings: features to compute.
+        warn: called with a line on proteins that are damaged.
 
     Raises:
-        ConfigError: if the file cannot be opened, or is of another model or settings.
+        ConfigError: if the file cannot be read, or is of another model or settings.
+        OSError: if it cannot be written.
     """
 
-    def __init__(self, path: Path, model: FusedModel, settings: Settings) -> None:
+    def __init__(
+        self, path: Path, model: FusedModel, settings: Settings,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:  # fmt: skip
         self.path, self.settings = path, settings
         description = json.dumps(
             {
@@ -68,15 +81,15 @@ class EmbeddingFile:
                 "layers": settings.layers, "pool": settings.pool, "half": settings.half,
             }, sort_keys=True,
         )  # fmt: skip
-        try:
-            self.file = h5py.File(path, "a")
-        except OSError as error:
-            raise ConfigError(
-                f"{path} cannot be opened as an HDF5 file ({error}). If a crash damaged it, or it "
-                "is another kind of file, delete it or choose another --out."
-            ) from error
-        before = self.file.attrs.setdefault("description", description)
+        if not path.exists() or _holds_nothing(path):
+            _begin(path, description)
+        else:
+            _mend(path, warn)
+        self._raw = TransactionFile(path)
+        self.file = _opened(self._raw, path)
+        before = self.file.attrs.get("description", description)
         if before != description and not _same(before, description):
+            self.close()
             raise ConfigError(
                 f"{path} was written by another model or with other settings. Choose another "
                 "--out, or delete it to start again."
@@ -88,7 +101,12 @@ class EmbeddingFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was written since the last flush is dropped."""
+        self.file.close()  # its last writes stay in memory
+        self._raw.close()
 
     def has(self, protein: Protein) -> bool:
         """Return whether this protein is done, with the same name, sequence and structure."""
@@ -113,14 +131,77 @@ class EmbeddingFile:
         group.attrs["sequence_hash"] = sequence_hash(protein)
         group.attrs["source"] = protein.source
         group.attrs["file_stamp"] = stamp(protein.source)
+        group.attrs[CHECKSUM] = checksum(group)
         name = group_of(protein)
         if name in self.file:
             del self.file[name]
         self.file.move(PARTIAL, name)
 
     def flush(self) -> None:
-        """Write all buffers to the disk."""
+        """Bring what was written since the last flush to the disk: all of it, or on error nothing.
+
+        Raises:
+            OSError: If the disk is full.
+        """
         self.file.flush()
+        self._raw.commit()
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Return whether an earlier version was killed before it wrote more than the file's signature.
+
+    Raises:
+        ConfigError: If it is no plain file.
+    """
+    try:
+        with plain_file(path).open("rb") as file:
+            start = file.read(EMPTY + 1)
+    except OSError as error:
+        raise _unreadable(path, error.strerror) from None
+    return len(start) <= EMPTY and start.startswith(SIGNATURE) and not any(start[HEADER:])
+
+
+def _begin(path: Path, description: str) -> None:
+    """Write a file without proteins, whole: HDF5 cannot read one that it had just begun."""
+    data = io.BytesIO()
+    with h5py.File(data, "w") as file:
+        file.attrs["description"] = description
+    with whole_file(path, "wb") as out:
+        out.write(data.getvalue())
+
+
+def _mend(path: Path, warn: Callable[[str], None]) -> None:
+    """Read a file to its end; if proteins are damaged, replace it by one with the others."""
+    TransactionFile(path).close()  # which carries out the changes of a killed process
+    found = check(path)
+    if found.problem:
+        raise _unreadable(path, found.problem)
+    if not found.damaged or found.damaged == [PARTIAL]:
+        return
+    part = path.with_name(f"{path.name}.part")
+    copied = check(path, part)
+    if copied.problem or copied.whole != found.whole:
+        part.unlink(missing_ok=True)
+        raise _unreadable(path, copied.problem or "it changed while it was read")
+    settle(part, path)
+    names = ", ".join(found.damaged[:3]) + (", ..." if len(found.damaged) > 3 else "")
+    warn(f"{path}: {len(found.damaged)} of {found.whole + len(found.damaged)} proteins are damaged "
+         f"and were taken out: {names}. Those among the inputs are embedded again.")  # fmt: skip
+
+
+def _opened(raw: TransactionFile, path: Path) -> h5py.File:
+    try:
+        return h5py.File(raw, "r+")
+    except OSError as error:
+        raw.close()
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, cause: object) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be opened as an HDF5 file ({cause}). If it is damaged, or another kind of "
+        "file, delete it or choose another --out."
+    )
 
 
 def _same(before: str, now: str) -> bool:

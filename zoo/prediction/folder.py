@@ -9,6 +9,7 @@ from pathlib import Path
 from zoo.errors import ConfigError
 from zoo.proteins.files.formats import printable
 from zoo.system.files import whole_file
+from zoo.system.reading import plain_file
 
 TABLE, JOURNAL, FAILED, STRUCTURES = "predictions", "journal.jsonl", "failed.csv", "structures"
 FORMER_JOURNAL = "unfinished.jsonl"
@@ -66,7 +67,7 @@ def write_failed(path: Path, failed: Mapping[str, str], tried: Iterable[Path]) -
 
 def _earlier(path: Path) -> list[tuple[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with plain_file(path).open(encoding="utf-8", newline="") as file:
             return [(row[0], row[1]) for row in list(csv.reader(file))[1:] if len(row) == 2]
     except (OSError, ValueError, csv.Error):
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from zoo.errors import SaveError
 from zoo.system.reading import content
 
 
@@ -64,6 +66,33 @@ def settle(part: Path, path: Path) -> None:
             pass
         finally:
             os.close(folder)
+
+
+FULL = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+)  # fmt: skip
+"""Errors of writing that go away when the disk or the folder is mended."""
+
+
+@contextmanager
+def saving(place: Path, kept: str) -> Iterator[None]:
+    """Explain a full disk, or a folder that cannot be written to, in one message.
+
+    Args:
+        place: Folder or file that is written within the block.
+        kept: Sentences that say what is saved, and how to go on.
+
+    Raises:
+        SaveError: For an `OSError` that is in `FULL`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise SaveError(
+            f"{place} cannot be written to: {os.strerror(error.errno)}. {kept}"
+        ) from error
 
 
 def write_whole(path: Path, text: str) -> None:

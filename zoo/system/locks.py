@@ -40,8 +40,12 @@ def claimed(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Keep other processes from writing in the same folder within the block.
+def alone(out: Path, lock: Path | None = None) -> Iterator[None]:
+    """Keep other processes from writing in the same folder, or the same file, within the block.
+
+    Args:
+        out: Folder, or a file with a lock of its own.
+        lock: File to lock; None for ".lock" in the folder.
 
     Raises:
         ConfigError: If another process is writing there.
@@ -49,7 +53,7 @@ def alone(out: Path) -> Iterator[None]:
     if not leader():
         yield
         return
-    path = out / ".lock"
+    path = lock or out / ".lock"
     with claimed(path) as mine:
         if not mine:
             raise ConfigError(

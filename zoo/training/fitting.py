@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Callable
 from functools import partial
@@ -11,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from zoo.errors import DataError, ZooError
+from zoo.errors import DataError, SaveError, ZooError
 from zoo.models.checkpoint import save_config
 from zoo.models.create import LoadedPLM, build_model
 from zoo.models.model import FusedModel
 from zoo.models.runs import SPLITS
-from zoo.system.files import write_json
+from zoo.system.files import FULL, write_json
 from zoo.system.listener import SILENT, Listener
 from zoo.training.batching import StepCounts
 from zoo.training.callbacks import Watched
@@ -29,8 +28,6 @@ from zoo.training.objective import Balance, Objective, balance
 from zoo.training.scoring import UNLABELLED
 from zoo.training.step_memory import check_memory
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)
-"""Errors of writing that go away when the disk is fixed, so that the run can be resumed."""
 CALM = (
     "Lower learning rates (--set train.lr.structure=0.0003 --set train.lr.fusion=0.0003) or "
     "--set train.precision=float32 may help; both can be given with --resume."
@@ -47,12 +44,6 @@ LOADER, PEER = "DataLoader worker", ("closed by peer", "reset by peer", "gloo", 
 
 class GoneError(ZooError):
     """A process that took part in the training has died."""
-
-
-class SaveError(ZooError):
-    """A checkpoint that could not be written."""
-
-    exit_code = 5
 
 
 def train(
