@@ -24,6 +24,7 @@ from zoo.backbones.hf import HFBackbone
 from zoo.errors import ConfigError
 from zoo.system.files import cache_root, read_json, whole_file
 from zoo.system.memory import out_of_memory
+from zoo.system.reading import content, plain_file
 
 FOLDER = "encoders"
 LONG = 48
@@ -203,8 +204,8 @@ def _key(seq: HFBackbone, folder: Path, kind: str) -> str:
 def _content(path: Path) -> bytes:
     facts = path.stat()
     if facts.st_size <= SMALL:
-        return path.read_bytes()
-    with path.open("rb") as file:
+        return content(path)
+    with plain_file(path).open("rb") as file:
         ends = file.read(SMALL // 2)
         file.seek(-SMALL // 2, os.SEEK_END)
         return f"{facts.st_size} {facts.st_mtime_ns}".encode() + ends + file.read()
