@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -21,6 +21,7 @@ from hpo.queue import ENDED
 from hpo.search import OBJECTIVES, Search
 from zoo.errors import ConfigError, ZooError
 from zoo.settings.checking import flat
+from zoo.settings.config import Config
 from zoo.system.reading import plain_file
 
 GRPC_PORT = 13000
@@ -171,7 +172,8 @@ def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
 
 
 def _check_same(search: Search, made_for: dict[str, Any]) -> None:
-    before, now = flat(made_for), flat(search.identity())
+    config = Config.from_dict(made_for["config"]).to_dict()  # with the keys that came since
+    before, now = flat({**made_for, "config": config}), flat(search.identity())
     keys = sorted(before.keys() | now.keys())
     differ = [key for key in keys if before.get(key) != now.get(key)]
     if differ:
@@ -182,6 +184,17 @@ def _check_same(search: Search, made_for: dict[str, Any]) -> None:
             f"Study {search.name!r} in {hidden(search.storage)} was made for another search "
             f"({shown}{more}). Run the same command to continue it, or choose another --name."
         )
+
+
+def revision_of(where: str, name: str) -> Literal[1, 2] | None:
+    """Return the revision of a study's models, which it keeps; None for a study that is new."""
+    if "://" not in where and not Path(where).is_file():
+        return None
+    storage = open_storage(where)
+    if name not in [study.study_name for study in storage.get_all_studies()]:
+        return None
+    made_for = optuna.load_study(study_name=name, storage=storage).user_attrs.get(MADE_FOR)
+    return None if made_for is None else Config.from_dict(made_for["config"]).revision
 
 
 def load_study(where: str, name: str | None) -> Study:

@@ -87,6 +87,7 @@ def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> N
         "train": 12, "validation": 3, "test": 3,
     }  # fmt: skip
     assert "structure" in done.err and "epoch 2 of 2" in done.err
+    assert done.err.count("change / state: sequence ") == 2
     assert set((out / "train.log").read_text().splitlines()) <= set(done.err.splitlines())
 
 
@@ -96,11 +97,11 @@ def test_groups_of_parameters_are_told_before_the_first_step(
     done = call(
         capsys, "train", config, "--data", data, "--out", tmp_path / "run",
         "--set", "sequence.tuning=lora", "--set", "fusion.write_back=deep",
-        "--set", "train.lr.plm=3e-5",
+        "--set", "train.lr.lora=3e-5",
     )  # fmt: skip
     assert done.code == 0, done.err
     text = done.err.split("epoch 1 of 2")[0]
-    assert "plm " in text and "lr 3e-05" in text and "lr 0.001" in text
+    assert "lora " in text and "lr 3e-05" in text and "lr 0.001" in text
     assert "fusion.write_back=side" not in text  # an adapted language model has to run
     deep = call(capsys, "train", config, "--data", data, "--out", tmp_path / "deep",
                 "--set", "fusion.write_back=deep")  # fmt: skip

@@ -80,7 +80,7 @@ def explain(
         raise unknown("column (--colour)", colour, columns)
     out.mkdir(parents=True, exist_ok=True)
     written = _write(out, protein, columns, colour, attention if matrices else {})
-    facts = _facts(protein, columns, share, written)
+    facts = _facts(protein, columns, share, written) | {"changes": _changes(chosen, protein)}
     if json:
         print(jsonlib.dumps(facts, indent=2))
         return
@@ -112,6 +112,19 @@ def _columns(
         share = attribute(model, protein, batch, steps=steps, column=output, residue=residue)
     columns |= {"by_sequence": share.sequence, "by_structure": share.structure}
     return columns, _matrices(seen), share
+
+
+def _changes(model: FusedModel, protein: Protein) -> dict[str, float]:
+    """Return how much each exchange changes the branches, as a share of their states."""
+    import torch
+
+    from zoo.models.changes import named_changes
+    from zoo.models.model import Change
+
+    found: list[Change] = []
+    with torch.no_grad():
+        model.features(model.batch([protein]), changes=found)
+    return {name: float(value) for name, value in named_changes(found).items()}
 
 
 def _matrices(seen: Exchanges | None) -> dict[str, Any]:
@@ -188,8 +201,12 @@ def _facts(
 
 
 def _show(facts: dict[str, Any], share: Attribution | None) -> None:
+    from zoo.models.changes import changes_text
+
     for name, value in facts["mean"].items():
         say(f"{name:20} mean {value:+.3f}")
+    if text := changes_text(facts["changes"]):
+        say(text)
     if share is not None:
         found = facts["attribution"]
         say(f"output (logit) {found['output']:+.3f}, for mean residues {found['baseline']:+.3f}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json as jsonlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,7 +139,7 @@ def search(
     from hpo.checking import check_draws, check_keys, own_numbers, relevant
     from hpo.search import PRUNERS, Search, parse_objectives
     from hpo.space import load_space
-    from hpo.study import check_parallel, open_storage
+    from hpo.study import check_parallel, open_storage, revision_of
 
     if pruner not in PRUNERS:
         raise unknown("pruner", pruner, PRUNERS)
@@ -147,6 +148,8 @@ def search(
     options = {"task": task, "sequence.name": seq, "structure.name": struct,
                "fusion.name": fusion, "sequence.weights": weights}  # fmt: skip
     base = _base(config, options, set_ or [])
+    study = name or f"{Path(config).stem}-{Path(space).stem}"
+    base = dataclasses.replace(base, revision=revision_of(storage, study) or base.revision)
     ranges = load_space(space)
     check_keys(ranges, base)
 
@@ -174,7 +177,7 @@ def search(
             raise ConfigError(f"--fold {fold}: the data have {_folds(jobs)}.")
         job = jobs[fold - 1]
         made = Search(
-            name=name or f"{Path(config).stem}-{Path(space).stem}", storage=_absolute(storage),
+            name=study, storage=_absolute(storage),
             config=base.to_dict(), space=dict(ranges.source), space_name=ranges.name,
             in_trials=tuple(trial_set or ()), data=str(job.data.resolve()),
             inputs=job.manifest["inputs"], root=None if store is None else str(store.resolve()),

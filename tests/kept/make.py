@@ -24,20 +24,30 @@ TINY = {
 
 
 def models() -> dict[str, FusedModel]:
-    """Return a model of every graph network alone, and of every fusion with `plm_mini`."""
-    found = {name: _tiny("none", name, "none") for name in STRUCTURE_BACKBONES}
+    """Return a model of every graph network alone, and of every fusion with `plm_mini`.
+
+    Those of the second revision have its number in their names. The first one's were saved before
+    revisions were numbered.
+    """
+    found = {name: _tiny("none", name, "none", 1) for name in STRUCTURE_BACKBONES}
     for fusion in FUSIONS:
         if fusion != "none":
-            found[f"plm_mini_{fusion}"] = _tiny("plm_mini", "gat", fusion)
+            found[f"plm_mini_{fusion}"] = _tiny("plm_mini", "gat", fusion, 1)
+            found[f"plm_mini_{fusion}_2"] = _tiny("plm_mini", "gat", fusion, 2)
     return found
 
 
-def _tiny(seq: str, struct: str, fusion: str) -> FusedModel:
+def _tiny(seq: str, struct: str, fusion: str, revision: int) -> FusedModel:
     values = {f"structure.args.{key}": x for key, x in TINY.get(struct, {}).items()}
-    values |= {"structure.args.num_layers": 2, "graph.k": 8, "head.args.hidden": 8}
+    values |= {
+        "revision": revision,
+        "structure.args.num_layers": 2,
+        "graph.k": 8,
+        "head.args.hidden": 8,
+    }
     if fusion in ("local", "global"):
-        values |= {"fusion.args.identity_start": False, "fusion.write_back": "side",
-                   "fusion.side_width": 8}  # fmt: skip
+        values |= {"fusion.args.identity_start": False, "fusion.side_width": 8}
+        values |= {"fusion.write_back": "side" if revision == 1 else "deep"}
     if fusion == "local":
         values |= {"fusion.args.width": 8, "fusion.args.gate_width": 8}
     if fusion == "global":

@@ -18,7 +18,7 @@ def test_a_protein_head_does_not_die_on_features_that_are_much_alike(pool: str, 
     common, own = torch.randn(1, 64), torch.randn(8, 64).repeat_interleave(30, 0)
     features = 3.0 * common + 0.3 * own + 0.3 * torch.randn(240, 64)
     classes = torch.arange(8) % 4
-    head = ProteinHead(64, 4, hidden=32, pool=pool)  # type: ignore[arg-type]
+    head = ProteinHead([64], 4, hidden=32, pool=pool)  # type: ignore[arg-type]
     optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
     for _ in range(150):
         optimizer.zero_grad()

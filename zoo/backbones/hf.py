@@ -36,7 +36,6 @@ class HFBackbone(SequenceBackbone):
         self.model = model
         self.tokenizer = tokenizer
         self.frozen = frozen
-        self.dtype = next(model.parameters()).dtype
         self.rounded: Mapping[str, torch.dtype] = {}
         """The float32 weights that it computes with in another dtype, by their names in `model`."""
         config: Any = model.config
@@ -90,8 +89,8 @@ class HFBackbone(SequenceBackbone):
         Raises:
             ValueError: for a `start` that does not fit.
         """
-        start = None if start is None else self._fitting(start, tokens)
         with lowered(self.model, self.rounded):
+            start = None if start is None else self._fitting(start, tokens)
             return self._run(tokens, attend, on_layer, start)
 
     def _run(
@@ -118,7 +117,7 @@ class HFBackbone(SequenceBackbone):
             raise ValueError(f"start after layer {k}; there are 1 to {self.num_layers}")
         if h.shape != (*tokens.shape, self.width):
             raise ValueError(f"start of {tuple(h.shape)}, not {(*tokens.shape, self.width)}")
-        return k, h.to(self.dtype)
+        return k, h.to(next(self.parameters()).dtype)
 
     def embedding(self, tokens: Tensor, attend: Tensor) -> Tensor:
         """Return (chains, tokens, width): layer 0, what enters the first layer."""

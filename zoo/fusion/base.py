@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,9 @@ class Fusion(nn.Module, ABC):
 
     A constructor takes the widths of the branches, then hyper-parameters by keyword.
     """
+
+    one_way: ClassVar[bool] = False
+    """Whether the sequence rows go on as they were."""
 
     @abstractmethod
     def forward(

@@ -13,7 +13,8 @@ from zoo.settings.ranges import Rate
 class Serial(Fusion):
     """Baseline: the language model's last rows enter the graph network's input, one way.
 
-    The usual practice (LM-GVP, Wu et al. arXiv:2212.03447, ESM-GearNet's `series`).
+    The usual practice (LM-GVP, Wu et al. arXiv:2212.03447, ESM-GearNet's `series`). After the last
+    layer these rows are the language model's output, behind its final norm.
 
     Args:
         d_seq: columns of the sequence rows.
@@ -22,6 +23,8 @@ class Serial(Fusion):
         residual: add to the graph network's own input; else take its place, as Wu et al. do.
         identity_start: begin with a write-back of zero (residual only).
     """
+
+    one_way = True
 
     def __init__(
         self,

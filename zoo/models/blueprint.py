@@ -24,6 +24,7 @@ from zoo.fusion.base import Pairs
 from zoo.models.arguments import Part, part_of, without_memory
 from zoo.models.heads import HEADS
 from zoo.models.places import places
+from zoo.models.revisions import REVISIONS, Revision
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 from zoo.settings.config import NONE, STATES, Config
 from zoo.settings.plugins import load_plugins
@@ -105,6 +106,19 @@ class Blueprint:
         return self.sequence_width + (self.structure.width if self.structure else 0)
 
     @property
+    def revision(self) -> Revision:
+        """How the model computes and is trained."""
+        return REVISIONS[self.config.revision]
+
+    @property
+    def head_widths(self) -> tuple[int, ...]:
+        """Columns of the features, in the parts that the head norms by themselves."""
+        if not self.revision.norms_apart:
+            return (self.width,)
+        branches = self.sequence_width, self.width - self.sequence_width
+        return tuple(width for width in branches if width)
+
+    @property
     def resolved(self) -> Config:
         """The config with nothing left open: this is what is saved with a model."""
         config, sequence = self.config, self.config.sequence
@@ -126,6 +140,11 @@ class Blueprint:
     def with_seed(self, seed: int) -> Blueprint:
         """Return the same blueprint for other random weights."""
         return dataclasses.replace(self, config=dataclasses.replace(self.config, seed=seed))
+
+    def with_order(self, data_seed: int) -> Blueprint:
+        """Return the same blueprint, to be trained on its examples in another order."""
+        train = dataclasses.replace(self.config.train, data_seed=data_seed)
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, train=train))
 
 
 def resolve(config: Config, known: Blueprint | None = None) -> Blueprint:

@@ -174,6 +174,7 @@ def build_model(blueprint: Blueprint, loaded: LoadedPLM | None = None) -> FusedM
         exchanges=built(seed, "fusion", lambda: _exchanges(blueprint)),
         fuse_after=blueprint.exchanges,
         graph_spec=blueprint.graph,
+        revision=blueprint.revision,
         side=side,
     )
     model.head = built(seed, "head", lambda: _head(blueprint))
@@ -212,7 +213,7 @@ def _head(blueprint: Blueprint) -> ResidueHead | ProteinHead | None:
     if head is None:
         return None
     outputs = sum(target.outputs for target in blueprint.targets)
-    made: ResidueHead | ProteinHead = head.cls(blueprint.width, outputs, **head.args)
+    made: ResidueHead | ProteinHead = head.cls(blueprint.head_widths, outputs, **head.args)
     return made
 
 

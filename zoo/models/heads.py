@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zoo.backbones.message_passing import readout
@@ -12,10 +14,36 @@ from zoo.proteins.graph import Graph
 from zoo.settings.ranges import Count, Rate
 
 
-def _hidden(d_in: int, hidden: int, dropout: float) -> nn.Sequential:
-    """Return the hidden layer; the norm is there as the two branches differ in scale."""
+class BranchNorm(nn.LayerNorm):
+    """A LayerNorm of each branch's columns by themselves.
+
+    The branches differ in scale, and one norm over both would leave the smaller one as small beside
+    the other as it was.
+
+    Args:
+        widths: Columns of each branch.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__(sum(widths))
+        self.widths = list(widths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (..., columns)."""
+        columns = (x.split(self.widths, -1) for x in (x, self.weight, self.bias))
+        return torch.cat(
+            [
+                F.layer_norm(part, part.shape[-1:], weight, bias, self.eps)
+                for part, weight, bias in zip(*columns, strict=True)
+            ],
+            dim=-1,
+        )
+
+
+def _hidden(widths: Sequence[int], hidden: int, dropout: float) -> nn.Sequential:
+    """Return the hidden layer."""
     return nn.Sequential(
-        nn.LayerNorm(d_in), nn.Linear(d_in, hidden), nn.GELU(), nn.Dropout(dropout)
+        BranchNorm(widths), nn.Linear(sum(widths), hidden), nn.GELU(), nn.Dropout(dropout)
     )
 
 
@@ -43,17 +71,17 @@ class ResidueHead(nn.Module):
     """A prediction for every node.
 
     Args:
-        d_in: Columns of the features.
+        widths: Columns of the features, in the parts that are normed by themselves.
         outputs: Columns of the prediction.
         hidden: Width of the hidden layer.
         dropout: Dropout rate of the hidden layer.
     """
 
     def __init__(
-        self, d_in: int, outputs: int, *, hidden: Count = 128, dropout: Rate = 0.1
+        self, widths: Sequence[int], outputs: int, *, hidden: Count = 128, dropout: Rate = 0.1
     ) -> None:
         super().__init__()
-        self.hidden = _hidden(d_in, hidden, dropout)
+        self.hidden = _hidden(widths, hidden, dropout)
         self.out = nn.Linear(hidden, outputs)
         self.units = Units(outputs)
 
@@ -70,7 +98,7 @@ class ProteinHead(nn.Module):
     whole (every unit of a ReLU off for every protein), and then nothing is learnt any more.
 
     Args:
-        d_in: Columns of the features.
+        widths: Columns of the features, in the parts that are normed by themselves.
         outputs: Columns of the prediction.
         hidden: Width of the hidden layer.
         dropout: Dropout rate of the hidden layer.
@@ -79,7 +107,7 @@ class ProteinHead(nn.Module):
 
     def __init__(
         self,
-        d_in: int,
+        widths: Sequence[int],
         outputs: int,
         *,
         hidden: Count = 128,
@@ -88,7 +116,7 @@ class ProteinHead(nn.Module):
     ) -> None:
         super().__init__()
         self.pool = pool
-        self.hidden = _hidden(d_in, hidden, dropout)
+        self.hidden = _hidden(widths, hidden, dropout)
         self.out = nn.Linear(hidden, outputs)
         self.units = Units(outputs)
 

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo.backbones.base import SequenceBackbone, Start, StructureBackbone
-from zoo.fusion.base import Fusion, Pairs
+from zoo.fusion.base import Fused, Fusion, Pairs
 from zoo.fusion.side import SideStream
+from zoo.fusion.units import fuse_in_units
 from zoo.models.heads import ProteinHead, ResidueHead
+from zoo.models.revisions import Revision
 from zoo.proteins.batch import Batch, collate, gather_rows, write_rows
 from zoo.proteins.build_graph import GraphSpec
 from zoo.proteins.protein import Protein
 
 if TYPE_CHECKING:
     from zoo.models.create import Recipe
+
+
+@dataclass(frozen=True)
+class Change:
+    """How much one exchange changed each branch: the size of the change over that of the state.
+
+    Sizes are root mean squares over all rows of the batch.
+
+    Attributes:
+        after: (layer of the language model, layer of the graph network).
+        seq: a number for the sequence branch.
+        struct: a number for the structure branch.
+    """
+
+    after: tuple[int, int]
+    seq: Tensor
+    struct: Tensor
 
 
 @dataclass(frozen=True)
@@ -44,6 +64,7 @@ class FusedModel(nn.Module):
         fuse_after: Pairs (layer of the language model, layer of the graph network) after which the
             branches exchange, both ascending.
         graph_spec: The kind of graph that the graph network was built for.
+        revision: How exchanges are computed.
         side: The side stream that carries the sequence branch (write-back "side"); None for "deep",
             where fused rows re-enter the language model and its remaining layers run on with them.
         head: Turns features into predictions; None for a model that returns features only.
@@ -60,6 +81,7 @@ class FusedModel(nn.Module):
         exchanges: Sequence[Fusion],
         fuse_after: Pairs,
         graph_spec: GraphSpec,
+        revision: Revision,
         side: SideStream | None = None,
         head: ResidueHead | ProteinHead | None = None,
     ) -> None:
@@ -67,7 +89,7 @@ class FusedModel(nn.Module):
         self.seq, self.struct, self.side, self.head = seq, struct, side, head
         self.exchanges = nn.ModuleList(exchanges)
         self.fuse_after = fuse_after
-        self.graph_spec = graph_spec
+        self.graph_spec, self.revision = graph_spec, revision
 
     @property
     def width(self) -> int:
@@ -98,14 +120,27 @@ class FusedModel(nn.Module):
         tokenize = self.seq.tokenize if self.seq is not None else None
         return collate(proteins, tokenize, self.graph_spec)
 
-    def forward(self, batch: Batch, hidden: Mapping[int, Tensor] | None = None) -> Tensor:
-        """Return predictions without activation: (nodes, outputs) or (proteins, outputs)."""
+    def forward(
+        self,
+        batch: Batch,
+        hidden: Mapping[int, Tensor] | None = None,
+        changes: list[Change] | None = None,
+    ) -> Tensor:
+        """Return predictions without activation: (nodes, outputs) or (proteins, outputs).
+
+        The arguments are those of `features`.
+        """
         if self.head is None:
             raise RuntimeError("the model has no head; create it with task=, or use features()")
-        out: Tensor = self.head(batch.graph, self.features(batch, hidden))
+        out: Tensor = self.head(batch.graph, self.features(batch, hidden, changes))
         return out
 
-    def features(self, batch: Batch, hidden: Mapping[int, Tensor] | None = None) -> Tensor:
+    def features(
+        self,
+        batch: Batch,
+        hidden: Mapping[int, Tensor] | None = None,
+        changes: list[Change] | None = None,
+    ) -> Tensor:
         """Return (nodes, d_seq + d_struct), the fused representation.
 
         Args:
@@ -113,11 +148,12 @@ class FusedModel(nn.Module):
             hidden: Layer outputs that `tap` returned for this batch, for example from the store,
                 in any precision. With write-back "side" the language model then does not run; with
                 "deep" it runs from that layer on. Without them the whole language model runs.
+            changes: A list to which each exchange adds how much it changed the branches.
 
         Raises:
             ValueError: if `hidden` lacks a layer of `taps`, or the model takes no stored states.
         """
-        return self._run(batch, hidden, explain=False)[0]
+        return self._run(_Run(self, batch, changes=changes), hidden)
 
     def explain(self, batch: Batch) -> list[Explanation]:
         """Return the gates or attention weights of every exchange, in evaluation mode."""
@@ -125,7 +161,9 @@ class FusedModel(nn.Module):
         self.eval()
         try:
             with torch.no_grad():
-                return self._run(batch, None, explain=True)[1]
+                run = _Run(self, batch, explain=True)
+                self._run(run, None)
+            return run.explanations
         finally:
             for module, training in modes.items():
                 module.training = training
@@ -154,20 +192,18 @@ class FusedModel(nn.Module):
         self.seq(batch.tokens, batch.attend, keep)
         return rows
 
-    def _run(
-        self, batch: Batch, hidden: Mapping[int, Tensor] | None, *, explain: bool
-    ) -> tuple[Tensor, list[Explanation]]:
+    def _run(self, run: _Run, hidden: Mapping[int, Tensor] | None) -> Tensor:
         if hidden is not None and not (self.taps and hidden.keys() >= set(self.taps)):
             given, taken = sorted(hidden), list(self.taps)
             raise ValueError(f"hidden states of layers {given} given; the model takes {taken}")
-        run = _Run(self, batch, explain=explain)
         if self.side is not None:
-            parts = [self._side_rows(run, hidden if hidden is not None else self.tap(batch))]
+            rows = hidden if hidden is not None else self.tap(run.batch)
+            parts = [self._side_rows(run, rows)]
         else:
             parts = [self._deep_rows(run, hidden)] if self.seq is not None else []
         if self.struct is not None:
             parts.append(run.finish())
-        return torch.cat(parts, dim=-1), run.explanations
+        return torch.cat(parts, dim=-1)
 
     def _deep_rows(self, run: _Run, hidden: Mapping[int, Tensor] | None) -> Tensor:
         """Run the language model; fused rows re-enter it where exchanges are."""
@@ -176,9 +212,10 @@ class FusedModel(nn.Module):
             (k,) = self.taps
             start = k, hidden[k]
         node_token, places = run.batch.node_token, [k for k, _ in self.fuse_after]
+        late = self._after_the_end
 
         def exchange(k: int, h: Tensor) -> Tensor:
-            if k not in places:
+            if k not in places or places.index(k) in late:
                 return h
             rows = gather_rows(h, node_token).to(run.dtype)
             return write_rows(h, node_token, run.exchange(places.index(k), rows))
@@ -186,7 +223,22 @@ class FusedModel(nn.Module):
         assert self.seq is not None
         assert run.batch.tokens is not None and run.batch.attend is not None
         h = self.seq(run.batch.tokens, run.batch.attend, exchange, start)
-        return gather_rows(h, node_token).to(run.dtype)
+        rows = gather_rows(h, node_token).to(run.dtype)
+        for index in late:
+            rows = run.exchange(index, rows)
+        return rows
+
+    @property
+    def _after_the_end(self) -> tuple[int, ...]:
+        """Numbers of the exchanges that see the language model's output, behind its final norm."""
+        assert self.seq is not None
+        return tuple(
+            index
+            for index, (k, _) in enumerate(self.fuse_after)
+            if self.revision.takes_output
+            and k == self.seq.num_layers
+            and self.exchanges[index].one_way
+        )
 
     def _side_rows(self, run: _Run, hidden: Mapping[int, Tensor]) -> Tensor:
         """Carry the side stream past every tap; the language model's rows are only read."""
@@ -206,8 +258,15 @@ class FusedModel(nn.Module):
 class _Run:
     """One forward pass of the graph network, stepped up to wherever an exchange needs it."""
 
-    def __init__(self, model: FusedModel, batch: Batch, *, explain: bool) -> None:
-        self.model, self.batch, self.explain = model, batch, explain
+    def __init__(
+        self,
+        model: FusedModel,
+        batch: Batch,
+        *,
+        changes: list[Change] | None = None,
+        explain: bool = False,
+    ) -> None:
+        self.model, self.batch, self.changes, self.explain = model, batch, changes, explain
         self.linked = batch.linked
         self.protein = batch.graph.protein[self.linked]
         self.explanations: list[Explanation] = []
@@ -224,11 +283,15 @@ class _Run:
     def exchange(self, index: int, rows: Tensor) -> Tensor:
         """Fuse sequence rows (nodes, d) with the graph network's; return the new rows."""
         self._advance(self.model.fuse_after[index][1])
-        struct = self.state.s[self.linked]
-        fusion: Fusion = self.model.exchanges[index]  # type: ignore[assignment]
-        fused = fusion(rows[self.linked], struct, self.protein, explain=self.explain)
-        if self.explain and fused.weights is not None:
-            after = self.model.fuse_after[index]
+        fusion: Any = self.model.exchanges[index]
+        fuse = partial(fuse_in_units, fusion) if self.model.revision.in_units else fusion
+        seq, struct = rows[self.linked], self.state.s[self.linked]
+        fused: Fused = fuse(seq, struct, self.protein, explain=self.explain)
+        after = self.model.fuse_after[index]
+        if self.changes is not None:
+            change = Change(after, _share(seq, fused.seq), _share(struct, fused.struct))
+            self.changes.append(change)
+        if fused.weights is not None and self.explain:
             self.explanations.append(Explanation(after, fused.weights))
         s = self.state.s.index_copy(0, self.linked, fused.struct.to(self.state.s.dtype))
         self.state = type(self.state)(s, self.state.v, self.state.edge)
@@ -245,3 +308,9 @@ class _Run:
         if stop > self.done:
             self.state = self.model.struct.run(self.batch.graph, self.state, self.done, stop)
             self.done = stop
+
+
+def _share(before: Tensor, after: Tensor) -> Tensor:
+    """Return the size of a change over that of the state that is changed, both of all rows."""
+    state, change = before.detach().float(), after.detach().float() - before.detach().float()
+    return change.norm() / state.norm().clamp(min=torch.finfo(torch.float32).tiny)

@@ -16,6 +16,7 @@ from zoo.errors import ConfigError, unknown
 from zoo.settings.checking import assign, parse
 from zoo.settings.former import FormerConfig, former_config
 from zoo.settings.ranges import Count, NotNegative, Positive, Rate, Seed, Share, Whole, WholeOrZero
+from zoo.settings.revision import NEWEST, numbered
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.reading import content
 
@@ -105,11 +106,12 @@ class HeadConfig:
 class LearningRates:
     """Peak learning rates.
 
-    `plm` is that of the language model, `structure` that of the graph network, and `fusion` that of
-    the fusion and the head.
+    `plm` is that of the language model, `lora` that of its low-rank adapters, `structure` that of
+    the graph network, and `fusion` that of the fusion and the head.
     """
 
     plm: NotNegative = 1e-5
+    lora: NotNegative = 3e-4
     structure: NotNegative = 1e-3
     fusion: NotNegative = 1e-3
 
@@ -169,12 +171,14 @@ class Config:
     """One experiment.
 
     `seed` seeds the initial weights of everything that is not pretrained. `targets` describe what
-    the head predicts; training fills them in from the data.
+    the head predicts; training fills them in from the data. `revision` numbers the way in which the
+    model computes and is trained; 1 is that of models saved before it was numbered.
     """
 
     task: str | None = None
     targets: list[dict[str, Any]] = field(default_factory=list)
     seed: Seed = 0
+    revision: Literal[1, 2] = NEWEST
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
     structure: StructureConfig = field(default_factory=StructureConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)
@@ -186,10 +190,12 @@ class Config:
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
         """Return the checked config.
 
+        One that was saved before revisions were numbered is of the first.
+
         Raises:
             ConfigError: If a key is unknown (names the nearest valid one) or a value is not valid.
         """
-        return parse(cls, data)
+        return parse(cls, numbered(data) if isinstance(data, Mapping) else data)
 
     def to_dict(self) -> dict[str, Any]:
         """Return every key with its value, defaults included."""

@@ -11,6 +11,7 @@ from typing import Any
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
+from zoo.models.changes import PREFIX
 from zoo.system.files import whole_file
 from zoo.system.reading import plain_file
 
@@ -49,6 +50,7 @@ class Curves(Callback):
             "val_score": found.get("val_score", float("nan")),
             "lr": max(group["lr"] for group in trainer.optimizers[0].param_groups),
             "seconds": time.monotonic() - self.begun,
+            **{name: value for name, value in found.items() if name.startswith(PREFIX)},
         }
         write_curves(self.path, [*read_curves(self.path), row])
         self.tell(row)
@@ -63,11 +65,17 @@ def read_curves(path: Path) -> list[dict[str, float]]:
 
 
 def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write the rows; the file is replaced only when it is complete."""
+    """Write the rows; the file is replaced only when it is complete.
+
+    Behind the columns that every training has are those of some rows: what each exchange changed.
+    """
+    names = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
     with whole_file(path) as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, names)
         writer.writeheader()
-        writer.writerows({name: f"{row[name]:.9g}" for name in COLUMNS} for row in rows)
+        writer.writerows(
+            {name: f"{row.get(name, float('nan')):.9g}" for name in names} for row in rows
+        )
 
 
 def best_row(folder: Path) -> dict[str, float]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.errors import ConfigError, ZooError
+from zoo.models.changes import named_changes
 from zoo.models.checkpoint import load_state, own_state
-from zoo.models.model import FusedModel
+from zoo.models.model import Change, FusedModel
 from zoo.settings.config import TrainConfig
 from zoo.tasks import Target
 from zoo.training import optim
@@ -136,9 +137,12 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_step(self, batch: Examples, batch_idx: int) -> None:
         """Keep the predictions by sample, since two processes may both see the same sample."""
-        out = self.model(batch.batch, batch.hidden)
+        changes: list[Change] = []
+        out = self.model(batch.batch, batch.hidden, changes)
         loss = self.objective(out, batch)
         rows = len(batch.weight)
+        for name, value in named_changes(changes).items():
+            self.log(name, value, batch_size=rows, sync_dist=True, on_epoch=True)
         self.log("val_loss", loss, batch_size=rows, sync_dist=True, on_epoch=True)
         self.keep(self.seen, batch, out)
 

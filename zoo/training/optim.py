@@ -11,13 +11,16 @@ from torch import nn
 from zoo.models.model import FusedModel
 from zoo.settings.config import LearningRates
 
-PARTS = {"plm": ("seq.",), "structure": ("struct.",)}
+PARTS = {"plm": "seq.", "structure": "struct."}
 """Prefixes of parameter names by learning rate; all other parameters use that of "fusion"."""
+ADAPTER = ".lora_"
+"""What PEFT has in the name of each of an adapter's parameters."""
 
 
-def part_of(name: str) -> str:
-    """Return which learning rate a parameter has: "plm", "structure" or "fusion"."""
-    return next((part for part, begins in PARTS.items() if name.startswith(begins)), "fusion")
+def part_of(name: str, *, adapters_apart: bool) -> str:
+    """Return which learning rate a parameter has: "plm", "lora", "structure" or "fusion"."""
+    part = next((part for part, begin in PARTS.items() if name.startswith(begin)), "fusion")
+    return "lora" if part == "plm" and adapters_apart and ADAPTER in name else part
 
 
 def groups(
@@ -28,7 +31,8 @@ def groups(
     named = [*model.named_parameters(), *((f"loss.{n}", p) for n, p in extra.named_parameters())]
     for name, parameter in named:
         if parameter.requires_grad:
-            found.setdefault((part_of(name), parameter.dim() > 1), []).append(parameter)
+            part = part_of(name, adapters_apart=model.revision.adapters_apart)
+            found.setdefault((part, parameter.dim() > 1), []).append(parameter)
     return [
         {
             "params": parameters, "name": part if matrices else f"{part}, vectors",

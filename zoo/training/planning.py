@@ -164,12 +164,22 @@ def _jobs(
     names = _names(chosen)
     return [
         Job(
-            blueprint=blueprint.with_seed(seed), data=data, manifest=manifest, index=index,
+            blueprint=_member(blueprint, seed), data=data, manifest=manifest, index=index,
             plan=plans[fold or 0], name=name, root=root,
             folder=wish.out if len(chosen) == 1 else wish.out / name.replace(" ", "_"),
             limit=wish.limit, hardware=wish.hardware, loggers=wish.loggers,
         ) for (fold, seed), name in zip(chosen, names, strict=True)
     ]  # fmt: skip
+
+
+def _member(blueprint: Blueprint, seed: int) -> Blueprint:
+    """Return the blueprint of the model with that seed, which also sees an order of its own.
+
+    The splits stay those of the config's `train.data_seed`, and so are the same for all seeds.
+    """
+    further = seed - blueprint.config.seed if blueprint.revision.seeds_shuffle else 0
+    data_seed = blueprint.config.train.data_seed + further
+    return blueprint.with_seed(seed).with_order(data_seed)
 
 
 def _plans(config: Config, index: dict[str, Any]) -> list[Plan]:

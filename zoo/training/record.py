@@ -110,6 +110,7 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
     began = Config.from_dict(facts["config"])
     if given is None:
         return began, facts
+    given = dataclasses.replace(given, revision=began.revision)  # a run goes on as it began
     before, now = flat(began.to_dict()), flat(given.to_dict())
     # The targets are taken from the data when a run begins, so only the saved config has them.
     differ = [key for key in now if now[key] != before.get(key) and key != "targets"]

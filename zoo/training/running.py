@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zoo.models.changes import changes_text
 from zoo.models.summary import RANDOM_WARNING, title
 from zoo.system.listener import SILENT, Listener, Stopped, leader
 from zoo.system.locks import alone
@@ -98,6 +99,8 @@ class Lines:
             f"train loss {row['train_loss']:.4f}, validation loss {row['val_loss']:.4f}, "
             f"score {row['val_score']:.4f}{mark}, {row['seconds']:.1f} s"
         )
+        if text := changes_text(row):
+            self.say(f"  {text}")
 
     def say(self, text: str) -> None:
         """Report a line, and add it to train.log."""
