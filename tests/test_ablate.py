@@ -12,12 +12,14 @@ from filelock import FileLock
 from tests import shelf
 from tests.training import runs
 from tests.verbs import call
-from zoo.ablation.rows import ROWS, SET_BY_CELLS, Cell, cells
+from zoo.ablation.rows import FUSED, ROWS, SERIAL, SET_BY_CELLS, WIDE, Cell, cells
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.fusion import FUSIONS
 from zoo.metrics.multiple import holm
 from zoo.models.blueprint import resolve
+from zoo.models.checkpoint import load_model
 from zoo.models.create import build_model
+from zoo.models.summary import count
 from zoo.settings.config import Config
 
 
@@ -63,7 +65,47 @@ def test_a_cell_keeps_the_settings_of_what_it_does_not_change(place: Path) -> No
     same = Cell("local-side", "schnet").config(base)
     assert same.fusion.args == base.fusion.args and same.structure.args == base.structure.args
     other = Cell("global-side", "gat").config(base)
-    assert other.fusion.args == {} and other.structure.args == {} and other.train == base.train
+    assert other.structure.args == {} and other.train == base.train
+
+
+@pytest.mark.parametrize("given", [
+    {"fusion.name": "local", "fusion.args.width": 32, "fusion.args.gate_width": 8},
+    {"fusion.name": "global", "fusion.args.num_heads": 2, "fusion.args.head_dim": 16},
+])  # fmt: skip
+def test_width_and_dropout_are_the_same_in_every_row(given: dict[str, object]) -> None:
+    values = {"sequence.name": "plm_mini", **given, "fusion.args.dropout": 0.3,
+              "structure.name": "egnn", "structure.args.dropout": 0.25}  # fmt: skip
+    base = Config().with_values([f"{key}={value}" for key, value in values.items()])
+    for cell in cells(None, ["egnn", "gat"]):
+        found = resolve(cell.config(base))
+        args = found.fusion.args
+        widths = [args["width"]] if "width" in args else []
+        widths += [args["num_heads"] * args["head_dim"]] if "num_heads" in args else []
+        assert widths in ([], [32]) and args.get("dropout", 0.3) == 0.3, cell.name
+        assert found.structure is None or found.structure.args["dropout"] == 0.25, cell.name
+        assert found.config.head == base.head
+
+
+@pytest.mark.parametrize("struct", ["schnet", "gat"])
+def test_serial_fusion_also_has_the_parameters_of_the_largest_fusion(
+    struct: str, place: Path
+) -> None:
+    base = Config.from_dict(yaml.safe_load((place / "base.yaml").read_text()))
+    sizes = {
+        row: count(build_model(resolve(Cell(row, struct).config(base))), trainable=True)
+        for row in (SERIAL, WIDE, *FUSED)
+    }
+    largest = max(sizes[row] for row in FUSED)
+    assert abs(sizes[WIDE] - largest) < 0.05 * (largest - sizes[SERIAL])
+
+
+def test_a_cell_of_other_settings_is_not_put_beside_the_others(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--row", "serial", "--struct", "schnet")
+    assert ablate(capsys, place, tmp_path, *chosen).code == 0
+    done = ablate(capsys, place, tmp_path, *chosen, "--set", "head.args.hidden=9")
+    assert done.code == 2 and "head.args.hidden: 8 then, 9 now" in done.err
 
 
 def test_cells_are_scored_once_and_compared_with_serial(
@@ -84,8 +126,11 @@ def test_cells_are_scored_once_and_compared_with_serial(
     assert again.out == first.out and "epoch" not in again.err
     shown = ablate(capsys, place, tmp_path, *chosen, "--only-table")
     assert "local-side" in shown.out and "baseline" in shown.out
+    parameters = count(load_model(tmp_path / "serial_schnet"), trainable=True)
+    assert rows["serial", "schnet"]["parameters"] == parameters
     told = (tmp_path / "table" / "table.md").read_text()
     assert f"{local['score']['value']:.3f} (" in told and "| sequence |" in told
+    assert f"| {parameters:,} |" in told
 
 
 def test_a_tables_differences_are_corrected_together(
@@ -160,4 +205,5 @@ def test_what_cells_override_is_what_is_refused(cell: Cell) -> None:
     changed = {f"{part}.{key}" for part in ("structure", "fusion") for key in before[part]
                if cell.config(Config()).to_dict()[part][key] != before[part][key]
                or after[part][key] != other.to_dict()[part][key]}  # fmt: skip
-    assert changed <= set(SET_BY_CELLS)
+    widened = {"fusion.args"} if cell.row == WIDE else set()
+    assert changed <= {*SET_BY_CELLS, *widened}

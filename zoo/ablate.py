@@ -122,17 +122,26 @@ def _show(rows: list[dict[str, Any]]) -> None:
         metric = f"{mine[0]['metric'].replace('_', ' ')}, {mine[0]['better']} is better"
         title = f"\n{target}, {subset}, {mine[0]['n']} samples: {metric}"
         say(title, style="bold")
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for name in ("fusion", "network", "score", "to serial", "baseline"):
-            table.add_column(name, no_wrap=True)
+        # One space between columns, and short counts, to fit into the 80 columns of a terminal.
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        for name in ("fusion", "network", "params", "score", "to serial", "baseline"):
+            table.add_column(name, no_wrap=name not in ("to serial", "baseline"))
         for one in mine:
             cells = (interval_text(one["score"]), difference_text(one["to serial"]))
-            table.add_row(one["row"], one["struct"], *cells, _against(one))
+            table.add_row(one["row"], one["struct"], _short(one), *cells, _against(one))
         show(table)
     say(f"\n{CLEAR} differs from serial fusion, better or worse than the baseline: p < {ALPHA}")
     for column in DIFFERENCES:
         if corrected := told(differences(rows, column)):
             say(f"{column}: {corrected}", style="dim")
+
+
+def _short(row: dict[str, Any]) -> str:
+    """Return the number of trained parameters as 12k or 1.2M; "" where it was not counted."""
+    count = row["parameters"]
+    if count is None:
+        return ""
+    return f"{count / 1e6:.1f}M" if count >= 999_500 else f"{count / 1e3:.0f}k"
 
 
 def _against(row: dict[str, Any]) -> str:

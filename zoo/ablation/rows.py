@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.ablation.shared import fusion_args, structure_args, widened
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.errors import ConfigError, unknown
 from zoo.models.blueprint import resolve
 from zoo.settings.checking import assign
 from zoo.settings.config import NONE, Config
 
-SEQUENCE, SERIAL = "sequence", "serial"
-"""Names of the row without a graph network, and of the row that others are compared with."""
+SEQUENCE, SERIAL, WIDE = "sequence", "serial", "serial-wide"
+"""The row without a graph network, the row that others are compared with, and the same with a
+hidden layer that gives it the parameters of the largest row of `FUSED`."""
+FUSED = ("local-side", "global-side", "local-deep", "global-deep")
+"""Rows of the fusions that serial fusion is to be compared with."""
 
 
 def _fused(name: str, write_back: str = "deep") -> dict[str, Any]:
@@ -25,6 +29,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "structure": {"sequence.name": NONE, **_fused(NONE)},
     "parallel": _fused("parallel"),
     SERIAL: _fused("serial"),
+    WIDE: _fused("serial"),
     "cross": _fused("cross"),
     "local-side": _fused("local", "side"),
     "global-side": _fused("global", "side"),
@@ -58,7 +63,8 @@ class Cell:
     def config(self, base: Config, sizes: Sequence[str] = ()) -> Config:
         """Return the base config with this cell's branches and fusion, and the default exchanges.
 
-        Arguments in the base config are kept only if its graph network or fusion is this cell's.
+        The width in which branches meet and all dropout are those of the base config in every
+        cell; its other arguments of a graph network or fusion are kept where this cell has them.
 
         Args:
             base: config that all cells share.
@@ -69,10 +75,21 @@ class Cell:
         keys = {"structure.name": self.struct, "fusion.after": None, **ROWS[self.row]}
         for key, value in keys.items():
             assign(data, key, value)
+        if self.struct != NONE:
+            data["structure"]["args"] = structure_args(base, self.struct)
+        if NONE not in (data["sequence"]["name"], data["structure"]["name"]):
+            data["fusion"]["args"] = fusion_args(base.fusion, data["fusion"]["name"])
         own = [size for size in sizes if size.partition(".")[0] == self.struct]
-        return Config.from_dict(data).with_values(
+        found = Config.from_dict(data).with_values(
             [f"structure.args.{size.partition('.')[2]}" for size in own]
         )
+        return widened(found, self._fused(base, sizes)) if self.row == WIDE else found
+
+    def _fused(self, base: Config, sizes: Sequence[str]) -> list[Config]:
+        """Return the configs of the fusions with this cell's graph network."""
+        found = [Cell(row, self.struct).config(base, sizes) for row in FUSED]
+        trained = base.sequence.tuning != "frozen"  # then a side stream has no stored states
+        return [one for one in found if not (trained and one.fusion.write_back == "side")]
 
 
 def check_shared(values: Sequence[str]) -> None:

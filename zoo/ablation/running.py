@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.ablation.rows import Cell
+from zoo.errors import ConfigError
 from zoo.models.runs import FACTS, read_run
+from zoo.settings.checking import flat
 from zoo.settings.config import Config
 from zoo.system.files import write_json
 from zoo.system.listener import SILENT, Listener
@@ -58,6 +60,7 @@ def fill(plan: Plan, wanted: Sequence[Cell], listener: Listener = SILENT) -> lis
     elsewhere = []
     for cell in wanted:
         if plan.done(cell):
+            _check_same(plan, cell)
             continue
         with claimed(plan.out / f"{cell.name}.lock") as mine:
             if not mine:
@@ -67,6 +70,24 @@ def fill(plan: Plan, wanted: Sequence[Cell], listener: Listener = SILENT) -> lis
                 _train(plan, cell, listener)
                 _score(plan, cell, len(wanted) - 1)
     return elsewhere
+
+
+def _check_same(plan: Plan, cell: Cell) -> None:
+    """Check that a cell that is done was trained with the settings of the table.
+
+    Raises:
+        ConfigError: if it was not, as with another config or by an earlier version.
+    """
+    facts = read_run(plan.out / cell.name).facts
+    before = flat(Config.from_dict(facts["config"]).to_dict())
+    now = flat(cell.config(plan.base, plan.sizes).to_dict())
+    differ = [key for key in before if before[key] != now.get(key) and key != "targets"]
+    if differ:
+        shown = "; ".join(f"{key}: {before[key]!r} then, {now.get(key)!r} now" for key in differ)
+        raise ConfigError(
+            f"{plan.out / cell.name} was trained with other settings than its row has here "
+            f"({shown}). Choose another --out, or show the table with --only-table."
+        )
 
 
 def _train(plan: Plan, cell: Cell, listener: Listener) -> None:
@@ -84,11 +105,14 @@ def _train(plan: Plan, cell: Cell, listener: Listener) -> None:
 
 def _score(plan: Plan, cell: Cell, beside: int) -> None:
     from zoo.metrics.predictions import NAME, write_predictions
+    from zoo.models.checkpoint import load_model
+    from zoo.models.summary import count
     from zoo.prediction.evaluation import Settings, evaluate_run
 
     folder = plan.out / cell.name
     run = read_run(folder)
     settings = Settings(bootstrap=plan.bootstrap, beside=beside)
     metrics, predictions = evaluate_run(run, run.data, settings)
+    metrics["parameters"] = count(load_model(folder), trainable=True)
     write_predictions(folder / NAME, predictions)
     write_json(folder / METRICS, metrics)  # written last, as it marks the cell as done

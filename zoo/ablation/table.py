@@ -28,10 +28,10 @@ CLEAR = "*"
 def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
     """Return a row for every finished cell, target and subset, and write them into OUT/table.
 
-    A row has the headline metric with its interval, the paired difference to serial fusion with
-    the same graph network (no difference for the row without a graph network), and the difference
-    to the best trivial baseline over all test samples. The p-values of each of these two columns
-    are corrected for all its differences.
+    A row has the number of trained parameters, the headline metric with its interval, the paired
+    difference to serial fusion with the same graph network (no difference for the row without a
+    graph network), and the difference to the best trivial baseline over all test samples. The
+    p-values of each of these two columns are corrected for all its differences.
     """
     done = [cell for cell in wanted if plan.done(cell)]
     found = {cell: read_predictions(plan.out / cell.name) for cell in done}
@@ -49,6 +49,7 @@ def tabulate(plan: Plan, wanted: Sequence[Cell]) -> list[dict[str, Any]]:
                 rows.append({
                     "row": cell.row, "struct": cell.struct, "target": target, "subset": subset,
                     **_compared(one, against, subset, resamples),
+                    "parameters": metrics.get("parameters"),  # missing in older tables
                     "baseline": _floor(metrics, target, subset, HEADLINE[one.target.kind]),
                 })  # fmt: skip
     for column in DIFFERENCES:
@@ -124,13 +125,15 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         lines += [
             f"### {target}, {subset}: {first['metric'].replace('_', ' ')} "
             f"({first['better']} is better), {first['n']} proteins", "",
-            f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|",
+            f"| | {' | '.join(f'{name} | parameters' for name in columns)} |",
+            "|---" * (2 * len(columns) + 1) + "|",
         ]  # fmt: skip
         for name in ROWS:
             cells = {row["struct"]: _told(row) for row in mine if row["row"] == name}
             if cells:
-                shown = [cells.get(column, cells.get("none", "")) for column in columns]
-                shown = [*shown[:1], *[""] * (len(shown) - 1)] if set(cells) == {"none"} else shown
+                if set(cells) == {"none"}:  # the row without a graph network has one cell
+                    cells = {columns[0]: cells["none"]}
+                shown = [cells.get(column, " | ") for column in columns]
                 lines.append(f"| {name} | {' | '.join(shown)} |")
         lines.append("")
     if corrected := told(differences(rows, "to serial")):
@@ -139,8 +142,10 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _told(row: dict[str, Any]) -> str:
+    """Return two columns: the score with its difference, and the parameters."""
     parts = [interval_text(row["score"]), difference_text(row["to serial"])]
-    return "<br>".join(part for part in parts if part)
+    count = "" if row["parameters"] is None else f"{row['parameters']:,}"
+    return f"{'<br>'.join(part for part in parts if part)} | {count}"
 
 
 def difference_text(moved: dict[str, Any] | None) -> str:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from zoo.fusion import FUSIONS
 from zoo.fusion.base import Fused, Fusion, Pairs, WriteBack
-from zoo.settings.ranges import Rate
+from zoo.settings.ranges import Count, Rate
 
 
 @FUSIONS.register("serial")
@@ -20,6 +20,8 @@ class Serial(Fusion):
         d_seq: columns of the sequence rows.
         d_struct: columns of the structure rows.
         dropout: on the sequence rows.
+        hidden: width of a hidden layer on the sequence rows, for a serial model with as many
+            parameters as another one; None for the usual linear map alone.
         residual: add to the graph network's own input; else take its place, as Wu et al. do.
         identity_start: begin with a write-back of zero (residual only).
     """
@@ -32,13 +34,16 @@ class Serial(Fusion):
         d_struct: int,
         *,
         dropout: Rate = 0.1,
+        hidden: Count | None = None,
         residual: bool = True,
         identity_start: bool = False,
     ) -> None:
         super().__init__()
         self.seq_in = nn.Sequential(nn.LayerNorm(d_seq), nn.Dropout(dropout))
+        if hidden is not None:
+            self.seq_in.extend([nn.Linear(d_seq, hidden), nn.GELU()])
         self.struct_out = WriteBack(
-            d_seq, d_struct, residual=residual, identity_start=identity_start
+            hidden or d_seq, d_struct, residual=residual, identity_start=identity_start
         )
 
     def forward(

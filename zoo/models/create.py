@@ -20,6 +20,7 @@ from zoo.backbones.weights import Weights
 from zoo.errors import unknown
 from zoo.fusion.base import Fusion
 from zoo.fusion.side import SideStream
+from zoo.models.arguments import without_memory
 from zoo.models.blueprint import Blueprint, resolve
 from zoo.models.heads import ProteinHead, ResidueHead
 from zoo.models.model import FusedModel
@@ -215,6 +216,16 @@ def _head(blueprint: Blueprint) -> ResidueHead | ProteinHead | None:
     outputs = sum(target.outputs for target in blueprint.targets)
     made: ResidueHead | ProteinHead = head.cls(blueprint.head_widths, outputs, **head.args)
     return made
+
+
+def parameters_beside_plm(blueprint: Blueprint) -> int:
+    """Return how many parameters a model has beside its language model's; none is allocated."""
+    parts = without_memory(
+        lambda: [
+            _structure(blueprint), _side(blueprint), _head(blueprint), *_exchanges(blueprint)
+        ]
+    )  # fmt: skip
+    return sum(p.numel() for part in parts if part is not None for p in part.parameters())
 
 
 def fingerprint(seq: nn.Module) -> str:
