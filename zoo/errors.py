@@ -19,6 +19,10 @@ class ConfigError(ZooError):
     exit_code = 2
 
 
+class TakenError(ConfigError):
+    """A plug-in's name that the library or another plug-in has."""
+
+
 class WeightsError(ZooError):
     """Pretrained weights that are not on this machine and cannot be downloaded."""
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY
+from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.errors import TakenError
 from zoo.models.arguments import part_of
 from zoo.settings.plugins import load_plugins
 
@@ -158,3 +160,29 @@ class Unresolved:
 @pytest.mark.parametrize("cls, given", [(Typed, {"size": [3, 4]}), (Unresolved, {"like": 1})])
 def test_hints_that_are_no_plain_types_are_taken_as_they_are(cls: type, given: dict) -> None:
     assert part_of(cls, given, "structure.args.").args.items() >= given.items()
+
+
+@pytest.mark.parametrize("name", ["gvp", "gat"])
+def test_a_name_of_the_library_is_not_replaced(folder: Path, name: str) -> None:
+    (folder / "my_backbone.py").write_text(MODULE.replace('"mine"', f'"{name}"'))
+    for words in (["list"], ["build", "--seq", "none", "--struct", name]):
+        done = verb(folder, "my_backbone", *words)
+        assert done.returncode == 2, done.stderr
+        said = f"{name!r} is registered twice, by zoo.backbones.{name} and by my_backbone"
+        assert said in done.stderr
+
+
+def test_an_installed_plugin_does_not_replace_a_name_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Point:
+        name, value, dist = "mine", "my_backbone", None
+
+        def load(self) -> None:
+            STRUCTURE_BACKBONES.register("gvp")(object)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point()])
+    monkeypatch.setattr("zoo.settings.plugins._loaded", set())
+    for _ in range(2):
+        with pytest.raises(TakenError, match=r"by zoo\.backbones\.gvp and by"):
+            load_plugins()

@@ -10,7 +10,7 @@ import pytest
 
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.data.layouts import LAYOUTS
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, TakenError
 from zoo.fusion import FUSIONS
 from zoo.settings.registry import Registry
 from zoo.tasks import TASKS
@@ -46,9 +46,18 @@ def test_what_resembles_nothing_gets_no_suggestion() -> None:
 def test_a_name_is_given_once() -> None:
     registry: Registry[int] = Registry("number")
     registry.register("one")(1)
-    with pytest.raises(ValueError, match="'one' is registered twice"):
+    with pytest.raises(TakenError, match=f"number 'one' is registered twice, by {__name__} and by"):
         registry.register("one")(2)
     assert registry["one"] == 1
+
+
+def test_a_name_that_was_announced_is_its_module_s() -> None:
+    registry: Registry[int] = Registry("number")
+    registry.announce("one", "the.library")
+    with pytest.raises(TakenError, match=f"'one' is .* by the.library and by {__name__}"):
+        registry.register("one")(1)
+    registry.announce("two", __name__)
+    assert registry.register("two")(2) == registry["two"] == 2
 
 
 def test_register_returns_what_it_entered() -> None:

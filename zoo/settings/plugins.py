@@ -12,7 +12,7 @@ import importlib.util
 import os
 import warnings
 
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, TakenError
 
 VARIABLE = "ZOO_PLUGINS"
 GROUP = "protein_model_zoo"
@@ -29,6 +29,7 @@ def load_plugins() -> None:
 
     Raises:
         ConfigError: If Python does not find a module that `ZOO_PLUGINS` names.
+        TakenError: If a plug-in, installed or named, registers a name that is taken.
     """
     for name in _named():
         if _first_time(name):
@@ -45,6 +46,9 @@ def load_plugins() -> None:
     for point in entry_points(group=GROUP):
         try:
             point.load()
+        except TakenError:
+            _loaded.discard(GROUP)  # so that the next call says so again
+            raise
         except Exception as error:  # another package's code may raise anything
             owner = point.dist.name if point.dist else point.value
             warnings.warn(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
-from zoo.errors import unknown
+from zoo.errors import TakenError, unknown
 from zoo.settings.plugins import load_plugins
 
 T = TypeVar("T")
@@ -39,18 +40,30 @@ class Registry(Generic[T]):
         self.what = what
         self._places: dict[str, Place] = {}
         self._entries: dict[str, T] = {}
+        self._owners: dict[str, str] = {}
 
     def announce(self, name: str, module: str, about: str = "") -> None:
         """Add a name without its object, which `module` registers when it is imported."""
         self._places[name] = Place(module, about)
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that registers its object as `name`, which must be a new name."""
+        """Return a decorator that registers its object as `name`, which must be a new name.
+
+        Raises:
+            TakenError: If the name is taken, also by a module of the library that is not imported
+                yet; names both modules.
+        """
 
         def enter(entry: T) -> T:
-            if name in self._entries:
-                raise ValueError(f"{self.what} {name!r} is registered twice")
-            self._entries[name] = entry
+            module = sys._getframe(1).f_globals.get("__name__", "?")
+            announced = self._places[name].module if name in self._places else module
+            owner = self._owners.get(name, announced)
+            if name in self._entries or owner != module:
+                raise TakenError(
+                    f"The {self.what} {name!r} is registered twice, by {owner} and by {module}. "
+                    "Give the one of your plug-in another name."
+                )
+            self._entries[name], self._owners[name] = entry, module
             return entry
 
         return enter
