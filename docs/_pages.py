@@ -23,6 +23,8 @@ from zoo.command.cli import program
 from zoo.data.layouts import LAYOUTS
 from zoo.fusion import FUSIONS
 from zoo.models.catalogue import catalogue
+from zoo.proteins import density, feature_sets
+from zoo.proteins.feature_sets import FEATURE_SETS
 from zoo.settings.config import Config, config_names
 from zoo.settings.ranges import Range
 from zoo.tasks import TASKS
@@ -52,6 +54,7 @@ def pages() -> dict[str, Page]:
     """Return every generated page by its path."""
     reference = {
         "names": names(), "commands": commands(), "config": config(), "python": python(),
+        "features": features(),
         "backbones/language_models": language_models(),
         **{f"backbones/{name}": network(name) for name in STRUCTURE_BACKBONES},
         "fusions": fusions(),
@@ -179,6 +182,24 @@ def fusions() -> str:
     for name in FUSIONS:
         parts += [f"## {name}", _about(FUSIONS[name]), _arguments(FUSIONS[name])]
     return _page("Fusions", "anyone who chooses `--fusion`, or sets `fusion.args`.", *parts)
+
+
+def features() -> str:
+    """Return the page of the sets of node features."""
+    head = ("feature", "width", "kind", "unit", "without an atom")
+    parts = [
+        f"## {name}\n\n" + table(head, (
+            (one.name, one.width, "vectors" if one.vector else "numbers", one.unit, one.missing)
+            for one in found.features
+        )) for name, found in FEATURE_SETS.items()
+    ]  # fmt: skip
+    return _page(
+        "Node features", "anyone who sets `graph.features`, or reads `node_s` and `node_v`.",
+        inspect.getdoc(feature_sets) or "",
+        "A count of CA atoms is relative to what a sphere of that radius holds inside a protein "
+        f"({density.VOLUME:.0f} cubic angstrom for a residue). More about each: "
+        "[how the parts fit together](../explanation/model.md#sets-of-node-features).", *parts,
+    )  # fmt: skip
 
 
 def task(name: str) -> str:

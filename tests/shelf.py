@@ -22,6 +22,7 @@ from zoo.backbones.residue_tokens import ResidueTokenizer
 from zoo.fusion import FUSIONS
 from zoo.models.create import create_model
 from zoo.proteins.build_graph import GraphSpec
+from zoo.proteins.feature_sets import FEATURE_SETS
 from zoo.proteins.graph import VECTOR_FIELDS, Graph
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Ligand, Protein
 
@@ -342,6 +343,7 @@ NUM_STRUCT_LAYERS = 3
 SPECS = {
     "residue": GraphSpec(k=6, ligands=True),
     "atom": GraphSpec(kind="atom", radius=4.0, ligands=True),
+    "all features": GraphSpec(k=6, ligands=True, features=tuple(FEATURE_SETS)),
 }
 
 

@@ -74,7 +74,7 @@ def test_a_torsion_near_its_ends_is_exact(degrees: float) -> None:
     radians = math.radians(degrees)
     a, b, c = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]]).double()
     d = c + torch.tensor([math.cos(radians), -1.0, math.sin(radians)]).double()
-    cosine, sine = features._dihedral((b - a)[None], (c - b)[None], (d - c)[None])
+    cosine, sine = features.dihedral((b - a)[None], (c - b)[None], (d - c)[None])
     angle = _angle(*(x.numpy() for x in (a, b, c, d)))
     assert cosine.item() == pytest.approx(math.cos(angle), abs=1e-15)
     assert sine.item() == pytest.approx(math.sin(angle), abs=1e-15)

@@ -272,7 +272,7 @@ def _graph(config: Config) -> GraphSpec:
     values = dataclasses.asdict(config.graph)
     if values["ligands"] is None:
         values["ligands"] = config.task is not None and TASKS[config.task].ligands
-    return GraphSpec(**values)
+    return GraphSpec(**values | {"features": tuple(values["features"])})
 
 
 def _graph_network(config: Config, graph: GraphSpec) -> GraphNetwork | None:

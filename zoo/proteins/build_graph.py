@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from zoo.errors import StructureError
+from zoo.errors import ConfigError, StructureError
 from zoo.proteins import features
+from zoo.proteins.feature_sets import BACKBONE, computed, ordered, widths
 from zoo.proteins.graph import Graph
-from zoo.proteins.nodes import STRIDE, ligand_atoms, residue_nodes
+from zoo.proteins.nodes import STRIDE, ResidueNodes, ligand_atoms, residue_nodes
 from zoo.proteins.protein import Protein
 
 ATOM_RADIUS = 4.5
@@ -37,6 +38,8 @@ class GraphSpec:
             graphs, and `k` nearest neighbours for residue graphs.
         ligands: Whether ligand atoms are nodes too.
         hydrogens: Whether an atom graph has nodes for hydrogens.
+        features: Names of the sets of node features in a residue graph, see
+            `zoo.proteins.feature_sets`; kept in their own order.
     """
 
     kind: Literal["residue", "atom", "none"] = "residue"
@@ -44,6 +47,21 @@ class GraphSpec:
     radius: float | None = None
     ligands: bool = False
     hydrogens: bool = False
+    features: tuple[str, ...] = (BACKBONE,)
+
+    def __post_init__(self) -> None:
+        """Put the names of the feature sets in their own order.
+
+        Raises:
+            ConfigError: If a name is unknown, or an atom graph is to have other sets.
+        """
+        names = ordered(self.features)
+        if self.kind == "atom" and names != (BACKBONE,):
+            raise ConfigError(
+                f"graph.features={list(names)} are features of residues, and graph.kind=atom has "
+                "no nodes for them. Use graph.kind=residue, or leave graph.features out."
+            )
+        object.__setattr__(self, "features", names)
 
     @property
     def num_types(self) -> int:
@@ -68,7 +86,7 @@ class FeatureWidths:
         if spec.kind == "atom":
             return cls(spec.num_types, 0, 0, features.NUM_RBF, 1)
         edge_s = features.NUM_RBF + features.NUM_POSITIONAL
-        return cls(spec.num_types, 6, 3, edge_s, 1)
+        return cls(spec.num_types, *widths(spec.features), edge_s, 1)
 
 
 def build_graph(protein: Protein, spec: GraphSpec | None = None) -> Graph:
@@ -125,13 +143,13 @@ def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
     bonded = torch.from_numpy(np.concatenate([part.bonded for part in parts]))[:-1]
     residue = torch.from_numpy(np.concatenate([part.residue for part in parts]))
     position = torch.from_numpy(np.concatenate([part.position for part in parts]))
-    pos, is_residue = atoms[:, 1].contiguous(), (residue >= 0)[:, None]
-    side_chain = features.side_chains(atoms)[:, None]
+    pos = atoms[:, 1].contiguous()
+    node_s, node_v = _node_features(proteins, spec, parts, atoms, bonded)
     nodes = {
         "pos": pos,
         "node_type": torch.cat([part.node_type for part in parts]),
-        "node_s": features.torsions(atoms, bonded) * is_residue,
-        "node_v": torch.cat([features.orientations(pos, bonded), side_chain], dim=1),
+        "node_s": node_s,
+        "node_v": node_v,
         "backbone": torch.nan_to_num(atoms[:, [0, 2, 3]] - pos[:, None]),
         "position": position,
         "residue": residue,
@@ -148,6 +166,37 @@ def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
     edges["edge_s"] = torch.cat([distances, features.sequence_offsets(offset)], dim=-1)
     edges["relation"] = features.relations(offset, edges["dist"])
     return Graph(src, dst, tuple(sizes), nodes, edges)
+
+
+def _node_features(
+    proteins: Sequence[Protein],
+    spec: GraphSpec,
+    parts: Sequence[ResidueNodes],
+    atoms: Tensor,
+    bonded: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Return (nodes, columns) scalars and (nodes, vectors, 3) vectors of the sets in `spec`."""
+    scalars, vectors = [], []
+    if BACKBONE in spec.features:
+        is_residue = torch.from_numpy(np.concatenate([part.residue >= 0 for part in parts]))
+        scalars.append(features.torsions(atoms, bonded) * is_residue[:, None])
+        vectors += [
+            features.orientations(atoms[:, 1], bonded),
+            features.side_chains(atoms)[:, None],
+        ]
+    if spec.features != (BACKBONE,):
+        of_sets = [_of_nodes(*pair, spec) for pair in zip(proteins, parts, strict=True)]
+        scalars.append(torch.cat([s for s, _ in of_sets]))
+        vectors.append(torch.cat([v for _, v in of_sets]))
+    return torch.cat(scalars, dim=1), torch.cat(vectors, dim=1)
+
+
+def _of_nodes(protein: Protein, part: ResidueNodes, spec: GraphSpec) -> tuple[Tensor, Tensor]:
+    """Return the features of the nodes of one protein, all sets but `BACKBONE`; 0 for ligands."""
+    found, is_residue = computed(protein, spec.features), part.residue >= 0
+    scalars = found.scalars[part.residue] * is_residue[:, None]
+    vectors = found.vectors[part.residue] * is_residue[:, None, None]
+    return torch.from_numpy(scalars).float(), torch.from_numpy(vectors).float()
 
 
 def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:

@@ -68,7 +68,7 @@ def torsions(coords: Tensor, bonded: Tensor) -> Tensor:
     """
     atoms = coords[:, :3].flatten(0, 1)
     step = atoms.diff(dim=0)
-    cosine, sine = _dihedral(step[:-2], step[1:-1], step[2:])
+    cosine, sine = dihedral(step[:-2], step[1:-1], step[2:])
     cosine, sine = (F.pad(x, (1, 2)).view(-1, 3) for x in (cosine, sine))  # phi, psi, omega
     exists = torch.zeros_like(cosine, dtype=torch.bool)
     exists[1:, 0] = bonded
@@ -77,7 +77,7 @@ def torsions(coords: Tensor, bonded: Tensor) -> Tensor:
     return torch.nan_to_num(found)
 
 
-def _dihedral(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def dihedral(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """Return cosine and sine of the angle between the planes of three successive bonds.
 
     They are computed without an arc function, so they are exact near 0 and 180 degrees too. If the

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 NODE_FIELDS = {
     "pos": "(nodes, 3) CA, or atom, position in angstrom, centred on the protein's mean",
     "node_type": "(nodes,) residue letter or element, see GraphSpec.num_types",
-    "node_s": "(nodes, 6) cos then sin of phi, psi, omega; no columns in atom graphs",
-    "node_v": "(nodes, 3, 3) unit vectors to next CA, previous CA, side chain; none in atom graphs",
+    "node_s": "(nodes, columns) numbers of GraphSpec.features; no columns in atom graphs",
+    "node_v": "(nodes, vectors, 3) vectors of GraphSpec.features; none in atom graphs",
     "backbone": "(nodes, 3, 3) vectors from CA to N, C and O in angstrom, zero where unknown",
     "position": "(nodes,) place in the sequence; apart by features.APART or more between chains",
     "residue": "(nodes,) row of the residue in the protein's chains end to end, -1 for ligands",

@@ -70,7 +70,9 @@ class StructureConfig:
 class GraphConfig:
     """The graph of each protein; `zoo.proteins.build_graph.GraphSpec` describes the keys.
 
-    If `ligands` is unset, the task decides whether ligand atoms are nodes.
+    If `ligands` is unset, the task decides whether ligand atoms are nodes. `features` are the sets
+    of node features of a residue graph: backbone, side_chain, density, surface,
+    secondary_structure, confidence.
     """
 
     kind: Literal["residue", "atom"] = "residue"
@@ -78,6 +80,7 @@ class GraphConfig:
     radius: Positive | None = None
     ligands: bool | None = None
     hydrogens: bool = False
+    features: list[str] = field(default_factory=lambda: ["backbone"])
 
 
 @dataclass(frozen=True)
