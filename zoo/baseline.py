@@ -45,7 +45,7 @@ def baseline(
         print(jsonlib.dumps([report.to_dict() for report in reports], indent=2))
         return
     for target in targets:
-        _show([report for report in reports if report.target == target.name])
+        _show([report for report in reports if report.target == target.name], target)
 
 
 def _contents(data: Path) -> tuple[str, list[Any]]:
@@ -96,10 +96,11 @@ def _named(scored: Report, first: str) -> Report:
     return dataclasses.replace(scored, parts=parts)
 
 
-def _show(reports: list[Report]) -> None:
+def _show(reports: list[Report], target: Any) -> None:
     from rich.table import Table
 
     from zoo.metrics.suite import ONE_FAMILY
+    from zoo.reporting.score_tables import headlines_first
 
     for scored in reports:
         pooled = [part for part in scored.parts if part.subset == "all"]
@@ -107,7 +108,7 @@ def _show(reports: list[Report]) -> None:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("metric", "baseline", "value"):
             table.add_column(column)
-        for metric in pooled[0].values:
+        for metric in headlines_first(target.kind, pooled[0].values):
             for row, part in enumerate(pooled):
                 table.add_row("" if row else metric, part.model, _cell(part.values.get(metric)))
         show(table)

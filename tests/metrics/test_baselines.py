@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from tests.metrics.samples import sample
+from zoo.metrics import trees
 from zoo.metrics.baselines import BASELINES, baselines_for, heavy_atoms, neighbours
 from zoo.metrics.predictions import from_samples
 from zoo.metrics.suite import evaluate
+from zoo.metrics.window import one_hot_window
+from zoo.proteins.density import density, place
+from zoo.proteins.protein import Protein, from_sequence
 from zoo.tasks import Target
 
 NAN = float("nan")
@@ -129,3 +135,107 @@ def test_burial_of_an_unresolved_residue_is_the_middle():
     one.protein.chains[0].coords[2] = NAN
     model = fitted("burial", target, [one])
     assert abs(model.predict([one])[0][2]) == pytest.approx(np.nanmean(neighbours(one.protein)))
+
+
+# -------------------------------------------------------------------- windows and boosted trees
+
+
+def of_sequence(name: str, sequence: str, labels, **more):
+    made = sample(name, {"y": labels}, **more)
+    return dataclasses.replace(made, protein=from_sequence(name, sequence))
+
+
+def test_a_window_stays_within_its_chain():
+    one, two = (from_sequence("x", letters).chains[0] for letters in ("ACD", "WWWW"))
+    found = one_hot_window(Protein("x", (one, two), sample("s", {}).protein.atoms))
+    assert found.shape == (7, 300)
+    assert found.sum(1).tolist() == [3, 3, 3, 4, 4, 4, 4]
+    middle = found.reshape(7, 15, 20)
+    assert middle[0, 7, "ARNDCQEGHILKMFPSTWYV".index("A")] == 1
+    assert middle[0, 8, "ARNDCQEGHILKMFPSTWYV".index("C")] == 1
+
+
+def test_a_window_learns_what_the_next_letter_tells():
+    rng, target = np.random.default_rng(0), Target("y", "binary", "residue")
+    letters = ["".join(rng.choice(list("ACDE"), 60)) for _ in range(8)]
+    labels = [[float(x == "C") for x in one[1:]] + [0.0] for one in letters]
+    made = [of_sequence(f"s{i}", *pair) for i, pair in enumerate(zip(letters, labels, strict=True))]
+    rows = from_samples(target, made, fitted("window", target, made[:4]).predict(made))
+    assert evaluate(rows.take(rows.id >= "s4"), n=2)["average_precision"].value > 0.99
+
+
+def test_trees_read_packing_letters_and_their_means_over_neighbours():
+    one = sample("s", {}, length=40, seed=1)
+    protein, found = one.protein, trees.residue_inputs(one.protein)
+    assert found.shape == (40, 136)
+    own = np.concatenate([density(protein), place(protein)], axis=1)
+    np.testing.assert_allclose(found[:, :14], own, rtol=1e-6)
+    ca = protein.chains[0].coords[:, 1].astype(np.float64)
+    apart = np.linalg.norm(ca[:, None] - ca, axis=-1)
+    for start, radius in ((34, 8.0), (68, 14.0)):
+        for row in range(40):
+            near = (apart[row] <= radius) & (np.arange(40) != row)
+            expected = found[near, :34].mean(0) if near.any() else np.full(34, NAN)
+            np.testing.assert_allclose(found[row, start : start + 34], expected, rtol=1e-5)
+    one_side = found[:, 102:116][np.isfinite(found[:, 102])]
+    assert len(one_side) and not np.allclose(one_side, found[: len(one_side), 68:82])
+
+
+def test_trees_of_proteins_read_means_and_sizes():
+    one = sample("s", {}, length=40, heavy=3, seed=1)
+    found, rows = trees.mean_inputs(one.protein)[0], trees.residue_inputs(one.protein)
+    np.testing.assert_allclose(found[:14], np.nanmean(rows[:, :14], axis=0), rtol=1e-5)
+    np.testing.assert_allclose(found[136:], [np.log(40), np.log(4)], rtol=1e-6)
+
+
+def test_trees_take_sequences_without_coordinates():
+    found = trees.mean_inputs(from_sequence("x", "ACDEF"))
+    assert np.isnan(found[0, :14]).all()
+    assert found[0, 14:34].sum() == pytest.approx(1.0)
+
+
+def test_trees_find_what_packing_tells_of_new_proteins():
+    target = Target("y", "binary", "residue")
+
+    def of(seed: int):
+        one = sample(f"s{seed}", {}, length=80, seed=seed)
+        near = neighbours(one.protein)
+        return sample(f"s{seed}", {"y": (near > 8) * 1.0}, length=80, seed=seed)
+
+    made = [of(seed) for seed in range(12)]
+    rows = from_samples(target, made, fitted("boosted_trees", target, made[:8]).predict(made))
+    assert (
+        evaluate(rows.take(np.isin(rows.id, ["s8", "s9", "s10", "s11"])), n=2)["roc_auc"].value
+        > 0.95
+    )
+
+
+@pytest.mark.parametrize("name", ["window", "boosted_trees"])
+def test_a_class_that_training_lacks_has_probability_zero(name):
+    target = Target("y", "multiclass", "residue", 4)
+    train = [sample("a", {"y": [0, 0, 3, 0, 3, 3, 0, 3]})]
+    found = fitted(name, target, train).predict(train)[0]
+    assert found.shape == (8, 4) and not found[:, 1:3].any()
+    np.testing.assert_allclose(found.sum(1), 1.0)
+    alone = fitted(name, target, [sample("a", {"y": [2.0] * 8})]).predict(train)[0]
+    np.testing.assert_array_equal(alone, np.eye(4)[[2] * 8])
+
+
+def test_trees_are_fitted_without_stopping_early_on_a_part_of_the_data():
+    assert trees.SETTINGS["early_stopping"] is False  # else it holds out a random tenth of residues
+
+
+def test_there_are_no_trees_of_hundreds_of_classes():
+    assert "boosted_trees" not in baselines_for(Target("y", "multiclass", "protein", 384))
+    assert "boosted_trees" in baselines_for(Target("y", "multiclass", "protein", 7))
+
+
+def test_chain_length_gives_all_residues_of_a_chain_one_value():
+    target = Target("y", "binary", "residue")
+    short, long = (
+        sample("a", {"y": [1, 1, 0, 1]}, length=4),
+        sample("b", {"y": [0] * 9 + [1]}, length=10),
+    )
+    found = fitted("chain_length", target, [short, long]).predict([short, long])
+    assert np.ptp(found[0]) == np.ptp(found[1]) == 0
+    np.testing.assert_allclose([found[0][0], found[1][0]], [0.75, 0.1])

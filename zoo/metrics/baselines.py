@@ -14,7 +14,7 @@ from zoo.data.samples import Sample
 from zoo.metrics.baseline import BASELINES, Baseline, baselines_for
 from zoo.metrics.rows import Array
 from zoo.proteins.protein import Protein
-from zoo.tasks import Kind, Target
+from zoo.tasks import Kind, Level, Target
 
 __all__ = ["BASELINES", "Baseline", "baselines_for", "heavy_atoms", "neighbours"]
 
@@ -147,7 +147,7 @@ class _Line(Baseline):
     """A straight line, fitted to one number that describes the protein."""
 
     kinds: ClassVar[tuple[Kind, ...]] = ("regression", "binary")
-    levels = ("protein",)
+    levels: ClassVar[tuple[Level, ...]] = ("protein",)
     slope: Array = field(default_factory=lambda: np.zeros(0))
     intercept: Array = field(default_factory=lambda: np.zeros(0))
 
@@ -156,14 +156,15 @@ class _Line(Baseline):
     def _number(protein: Protein) -> float: ...
 
     def _fit(self, samples: Iterable[Sample]) -> None:
-        pairs = [(self._number(s.protein), self._columns(s)[0]) for s in samples]
-        x = np.array([pair[0] for pair in pairs], np.float64)
-        y = np.array([pair[1] for pair in pairs], np.float64).reshape(len(x), self._outputs)
+        pairs = [(self._number(s.protein), self._columns(s)) for s in samples]
+        x = np.repeat([number for number, _ in pairs], [len(y) for _, y in pairs])
+        y = np.concatenate([np.zeros((0, self._outputs)), *(y for _, y in pairs)])
         lines = [_line(x, column) for column in y.T]
         self.slope, self.intercept = np.array(lines, np.float64).reshape(-1, 2).T
 
     def _predict(self, sample: Sample) -> Array:
-        return (self.slope * self._number(sample.protein) + self.intercept)[None]
+        value = self.slope * self._number(sample.protein) + self.intercept
+        return np.tile(value, (self._rows(sample), 1))
 
 
 def _line(x: Array, y: Array) -> Sequence[float]:
@@ -190,7 +191,9 @@ class LigandSize(_Line):
 
 @BASELINES.register("chain_length")
 class ChainLength(_Line):
-    """A line in the number of residues."""
+    """A line in the number of residues; all residues of a protein get the same value."""
+
+    levels = ("residue", "protein")
 
     @staticmethod
     def _number(protein: Protein) -> float:

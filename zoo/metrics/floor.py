@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-import zoo.metrics.baselines  # noqa: F401
-import zoo.metrics.weibull  # noqa: F401
+import zoo.metrics.baselines
+import zoo.metrics.trees
+import zoo.metrics.weibull
+import zoo.metrics.window  # noqa: F401
 from zoo.data.kin import kin_of
 from zoo.data.rounds import Round, rounds
 from zoo.data.samples import Sample

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from zoo.metrics.binary import WEIGHTED_AUCPR
+from zoo.metrics.binary import AVERAGE_PRECISION, WEIGHTED_AUCPR
 from zoo.metrics.calibration import calibration_error
+from zoo.metrics.chains import CHAIN_AVERAGE_PRECISION
 from zoo.metrics.comparison import compare_target
 from zoo.metrics.multiple import FEWEST, enough
 from zoo.metrics.predictions import Predictions
@@ -21,6 +22,15 @@ HEADLINE: Mapping[Kind, str] = {
     "regression": "rmse",
 }  # fmt: skip
 """The metric that is reported for each subset."""
+WITHIN: Mapping[str, str] = {AVERAGE_PRECISION.name: CHAIN_AVERAGE_PRECISION.name}
+"""The mean over chains of a headline: a pooled score of residues also rewards knowing which chains
+have many positives, as the length of a chain tells."""
+
+
+def headlines(kind: Kind, values: Collection[str]) -> list[str]:
+    """Return the names of the headline metrics among `values`: pooled, then the mean of chains."""
+    pooled = HEADLINE[kind]
+    return [name for name in (pooled, WITHIN.get(pooled, "")) if name in values]
 
 
 def verdict(
@@ -96,18 +106,17 @@ def _by_subset(
     one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str],
     scored: Report, n: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return for each subset the model's difference in the headline metric to the best baseline.
+    """Return for each subset the model's difference in the headline metrics to the best baseline.
 
     The baseline that is best on all subsets together is used for each of them.
     """
-    metric = HEADLINE[one.target.kind]
-    if metric not in best:
+    chosen = {metric: best[metric] for metric in headlines(one.target.kind, best)}
+    if not chosen:
         return {}
     found = {}
     for name in _subsets(scored):
         rows = np.array([name in str(text).split(",") for text in one.subset])
         parts = {key: baseline.take(rows) for key, baseline in baselines.items()}
-        chosen = {metric: best[metric]}
         found[name] = _differences(one.take(rows), parts, chosen, scored.split, n, seed)
     return found
 

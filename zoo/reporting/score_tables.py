@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from zoo.metrics.multiple import clear, differences_in, told
 from zoo.metrics.suite import ONE_FAMILY, POOLED
-from zoo.metrics.verdict import HEADLINE, MODEL
+from zoo.metrics.verdict import HEADLINE, MODEL, headlines
+from zoo.tasks import Kind
 
 Values = Mapping[str, Any]
 LEGEND = "below each score: the best baseline; * better, ! worse (p < 0.05)"
@@ -63,8 +64,9 @@ def correction(metrics: Values) -> str:
 
 def _scores(found: Values) -> Table:
     table = _table("metric", "value", "model - baseline")
-    for metric, value in part(found, MODEL, POOLED)["values"].items():
-        table.add_row(metric, cell(value), "")
+    values = part(found, MODEL, POOLED)["values"]
+    for metric in headlines_first(found["kind"], values):
+        table.add_row(metric, cell(values[metric]), "")
         moved = found["differences"].get(metric)
         if moved:
             baseline = part(found, moved["baseline"], POOLED)["values"][metric]
@@ -72,6 +74,12 @@ def _scores(found: Values) -> Table:
             name = Text(f"  {moved['baseline']}", "dim")
             table.add_row(name, Text(cell(baseline), "dim"), change)
     return table
+
+
+def headlines_first(kind: Kind, names: Collection[str]) -> list[str]:
+    """Return the names of metrics, those of the headline first."""
+    first = headlines(kind, names)
+    return [*first, *(name for name in names if name not in first)]
 
 
 def _mark(moved: Values) -> tuple[str, str]:
@@ -83,18 +91,23 @@ def _mark(moved: Values) -> tuple[str, str]:
 
 
 def _subsets(found: Values, subsets: Sequence[Values]) -> Table:
-    """Return the headline metric of every subset, and the difference to the best baseline."""
-    metric = HEADLINE[found["kind"]]
+    """Return the headline metrics of every subset, and the differences to the best baseline."""
+    metric, *within = headlines(found["kind"], subsets[0]["values"]) or [HEADLINE[found["kind"]]]
     baseline = found["differences"].get(metric, {}).get("baseline")
     table = _table("subset", "rows", metric, *([f"model - {baseline}"] if baseline else []))
     for part in subsets:
-        cells: list[str | Text] = [f"{part['examples']:,}", cell(part["values"].get(metric))]
-        if baseline:
-            moved = found["subsets"][part["subset"]].get(metric)
-            mark = _mark(moved) if moved else ""
-            cells.append(Text.assemble(cell(moved, "+"), mark))
-        table.add_row(part["subset"] or "(none)", *cells)
+        moved = found["subsets"].get(part["subset"], {})
+        rows = {metric: (part["subset"] or "(none)", f"{part['examples']:,}")}
+        rows |= {name: (Text(f"  {name}", "dim"), "") for name in within}
+        for name, (label, count) in rows.items():
+            change = [_changed(moved.get(name))] if baseline else []
+            table.add_row(label, count, cell(part["values"].get(name)), *change)
     return table
+
+
+def _changed(moved: Values | None) -> Text:
+    """Return the difference to a baseline with its mark."""
+    return Text.assemble(cell(moved, "+"), _mark(moved) if moved else "")
 
 
 def _table(first: str, *names: str) -> Table:
