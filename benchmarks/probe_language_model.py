@@ -2,11 +2,14 @@
 
     python benchmarks/probe_language_model.py prepared/ppbs prepared/bce --seq plm_mini
 
-For residues: logistic regression on one-hot of the residue, of the 15 residues around it, and on
-the last states. For proteins: on composition, and on mean states. Fitted on training samples (on
-the other folds, where there are folds), scored on test ones, with paired bootstrap intervals over
-proteins or groups. Beside each residue target stands secondary structure, read off the structures:
-four residues in a row or more with a helix's torsions, three or more with a strand's.
+For residues: logistic regression on one-hot of the residue, of the 15 residues around it, on the
+last states, and on those of the same model with random weights. For proteins: on composition, and
+on mean states. Each is fitted again with the logarithm of the length beside it, because states tell
+the length of their chain, and length alone tells a part of many targets. Fitted on training samples
+(on the other folds, where there are folds), scored on test ones, with paired bootstrap intervals
+over proteins or groups. For binary targets of residues the mean of the scores within chains is
+given too. Beside each residue target stands secondary structure, read off the structures: four
+residues in a row or more with a helix's torsions, three or more with a strand's.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from zoo.data.kin import kin_of
 from zoo.data.rounds import rounds
 from zoo.data.samples import Sample
 from zoo.data.store import Store
-from zoo.metrics import binary, classification, regression
+from zoo.metrics import binary, chains, classification, regression
 from zoo.metrics.bootstrap import Metric, interval, paired
 from zoo.proteins.features import torsions
 from zoo.tasks import Target
@@ -43,6 +46,8 @@ METRICS: dict[str, Metric] = {
     "binary": binary.AVERAGE_PRECISION, "multiclass": classification.ACCURACY,
     "regression": regression.RMSE,
 }  # fmt: skip
+RESIDUES_ONLY = ("window",)
+LENGTH = " + length"
 SECONDARY = Target("secondary_structure", "multiclass", "residue", 3, ("helix", "strand", "coil"))
 HELIX, STRAND, COIL = range(3)
 
@@ -51,22 +56,33 @@ HELIX, STRAND, COIL = range(3)
 class Probed:
     """One sample: features by name, each (residues, columns), and known values by target."""
 
+    id: str
     group: str
     features: dict[str, Array]
     known: dict[str, Array]
 
 
-def probed(sample: Sample, seq: Any) -> Probed:
-    """Return a sample's features; residues without a label, or coordinates, are NaN."""
+def probed(sample: Sample, seqs: dict[str, Any]) -> Probed:
+    """Return a sample's features; residues without a label, or coordinates, are NaN.
+
+    Args:
+        sample: to probe.
+        seqs: language models by the name of the feature that their last states are.
+    """
     protein = sample.protein
     one = (np.array(list("".join(c.sequence for c in protein.chains)))[:, None] == LETTERS) * 1.0
     padded = np.pad(one, ((AROUND, AROUND), (0, 0)))
     around = np.hstack([padded[i : i + len(one)] for i in range(2 * AROUND + 1)])
     known = {name: np.asarray(values, float) for name, values in sample.targets.items()}
     known[SECONDARY.name] = np.concatenate([secondary(c.coords) for c in protein.chains])
-    states = np.concatenate([_states(seq, c.sequence) for c in protein.chains])
-    features = {"one-hot": one, "window": around, "states": states}
-    return Probed(sample.group, features, known)
+    features = {"one-hot": one, "window": around} | {
+        name: np.concatenate([_states(seq, c.sequence) for c in protein.chains])
+        for name, seq in seqs.items()
+    }
+    length = np.full((len(protein), 1), np.log(len(protein)))
+    features |= {name + LENGTH: np.hstack([x, length]) for name, x in features.items()}
+    features = {"length": length, **features}
+    return Probed(sample.id, sample.group or sample.id, features, known)
 
 
 def _states(seq: Any, sequence: str) -> Array:
@@ -98,7 +114,7 @@ def _runs(like: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def probe(folder: Path, seq: Any, resamples: int) -> list[dict[str, Any]]:
+def probe(folder: Path, seqs: dict[str, Any], resamples: int) -> list[dict[str, Any]]:
     """Return the scores of each target of a prepared folder."""
     with Store(folder / "store") as store:
         index, samples = store.index(), {key: store[key] for key in store.keys()}
@@ -109,7 +125,7 @@ def probe(folder: Path, seq: Any, resamples: int) -> list[dict[str, Any]]:
     }
     manifest = json.loads((folder / "manifest.json").read_text())
     targets = [Target.from_dict(target) for target in manifest["targets"]]
-    data = {key: probed(sample, seq) for key, sample in samples.items()}
+    data = {key: probed(sample, seqs) for key, sample in samples.items()}
     plan = rounds(index)
     kinds = [t for t in targets if t.kind in METRICS]
     if any(t.level == "residue" for t in targets):
@@ -121,37 +137,50 @@ def _target(
     name: str, target: Target, data: dict[str, Probed], plan: Any, n: int
 ) -> dict[str, Any]:
     metric = METRICS[target.kind]
-    scores: dict[str, Any] = {}
-    rows: dict[str, dict[str, Array]] = {}
-    for feature in ("one-hot", "window", "states"):
-        if target.level == "protein" and feature == "window":
+    rows: dict[str, dict[str, Any]] = {}
+    for feature in next(iter(data.values())).features:
+        if target.level == "protein" and feature.startswith(RESIDUES_ONLY):
             continue
         parts = [_fitted(target, feature, data, fold.train, fold.test) for fold in plan]
-        truth, guess, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
-        rows[feature] = {"y_true": truth, "y_pred": guess}
-        scores[feature] = interval(metric, rows[feature], groups, n).to_dict()
-        if feature == "states":
-            for other in list(rows)[:-1]:
-                gain = paired(metric, rows[other], rows[feature], groups, n)
-                scores[f"states - {other}"] = gain.to_dict()
-    return {"data": name, "target": target.name, "metric": metric.name, "better": metric.better,
-            "rows": len(truth), "groups": len(np.unique(groups)), "scores": scores}  # fmt: skip
+        truth, guess, ids, groups = (np.concatenate(x) for x in zip(*parts, strict=True))
+        rows[feature] = {"y_true": truth, "y_pred": guess, "id": ids}
+    found = {"data": name, "target": target.name, "metric": metric.name, "better": metric.better,
+             "rows": len(truth), "groups": len(np.unique(groups)),
+             "scores": _scores(metric, rows, groups, n)}  # fmt: skip
+    if (target.kind, target.level) == ("binary", "residue"):
+        found["per_chain"] = _scores(chains.CHAIN_AVERAGE_PRECISION, rows, groups, n)
+    return found
+
+
+def _scores(metric: Any, rows: dict[str, Any], groups: NDArray[Any], n: int) -> dict[str, Any]:
+    """Return the score of each feature, and what the states gain over the others like them."""
+    scores = {name: interval(metric, one, groups, n).to_dict() for name, one in rows.items()}
+    for end in ("", LENGTH):
+        for other in ("one-hot", "window", "random", "length"):
+            beside = other if other == "length" else other + end
+            if beside in rows:
+                gain = paired(metric, rows[beside], rows["states" + end], groups, n)
+                scores[f"states{end} - {beside}"] = gain.to_dict()
+    return scores
 
 
 def _fitted(
     target: Target, feature: str, data: dict[str, Probed], train: list[str], test: list[str]
-) -> tuple[Array, Array, NDArray[Any]]:
-    x, y, _ = _rows(target, feature, [data[key] for key in train])
-    held, truth, groups = _rows(target, feature, [data[key] for key in test])
+) -> tuple[Array, Array, NDArray[Any], NDArray[Any]]:
+    x, y, *_ = _rows(target, feature, [data[key] for key in train])
+    held, truth, ids, groups = _rows(target, feature, [data[key] for key in test])
     if target.kind == "regression":
-        return truth, make_pipeline(StandardScaler(), Ridge(10.0)).fit(x, y).predict(held), groups
+        guess = make_pipeline(StandardScaler(), Ridge(10.0)).fit(x, y).predict(held)
+        return truth, guess, ids, groups
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
     guess = model.fit(x, y.astype(int)).predict_proba(held)
-    return truth, guess[:, 1] if target.kind == "binary" else guess, groups
+    return truth, guess[:, 1] if target.kind == "binary" else guess, ids, groups
 
 
-def _rows(target: Target, feature: str, samples: list[Probed]) -> tuple[Array, Array, NDArray[Any]]:
-    features, known, groups = [], [], []
+def _rows(
+    target: Target, feature: str, samples: list[Probed]
+) -> tuple[Array, Array, NDArray[Any], NDArray[Any]]:
+    features, known, ids, groups = [], [], [], []
     for sample in samples:
         x, y = sample.features[feature], sample.known[target.name]
         if target.level == "protein":
@@ -159,8 +188,14 @@ def _rows(target: Target, feature: str, samples: list[Probed]) -> tuple[Array, A
         there = ~np.isnan(y)
         features.append(x[there])
         known.append(y[there])
+        ids.append(np.full(int(there.sum()), sample.id))
         groups.append(np.full(int(there.sum()), sample.group))
-    return np.concatenate(features), np.concatenate(known), np.concatenate(groups)
+    columns = (features, known, ids, groups)
+    return tuple(map(np.concatenate, columns))  # type: ignore[return-value,arg-type]
+
+
+def _shown(score: dict[str, float]) -> str:
+    return f"{score['value']:+.3f} ({score['low']:+.3f}, {score['high']:+.3f})"
 
 
 def main() -> None:
@@ -168,17 +203,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("prepared", nargs="+", type=Path)
     parser.add_argument("--seq", default="plm_mini")
-    parser.add_argument("--weights", default="pretrained", choices=["pretrained", "random"])
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
-    seq = zoo.create_model(given.seq, "none", weights=given.weights).seq
-    found = [one for folder in given.prepared for one in probe(folder, seq, given.bootstrap)]
+    seqs = {
+        name: zoo.create_model(given.seq, "none", weights=weights).seq
+        for name, weights in (("random", "random"), ("states", "pretrained"))
+    }
+    found = [one for folder in given.prepared for one in probe(folder, seqs, given.bootstrap)]
     for one in found:
         print(f"\n{one['data']} {one['target']}: {one['metric']} ({one['better']} is better), "
               f"{one['groups']} groups")  # fmt: skip
         for name, score in one["scores"].items():
-            print(f"  {name:18} {score['value']:+.3f} ({score['low']:+.3f}, {score['high']:+.3f})")
+            print(f"  {name:34} {_shown(score)}", end="")
+            print(f", per chain {_shown(one['per_chain'][name])}" if "per_chain" in one else "")
     if given.out:
         given.out.write_text(json.dumps(found, indent=2) + "\n")
 

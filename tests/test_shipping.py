@@ -61,7 +61,12 @@ def test_probing_tells_all_features_and_their_differences(
     scores = binding["scores"]
     gain = scores["states"]["value"] - scores["window"]["value"]
     assert scores["states - window"]["value"] == pytest.approx(gain)
-    assert "states - one-hot" in capsys.readouterr().out
+    assert {"length", "one-hot", "window", "random", "states"} <= scores.keys()
+    beside = {name + " + length" for name in ("one-hot", "window", "random", "states")}
+    assert beside | {"states - random", "states + length - random + length"} <= scores.keys()
+    assert binding["per_chain"].keys() == scores.keys() and "per_chain" not in secondary
+    shown = capsys.readouterr().out
+    assert "states - one-hot" in shown and "per chain" in shown
 
 
 @pytest.mark.filterwarnings("ignore:a chain of 70 residues is longer")
