@@ -129,7 +129,8 @@ def _main(path: str, copy: str | None = None) -> None:
     import h5py
 
     def tell(name: str | None, cause: str) -> None:
-        print(json.dumps([name, cause]), flush=True)
+        sys.stdout.write(json.dumps([name, cause]) + "\n")
+        sys.stdout.flush()
 
     try:
         with h5py.File(path, "r") as file:
