@@ -98,14 +98,16 @@ def _predict(
     tokens: int,
 ) -> Outcome:
     from zoo.prediction import many
-    from zoo.prediction.folder import FAILED, STRUCTURES, journal_of, write_failed
+    from zoo.prediction.folder import FAILED, JOURNAL, STRUCTURES, journal_of, write_failed
     from zoo.prediction.journal import Journal
+    from zoo.system.files import saving
     from zoo.system.locks import alone
 
     if structures:
         many.scored_target(ensemble.targets)
     out = path.parent
-    with alone(out):
+    kept = f"What was predicted is in {out / JOURNAL}. Make room; the same command continues."
+    with saving(out, kept), alone(out):
         with Journal(journal_of(out), many.describe(ensemble)) as journal:
             folder = out / STRUCTURES if structures else None
             work = many.Prediction(ensemble, journal, folder, bfactors)

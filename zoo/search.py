@@ -139,7 +139,7 @@ def search(
     from hpo.checking import check_draws, check_keys, own_numbers, relevant
     from hpo.search import PRUNERS, Search, parse_objectives
     from hpo.space import load_space
-    from hpo.study import check_parallel, open_storage, revision_of
+    from hpo.study import check_parallel, hidden, open_storage, revision_of
 
     if pruner not in PRUNERS:
         raise unknown("pruner", pruner, PRUNERS)
@@ -155,6 +155,7 @@ def search(
 
     from hpo.supervisor import Supervisor
     from zoo.models.blueprint import resolve
+    from zoo.system.files import saving
     from zoo.training.job import Hardware
     from zoo.training.planning import Wish, lay_out
 
@@ -189,8 +190,10 @@ def search(
         made.base()  # an error if --trial-set is not valid
         if dropped := len(ranges.entries) - len(kept.entries):
             note(f"{dropped} entries of space {ranges.name} never apply to this config")
-        Supervisor(made, open_storage(made.storage), trials, workers, default, listener).run()
-        outcome = _finish(made, retrain, seeds, workers, listener)
+        ended = f"The trials that ended are in {hidden(storage)}. The same command continues."
+        with saving(folder, ended):
+            Supervisor(made, open_storage(made.storage), trials, workers, default, listener).run()
+            outcome = _finish(made, retrain, seeds, workers, listener)
     if json:
         print(jsonlib.dumps(outcome, indent=2))
     else:

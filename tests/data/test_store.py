@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from zoo.data.layouts.base import Layout
 from zoo.data.report import hash_of, leaks, summarise
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
 from zoo.data.store import Store, pack, unpack
-from zoo.errors import DataError
+from zoo.errors import DataError, SaveError
 from zoo.proteins.protein import from_sequence
 from zoo.tasks import Target
 
@@ -137,6 +140,44 @@ def test_a_store_that_was_cut_short_is_told(tmp_path, share, write):
         Store(tmp_path / "store", write=write)
 
 
+FILL = """
+import resource, signal, sys
+from pathlib import Path
+from tests.data.test_store import Toy
+from zoo.data.preparing import prepared
+from zoo.errors import SaveError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    prepared(Toy(Path(sys.argv[1])), "toy", Path(sys.argv[1]) / "out", "way")
+except SaveError as error:
+    print(error.exit_code, error)
+"""
+
+
+def test_a_full_disk_keeps_the_samples_that_were_read(tmp_path):
+    """A limit on the size of a file stands for the disk."""
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, tmp_path, "700000"], capture_output=True, text=True
+    )
+    assert done.stdout.startswith(f"5 {tmp_path / 'out'} cannot be written to: "), done.stderr
+    assert "samples that were read before are kept" in done.stdout
+    with Store(tmp_path / "out" / "store") as store:
+        assert 0 < len(store) < 150
+    layout = Toy(tmp_path)
+    assert preparing.prepared(layout, "toy", tmp_path / "out", "way")["samples"] == 150
+    assert len(layout.read_so_far) < 151
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(preparing, "write_json", refuse)
+    with pytest.raises(SaveError, match=r"out cannot be written to: Permission denied\."):
+        preparing.prepared(Toy(tmp_path), "toy", tmp_path / "out", "way")
+
+
 def test_a_store_whose_last_pages_are_not_used_is_whole(tmp_path, monkeypatch):
     with Store(tmp_path, write=True) as store:
         store.put({"a": ({"id": "a"}, pack(sample("a", from_sequence("a", "MKT"))))})
@@ -147,9 +188,9 @@ def test_a_store_whose_last_pages_are_not_used_is_whole(tmp_path, monkeypatch):
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path):
     first, second = Toy(tmp_path), Toy(tmp_path)
-    assert not preparing.fill(first, tmp_path / "out", "x", lambda done, total: False)
+    assert not preparing.fill(first, tmp_path / "out", {"stamp": "x"}, lambda done, total: False)
     assert len(first.read_so_far) == preparing.BATCH
-    assert preparing.fill(second, tmp_path / "out", "x", lambda done, total: True)
+    assert preparing.fill(second, tmp_path / "out", {"stamp": "x"}, lambda done, total: True)
     assert not set(first.read_so_far) & set(second.read_so_far)
     with Store(tmp_path / "out" / "store") as store:
         assert store.done() == set(Toy.names)
@@ -162,7 +203,7 @@ def test_other_inputs_are_read_anew(tmp_path):
     (tmp_path / "labels.txt").write_text("12")
     assert preparing.fingerprint(layout, "toy") != before
     for inputs in ("x", "y"):
-        preparing.fill(layout, tmp_path / "out", inputs, lambda done, total: True)
+        preparing.fill(layout, tmp_path / "out", {"stamp": inputs}, lambda done, total: True)
     assert layout.read_so_far.count("p0") == 2
 
 
@@ -178,7 +219,7 @@ def test_the_hash_of_contents_is_the_same_on_every_machine(tmp_path):
 
 
 def index(tmp_path):
-    preparing.fill(Toy(tmp_path), tmp_path / "out", "x", lambda done, total: True)
+    preparing.fill(Toy(tmp_path), tmp_path / "out", {"stamp": "x"}, lambda done, total: True)
     with Store(tmp_path / "out" / "store") as store:
         return store.index()
 

@@ -15,8 +15,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from zoo.command.allocator import keep_few_kernels, keep_large_blocks
 from zoo.command.say import err_console, warn
-from zoo.errors import ZooError
+from zoo.errors import DataError, SaveError, ZooError
+from zoo.system.files import FULL
 from zoo.system.listener import Stopped
+from zoo.system.reading import UnfitFileError
 
 INTERRUPTED = 130
 PACKAGE = Path(__file__).parents[1]
@@ -47,6 +49,10 @@ def guarded(app: Callable[..., Any]) -> NoReturn:
     except BrokenPipeError:  # `| head` has read enough
         _drop_output()
         raise SystemExit(0) from None
+    except OSError as error:
+        if (explained := _explained(error)) is None:
+            raise
+        fail(explained)
     except SystemExit as leave:
         # click meets a broken pipe itself: it replaces the output by this, and exits with 1.
         if type(sys.stdout).__name__ == "PacifyFlushWrapper":
@@ -58,6 +64,18 @@ def guarded(app: Callable[..., Any]) -> NoReturn:
         warnings.showwarning = python_shows
     _flush()
     raise SystemExit(0)
+
+
+def _explained(error: OSError) -> ZooError | None:
+    """Return the message on a file or disk that the user can mend; None for any other error."""
+    if isinstance(error, UnfitFileError):
+        return DataError(f"{error.filename} {error.strerror}.")
+    if error.errno in FULL:
+        return SaveError(
+            f"{error.filename or 'A file'} cannot be read or written: {error.strerror}. Files that "
+            "were complete before are as they were."
+        )
+    return None
 
 
 def _flush() -> None:

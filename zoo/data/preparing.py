@@ -18,7 +18,7 @@ from zoo.data.report import leaks, summarise, write_csv
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
 from zoo.data.store import Store, pack
 from zoo.errors import ConfigError, ZooError
-from zoo.system.files import read_json, write_json
+from zoo.system.files import read_json, saving, write_json
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.system.reading import plain_file
 from zoo.tasks import Target
@@ -100,8 +100,17 @@ def prepared(
 
     Raises:
         ConfigError: If the folder holds other data, or something else.
+        SaveError: If the disk is full, or the folder cannot be written to.
         Stopped: If the listener asked to stop; the same call continues where it stopped.
     """
+    kept = "The samples that were read before are kept. Make room; the same command continues."
+    with saving(out, kept):
+        return _prepared(layout, task, out, way, identity, listener)
+
+
+def _prepared(
+    layout: Layout, task: str, out: Path, way: str, identity: float, listener: Listener
+) -> dict[str, Any]:
     for remark in layout.remarks:
         listener.say(remark)
     stamp, manifest = fingerprint(layout, way), read_manifest(out)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from zoo.data.reading.lmdb_walk import cut_short, damage
 from zoo.data.samples import ChainMatch, Sample
 from zoo.errors import DataError
 from zoo.proteins.protein import Atoms, Chain, ChainReport, Ligand, Protein
+from zoo.system.files import FULL
 from zoo.system.reading import UnfitFileError, plain_file
 
 FIRST_SIZE = 2**28
@@ -160,6 +162,12 @@ def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(x) if isinstance(x, list) else x for key, x in values.items()}
 
 
+def _raise_full(error: Exception, path: str) -> None:
+    """Raise LMDB's error as one of the system, if the disk or the folder is the reason."""
+    if (code := getattr(error, "code", None)) in FULL:
+        raise OSError(code, os.strerror(code), path) from error
+
+
 class Store:
     """A folder of samples by key, with an index record for each key, also of dropped samples.
 
@@ -186,6 +194,7 @@ class Store:
             self._samples = self._env.open_db(DATABASES[0].encode(), create=write)
             self._index = self._env.open_db(DATABASES[1].encode(), create=write)
         except (lmdb.Error, UnfitFileError) as error:
+            _raise_full(error, str(folder))
             raise DataError(
                 f"{folder} is damaged: {error}. Delete it and prepare the data again."
             ) from error
@@ -221,6 +230,9 @@ class Store:
                 return
             except self._lmdb.MapFullError:
                 self._env.set_mapsize(2 * self._env.info()["map_size"])
+            except self._lmdb.Error as error:
+                _raise_full(error, self._env.path())
+                raise
 
     def index(self) -> dict[str, dict[str, Any]]:
         """Return the index record of every key, dropped samples included, sorted by key."""
