@@ -172,8 +172,11 @@ def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
 
 
 def _check_same(search: Search, made_for: dict[str, Any]) -> None:
-    config = Config.from_dict(made_for["config"]).to_dict()  # with the keys that came since
-    before, now = flat({**made_for, "config": config}), flat(search.identity())
+    # Keys that older versions did not have are at their defaults.
+    before, now = (
+        flat({**made, "config": Config.from_dict(made["config"]).to_dict()})
+        for made in (made_for, search.identity())
+    )
     keys = sorted(before.keys() | now.keys())
     differ = [key for key in keys if before.get(key) != now.get(key)]
     if differ:

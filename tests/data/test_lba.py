@@ -4,7 +4,6 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +79,8 @@ def test_the_pockets_residues_are_nodes_and_the_sequence_stays_whole(tmp_path: P
     write_container(tmp_path / "train", [lba_item()])
     sample = find_layout("lba", tmp_path).read("train/0")
     (chain,) = sample.protein.chains
-    assert (chain.sequence, chain.resolved.tolist()) == ("AGSKL", [True, False, True, False, False])
+    assert (chain.sequence, chain.resolved.all()) == ("AGSKL", True)
+    assert sample.protein.nodes.tolist() == [True, False, True, False, False]
     assert set(sample.protein.atoms.residue.tolist()) == {0, 2}
     assert chain.report.notes[-1] == "pocket: 2 of 5 resolved residues are nodes"
     (ligand,) = sample.protein.ligands
@@ -91,7 +91,7 @@ def test_the_pockets_residues_are_nodes_and_the_sequence_stays_whole(tmp_path: P
 def test_without_the_pocket_all_residues_are_nodes(tmp_path: Path) -> None:
     write_container(tmp_path / "train", [lba_item()])
     protein = lba.Atom3DAffinity(tmp_path, pocket=False).read("train/0").protein
-    assert protein.chains[0].resolved.all() and len(protein.atoms) == 20
+    assert protein.nodes.all() and len(protein.atoms) == 20
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_pdbbind_gives_affinities_splits_and_censoring(bind: Path) -> None:
 
 def test_the_pocket_is_what_is_near_the_ligand(bind: Path) -> None:
     protein = find_layout("lba", bind).read("1abc").protein
-    assert protein.chains[0].resolved.tolist() == POCKET
+    assert protein.nodes.tolist() == POCKET
     assert protein.chains[0].sequence == "AGSKL"
-    assert pdbbind.PDBbind(bind, pocket=False).read("1abc").protein.chains[0].resolved.all()
+    assert pdbbind.PDBbind(bind, pocket=False).read("1abc").protein.nodes.all()
 
 
 def test_a_ligand_elsewhere_is_dropped(bind: Path) -> None:
@@ -240,7 +240,7 @@ def test_the_table_of_complexes(data_dir: Path) -> None:
     for key in layout.keys()[::60]:
         sample = layout.read(key)
         assert float(sample.targets["pk"]) == pytest.approx(pk[key])
-        assert sample.group and 3 <= sum(chain.resolved.sum() for chain in sample.protein.chains)
+        assert sample.group and 3 <= sample.protein.nodes.sum()
 
 
 @pytest.mark.data
@@ -250,10 +250,6 @@ def test_files_and_container_have_the_same_pocket(data_dir: Path) -> None:
     for key in container.keys()[::15]:
         one = container.read(key)
         other = files.read(one.id)
-        ours, theirs = (
-            np.concatenate([chain.resolved for chain in sample.protein.chains])
-            for sample in (one, other)
-        )
-        assert ours.tolist() == theirs.tolist()
+        assert one.protein.nodes.tolist() == other.protein.nodes.tolist()
         heavy = [s.protein.ligands[0].atoms.element for s in (one, other)]
         assert (heavy[0] != 1).sum() == (heavy[1] != 1).sum()

@@ -39,7 +39,8 @@ def fingerprint(layout: Layout, name: str) -> str:
 
     It is quick to compute, so it is used to check whether prepared data are still up to date.
     """
-    digest = hashlib.sha256(f"{VERSION} {name}".encode())
+    pocket = "" if layout.nodes_within is None else f" nodes within {layout.nodes_within:g}"
+    digest = hashlib.sha256(f"{VERSION} {name}{pocket}".encode())
     for path in sorted(layout.inputs()):
         digest.update(f"{os.path.relpath(path, layout.root)} {_stamp(path)}".encode())
     return digest.hexdigest()[:32]
@@ -140,6 +141,8 @@ def _renewed(
         same = root in (None, os.path.abspath(layout.root))
         what = f"whose files have changed since (in {layout.root})" if same else f"of {root}"
         raise _taken(out, f"data {what}")
+    if manifest.get("pocket") != layout.nodes_within:
+        raise _taken(out, "data with other pockets, such as an older version cut out")
     if manifest.get("way") != way:
         raise _taken(
             out, f"data that were read with other settings ({manifest.get('way', 'not recorded')})"
@@ -198,6 +201,7 @@ def _finish(
     manifest = {
         "task": task, "source": layout.source, **prints, "complete": True,
         "targets": [dataclasses.asdict(target) for target in layout.targets],
+        "pocket": layout.nodes_within,
         "identity": identity, "given": len(layout.keys()), **summarise(index, layout.targets),
         "leaks": leaks(index, identity),
     }  # fmt: skip
@@ -265,15 +269,17 @@ def index_record(sample: Sample, targets: Iterable[Target]) -> dict[str, Any]:
 
 def _chains(sample: Sample) -> list[ChainMatch]:
     """Return the report on each chain of a sample whose labels belong to the whole protein."""
+    stops = np.cumsum([len(chain) for chain in sample.protein.chains])[:-1]
+    nodes = np.split(sample.protein.nodes, stops)
     return [
         ChainMatch(
             chain.name,
-            matched=int(chain.resolved.sum()),
-            missing=int((~chain.resolved).sum()),
+            matched=int(there.sum()),
+            missing=int((~there).sum()),
             modified=len(chain.report.modified),
             notes=chain.report.notes,
         )
-        for chain in sample.protein.chains
+        for chain, there in zip(sample.protein.chains, nodes, strict=True)
     ]
 
 

@@ -44,6 +44,8 @@ def pack(sample: Sample) -> bytes:
     arrays["bfactor"] = np.concatenate([chain.bfactor for chain in protein.chains])
     arrays |= _pack_atoms("atoms", [protein.atoms])
     arrays |= _pack_atoms("ligands", [ligand.atoms for ligand in protein.ligands])
+    if protein.pocket is not None:
+        arrays["pocket"] = protein.pocket.astype(np.uint8)
     facts = {
         "sample": {
             name: getattr(sample, name)
@@ -141,6 +143,7 @@ def _unpack_protein(facts: dict[str, Any], arrays: Arrays) -> Protein:
         ligands=_unpack_ligands(facts["ligands"], _unpack_atoms("ligands", arrays)),
         source=facts["protein"]["source"],
         notes=tuple(facts["protein"]["notes"]),
+        pocket=arrays["pocket"].astype(np.bool_) if "pocket" in arrays else None,
     )
 
 

@@ -137,6 +137,26 @@ class Blueprint:
         found = _targets(config)
         return dataclasses.replace(self, config=config, targets=found, head=_head(config, found))
 
+    def with_pocket(self, cutoff: float | None) -> Blueprint:
+        """Return the blueprint of a model for data in which only a pocket's residues are nodes.
+
+        Args:
+            cutoff: distance in angstrom from the ligand; None if all residues are nodes.
+
+        Raises:
+            ConfigError: if the config asks for pockets of another size.
+        """
+        graph = self.config.graph
+        if cutoff is None or graph.cut:
+            return self
+        if graph.pocket not in (None, cutoff):
+            raise ConfigError(
+                f"graph.pocket={graph.pocket:g}, and the data were prepared with pockets of "
+                f"{cutoff:g} angstrom. Leave graph.pocket out: training takes that of the data."
+            )
+        config = dataclasses.replace(self.config, graph=dataclasses.replace(graph, pocket=cutoff))
+        return dataclasses.replace(self, config=config, graph=_graph(config))
+
     def with_seed(self, seed: int) -> Blueprint:
         """Return the same blueprint for other random weights."""
         return dataclasses.replace(self, config=dataclasses.replace(self.config, seed=seed))

@@ -24,6 +24,7 @@ from zoo.models.runs import CALIBRATION, FACTS, SPLITS, read_run
 from zoo.models.summary import RANDOM_WARNING
 from zoo.pretrained import folder_of, hint
 from zoo.settings.config import FINGERPRINT, STATES, Config
+from zoo.settings.former import as_written
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.files import settle, write_whole
 from zoo.system.reading import plain_file, text
@@ -179,7 +180,7 @@ def _read_config(folder: Path) -> tuple[Config, str]:
     try:
         data: dict[str, Any] = read_yaml(text(path))
         fingerprint = str(data.pop(FINGERPRINT))
-        return Config.from_dict(data), fingerprint
+        return Config.from_dict(as_written(data)), fingerprint
     except (
         yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, ConfigError
     ) as error:  # fmt: skip

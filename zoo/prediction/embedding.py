@@ -22,6 +22,7 @@ from zoo.prediction.paths import Input
 from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
 from zoo.settings.config import Config
+from zoo.settings.former import as_written
 from zoo.system.files import settle, whole_file
 from zoo.system.reading import plain_file
 from zoo.system.transactions import TransactionFile
@@ -208,7 +209,7 @@ def _same(before: str, now: str) -> bool:
     """Return whether two descriptions are equal, the first of a version that had fewer keys."""
     try:
         facts = json.loads(before)
-        facts["config"] = Config.from_dict(facts["config"]).to_dict()
+        facts["config"] = Config.from_dict(as_written(facts["config"])).to_dict()
     except (ZooError, ValueError, TypeError, KeyError):
         return False
     return bool(facts == json.loads(now))

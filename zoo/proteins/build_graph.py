@@ -17,6 +17,7 @@ from zoo.proteins import features
 from zoo.proteins.feature_sets import BACKBONE, computed, ordered, widths
 from zoo.proteins.graph import Graph
 from zoo.proteins.nodes import STRIDE, ResidueNodes, ligand_atoms, residue_nodes
+from zoo.proteins.pocket import around_the_ligand, cut_out
 from zoo.proteins.protein import Protein
 
 ATOM_RADIUS = 4.5
@@ -40,6 +41,10 @@ class GraphSpec:
         hydrogens: Whether an atom graph has nodes for hydrogens.
         features: Names of the sets of node features in a residue graph, see
             `zoo.proteins.feature_sets`; kept in their own order.
+        pocket: Distance in angstrom from the ligand within which residues are nodes, for proteins
+            that do not say which of their residues are; None for all residues.
+        cut: Whether the residues outside a pocket are left out before features are computed, as
+            in older versions, so that residues at the cut look like chain ends.
     """
 
     kind: Literal["residue", "atom", "none"] = "residue"
@@ -48,6 +53,8 @@ class GraphSpec:
     ligands: bool = False
     hydrogens: bool = False
     features: tuple[str, ...] = (BACKBONE,)
+    pocket: float | None = None
+    cut: bool = False
 
     def __post_init__(self) -> None:
         """Put the names of the feature sets in their own order.
@@ -102,15 +109,18 @@ def build_graphs(proteins: Sequence[Protein], spec: GraphSpec | None = None) -> 
     """Return the batch of the graphs of some proteins.
 
     Features are computed for all proteins at once, because one protein is too small to keep the
-    CPU busy.
+    CPU busy. If only a pocket's residues are nodes, their features are those that they have in the
+    whole protein, and their neighbours are chosen among the nodes.
 
     Raises:
-        StructureError: If the graph needs coordinates and a protein has none.
+        StructureError: If the graph needs coordinates and a protein has none, or if it needs a
+            pocket and a protein does not have exactly one ligand.
     """
     spec = spec or GraphSpec()
     if spec.kind == "none":
         return Graph.batch([_without_edges(protein) for protein in proteins])
     _want_coordinates(proteins)
+    proteins = [_in_pocket(protein, spec) for protein in proteins]
     if spec.kind == "atom":
         return Graph.batch([_atom_graph(protein, spec) for protein in proteins])
     return _residue_graph(proteins, spec)
@@ -118,12 +128,18 @@ def build_graphs(proteins: Sequence[Protein], spec: GraphSpec | None = None) -> 
 
 def _want_coordinates(proteins: Sequence[Protein]) -> None:
     for protein in proteins:
-        if not protein.has_structure:
+        if not protein.nodes.any():
             raise StructureError(
                 f"{protein.name}: {protein.source or 'the protein'} has no coordinates, which a "
                 "graph network needs. Give a structure file, or use a model with "
                 "--struct none."
             )
+
+
+def _in_pocket(protein: Protein, spec: GraphSpec) -> Protein:
+    if protein.pocket is not None:
+        return cut_out(protein) if spec.cut else protein
+    return protein if spec.pocket is None else around_the_ligand(protein, spec.pocket)
 
 
 def _without_edges(protein: Protein) -> Graph:
@@ -138,7 +154,8 @@ def _without_edges(protein: Protein) -> Graph:
 
 def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
     parts = [residue_nodes(protein, spec.ligands) for protein in proteins]
-    sizes = [len(part) for part in parts]
+    sizes = [int(part.kept.sum()) for part in parts]
+    kept = torch.from_numpy(np.concatenate([part.kept for part in parts]))
     atoms = torch.from_numpy(np.concatenate([part.centred for part in parts]))
     bonded = torch.from_numpy(np.concatenate([part.bonded for part in parts]))[:-1]
     residue = torch.from_numpy(np.concatenate([part.residue for part in parts]))
@@ -154,6 +171,9 @@ def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
         "position": position,
         "residue": residue,
     }
+    if not kept.all():
+        nodes = {name: values[kept] for name, values in nodes.items()}
+        pos, position = nodes["pos"], position[kept]
     pairs = [_neighbours(part, spec.k, spec.radius) for part in pos.split(sizes)]
     starts = np.cumsum([0, *sizes[:-1]]).tolist()
     src, dst = (

@@ -28,6 +28,8 @@ class ResidueNodes:
         position: (nodes,) position in the sequence; those of different chains differ by `APART` or
             more.
         bonded: (nodes,) whether the next node is bonded to this one.
+        kept: (nodes,) whether a node stays in the graph. The others, outside a pocket, only serve
+            to compute the features of those that stay.
     """
 
     atoms: NDArray[np.float64]
@@ -35,17 +37,19 @@ class ResidueNodes:
     residue: NDArray[np.int64]
     position: NDArray[np.int64]
     bonded: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.atoms)
 
     @property
     def centred(self) -> NDArray[np.float32]:
-        """`atoms` relative to the mean CA.
+        """`atoms` relative to the mean CA of the nodes that stay.
 
         They are float64 up to here, so that coordinates far from the origin lose no precision.
         """
-        moved: NDArray[np.float32] = (self.atoms - self.atoms[:, 1].mean(0)).astype(np.float32)
+        centre = self.atoms[self.kept, 1].mean(0)
+        moved: NDArray[np.float32] = (self.atoms - centre).astype(np.float32)
         return moved
 
 
@@ -64,6 +68,7 @@ def residue_nodes(protein: Protein, ligands: bool) -> ResidueNodes:
         residue=rows,
         position=position[rows] + owner * STRIDE,
         bonded=np.append((np.diff(segment) == 0) & (np.diff(owner) == 0), False),
+        kept=protein.nodes[rows],
     )
     return _with_ligands(found, ligand_atoms(protein), len(chains)) if ligands else found
 
@@ -81,6 +86,7 @@ def _with_ligands(nodes: ResidueNodes, extra: Atoms, chains: int) -> ResidueNode
         residue=np.append(nodes.residue, extra.residue),
         position=np.append(nodes.position, np.arange(chains, chains + count) * STRIDE),
         bonded=np.append(nodes.bonded, np.zeros(count, bool)),
+        kept=np.append(nodes.kept, np.ones(count, bool)),
     )
 
 

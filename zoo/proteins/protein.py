@@ -140,9 +140,17 @@ class Protein:
     """Path of the file."""
     notes: tuple[str, ...] = ()
     """Remarks on what else the file holds, such as other models and nucleic acids."""
+    pocket: NDArray[np.bool_] | None = None
+    """(residues,) whether each residue may be a node, None for all; see `zoo.proteins.pocket`."""
 
     def __len__(self) -> int:
         return sum(len(chain) for chain in self.chains)
+
+    @property
+    def nodes(self) -> NDArray[np.bool_]:
+        """(residues,) whether each residue is a node: it is resolved, and in the pocket if any."""
+        resolved = np.concatenate([chain.resolved for chain in self.chains])
+        return resolved if self.pocket is None else resolved & self.pocket
 
     @property
     def has_structure(self) -> bool:

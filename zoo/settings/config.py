@@ -72,7 +72,8 @@ class GraphConfig:
 
     If `ligands` is unset, the task decides whether ligand atoms are nodes. `features` are the sets
     of node features of a residue graph: backbone, side_chain, density, surface,
-    secondary_structure, confidence.
+    secondary_structure, confidence. Training sets `pocket` to that of the data. `cut` is only true
+    in models of older versions.
     """
 
     kind: Literal["residue", "atom"] = "residue"
@@ -81,6 +82,8 @@ class GraphConfig:
     ligands: bool | None = None
     hydrogens: bool = False
     features: list[str] = field(default_factory=lambda: ["backbone"])
+    pocket: Positive | None = None
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Names of configs that are no longer shipped, each mapped to a shipped one plus a few options."""
+"""What older versions wrote: names of configs no longer shipped, and keys that they lacked."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,17 @@ def former_config(name: str) -> FormerConfig | None:
     return _former(
         f"ppbs_{found['seq']}_{found['struct']}_global", values | {"fusion.name": found["fusion"]}
     )
+
+
+def as_written(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config of a saved model or run, with what keys meant before they were there.
+
+    Without `graph.cut`, pockets were cut out before features were computed.
+    """
+    graph = data.get("graph")
+    if not isinstance(graph, dict) or "cut" in graph:
+        return dict(data)
+    return {**data, "graph": {**graph, "cut": True}}
 
 
 def _former(base: str, values: dict[str, Any]) -> FormerConfig:

@@ -21,6 +21,10 @@ from zoo.training.job import Hardware, Job
 from zoo.training.record import begin, check_free, resumed
 
 PREPARED = "prepared"
+OLD_POCKETS = (
+    "{} was prepared by an older version: residues at the cut of a pocket look like chain ends. "
+    "Prepare the benchmark into a new folder for features of the whole protein."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +97,10 @@ def lay_out(
     """
     root = wish.store or cache_root()
     data, manifest = _data(wish, blueprint.config, facts or {}, root, listener)
-    return _jobs(wish, blueprint.with_targets(manifest["targets"]), data, manifest, root,
-                 facts or {})  # fmt: skip
+    if blueprint.config.task == "lba" and "pocket" not in manifest and not facts:
+        listener.say(OLD_POCKETS.format(data))
+    blueprint = blueprint.with_targets(manifest["targets"]).with_pocket(manifest.get("pocket"))
+    return _jobs(wish, blueprint, data, manifest, root, facts or {})
 
 
 def write_down(wish: Wish, jobs: Sequence[Job]) -> None:

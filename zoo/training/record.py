@@ -16,6 +16,7 @@ from zoo.models.checkpoint import WEIGHTS
 from zoo.models.runs import CHECKSUM, FACTS, facts_hash, read_facts
 from zoo.settings.checking import flat
 from zoo.settings.config import Config
+from zoo.settings.former import as_written
 from zoo.system.files import write_json
 from zoo.tasks import Target
 from zoo.training.job import LAST
@@ -29,6 +30,8 @@ MAY_CHANGE = (
     "train.checkpoint_activations", "train.precision",
 )  # fmt: skip
 """Config keys whose values may change when a run is resumed."""
+OF_DATA = ("graph.pocket", "graph.cut")
+"""Config keys that training sets by the data, if they are not given."""
 
 
 def versions() -> dict[str, str]:
@@ -107,13 +110,18 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
         raise CheckpointError(
             f"{folder / FACTS} does not say how the run was started. Train it again."
         )
-    began = Config.from_dict(facts["config"])
+    began = Config.from_dict(as_written(facts["config"]))
     if given is None:
         return began, facts
     given = dataclasses.replace(given, revision=began.revision)  # a run goes on as it began
     before, now = flat(began.to_dict()), flat(given.to_dict())
-    # The targets are taken from the data when a run begins, so only the saved config has them.
-    differ = [key for key in now if now[key] != before.get(key) and key != "targets"]
+    # These are taken from the data when a run begins, so only the saved config has them.
+    unset = flat(Config().to_dict())
+    differ = [
+        key for key in now
+        if now[key] != before.get(key) and key != "targets"
+        and not (key in OF_DATA and now[key] == unset[key])
+    ]  # fmt: skip
     fixed = [key for key in differ if not key.startswith(MAY_CHANGE)]
     if fixed:
         shown = "; ".join(f"{key}: {before.get(key)!r} then, {now[key]!r} now" for key in fixed[:3])
@@ -121,4 +129,5 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
             f"{folder} was started with another config ({shown}). Resume it with the same, or "
             f"choose another --out. These keys may change: {', '.join(MAY_CHANGE)}."
         )
-    return given, facts
+    graph = dataclasses.replace(given.graph, pocket=began.graph.pocket, cut=began.graph.cut)
+    return dataclasses.replace(given, graph=graph), facts

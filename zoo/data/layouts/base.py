@@ -31,6 +31,9 @@ class Layout(ABC):
     wanted: tuple[str, ...] | None = None
     """Targets that the user names, where a layout lets them; None where the layout decides."""
 
+    nodes_within: float | None = None
+    """Distance in angstrom from the ligand within which residues are nodes; None for all."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
 

@@ -17,11 +17,12 @@ from zoo.data.reading.atom3d_layout import Atom3DLayout
 from zoo.data.reading.atom3d_tables import frame
 from zoo.data.reading.frames import Frame, loose_atoms, to_protein
 from zoo.data.reading.ligands import read_ligand
-from zoo.data.reading.pocket import complex_of, near
+from zoo.data.reading.pocket import complex_of
 from zoo.data.reading.structures import read_again
 from zoo.data.reading.textfiles import read_table, split_of, unique
 from zoo.data.samples import DroppedSample, Sample
 from zoo.errors import StructureError
+from zoo.proteins.pocket import POCKET_CUTOFF, near
 from zoo.proteins.protein import Ligand, Protein
 from zoo.tasks import Target
 
@@ -49,6 +50,7 @@ class Atom3DAffinity(Atom3DLayout):
     def __init__(self, root: Path, pocket: bool = True, allow_pickle: bool = False) -> None:
         super().__init__(root, allow_pickle)
         self.pocket = pocket
+        self.nodes_within = POCKET_CUTOFF if pocket else None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -105,6 +107,7 @@ class FileAffinity(Layout):
     def __init__(self, root: Path, pocket: bool = True) -> None:
         super().__init__(root)
         self.pocket = pocket
+        self.nodes_within = POCKET_CUTOFF if pocket else None
 
     @property
     def targets(self) -> tuple[Target, ...]:
