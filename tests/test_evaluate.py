@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import importlib.util
 import json
@@ -371,12 +372,78 @@ def test_an_empty_split_names_those_that_there_are():
 # ------------------------------------------------------------------------------------- the data
 
 
-def test_data_of_other_inputs_are_refused(capsys, run, tmp_path):
+def test_data_of_other_inputs_are_refused_unless_they_are_named(run, tmp_path):
     other = prepare(tmp_path / "other", some_samples((SITE,)), (SITE,), inputs="xyz")
-    done = call(capsys, "evaluate", run, "--data", other)
-    assert done.code == 4
-    assert "xyz" in done.err and "abc" in done.err
+    with pytest.raises(DataError, match=r"xyz.*abc"):
+        evaluated(run, other)
+
+
+def new_samples(name: str = "mine", split: str = "") -> tuple[list[Sample], tuple[Target, ...]]:
+    """Return a user's samples, which no model was trained on, and their one target."""
+    target = dataclasses.replace(SITE, name=name)
+    found = [
+        dataclasses.replace(
+            one, id=f"new {one.id}", split=split and one.split, subset="",
+            targets={name: one.targets["site"]},
+        )
+        for one in some_samples((SITE,))
+    ]  # fmt: skip
+    return found, (target,)
+
+
+@pytest.mark.parametrize("split, scored", [("", 30), ("given", 12)])
+def test_a_users_own_labels_are_scored(capsys, run, tmp_path, split, scored):
+    samples, targets = new_samples(split=split)
+    mine = prepare(tmp_path / "mine", samples, targets, inputs="xyz")
+    done = call(capsys, "evaluate", run, "--data", mine, "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    metrics = json.loads(done.out)
+    assert (metrics["samples"], metrics["inputs"]) == (scored, "xyz")
+    assert metrics["sum"] == {"of": "samples", "in": scored, "done": scored, "left_out": 0,
+                              "reasons": {}}  # fmt: skip
+    assert metrics["new_data"] == {"targets": {"site": "mine"}, "named_as_in_training": 0}
+    assert bool(metrics["targets"]["site"]["differences"]) == bool(split)  # baselines need train
+    assert "the column mine" in done.err
+    with (tmp_path / "o" / "predictions.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
+    values = {one.id: one.targets["mine"] for one in samples}
+    assert all(
+        float(row["y_true"] or "nan") == pytest.approx(values[row["id"]][int(row["residue"])],
+                                                       nan_ok=True) for row in rows
+    )  # fmt: skip
+
+
+def test_new_data_need_a_folder_of_their_own(capsys, run, tmp_path):
+    mine = prepare(tmp_path / "mine", *new_samples(), inputs="xyz")
+    done = call(capsys, "evaluate", run, "--data", mine)
+    assert done.code == 2 and "--out is missing" in done.err
     assert not (run / "metrics.json").exists()
+
+
+def test_data_without_a_target_that_fits_are_refused(capsys, run, tmp_path):
+    other = Target("gdt", "regression", "protein")
+    samples = [dataclasses.replace(one, targets={"gdt": np.float32(0.5)}) for one in
+               some_samples((SITE,))]  # fmt: skip
+    mine = prepare(tmp_path / "mine", samples, (other,), inputs="xyz")
+    done = call(capsys, "evaluate", run, "--data", mine, "--out", tmp_path / "o")
+    assert done.code == 4
+    assert "gdt (regression, one per protein)" in done.err and "'site'" in done.err
+
+
+def test_ids_of_training_samples_are_told_in_a_table(capsys, run, tmp_path):
+    samples = [dataclasses.replace(one, split="") for one in some_samples((SITE,))]
+    mine = prepare(tmp_path / "mine", samples, (SITE,), inputs="xyz")
+    refused = call(capsys, "evaluate", run, "--data", mine, "--out", tmp_path / "o")
+    assert refused.code == 4 and "was trained on" in refused.err
+    write_manifest(mine, json.loads((mine / "manifest.json").read_text()) | {"task": "table"})
+    done = call(capsys, "evaluate", run, "--data", mine, "--out", tmp_path / "o")
+    assert done.code == 0 and "have the ids of training samples" in done.err
+
+
+def test_scores_are_not_written_among_predictions(capsys, run, tmp_path):
+    (tmp_path / "journal.jsonl").write_text("")
+    done = call(capsys, "evaluate", run, "--out", tmp_path)
+    assert done.code == 2 and "zoo.predict" in done.err
 
 
 def test_data_that_are_not_there_or_not_whole_are_told(capsys, run, tmp_path):

@@ -94,3 +94,34 @@ def test_output_survives_head():
     command = f"{sys.executable} -m zoo.list | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert "Traceback" not in done.stderr
+
+
+MISSING = {
+    "train": ("ppbs_esm2_8m_gvp_local", "--data", "none", "--out", "out"),
+    "search": ("ppbs_esm2_8m_gvp_local", "--data", "none"),
+    "ablate": ("ppbs_esm2_8m_gvp_local", "--data", "none", "--out", "out"),
+    "prepare": ("ppbs", "--data", "none", "--out", "out"),
+    "predict": ("none.pdb", "--model", "ppbs", "--out", "out"),
+    "embed": ("none.pdb", "--model", "esm2_8m", "--out", "out.h5"),
+    "explain": ("none.pdb", "--model", "ppbs", "--out", "out"),
+    "evaluate": ("ppbs", "--data", "none", "--out", "out"),
+    "baseline": ("none",),
+    "compare": ("none", "neither"),
+    "split": ("none.csv",),
+    "inspect": ("none.pdb",),
+}
+
+
+@pytest.mark.parametrize("verb", MISSING)
+def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path, verb):
+    code = (
+        "import sys; from zoo.__main__ import main\n"
+        f"sys.argv = ['zoo', {verb!r}, *{MISSING[verb]!r}]\n"
+        "try: main()\n"
+        "except SystemExit as leave: print(leave.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          cwd=tmp_path)  # fmt: skip
+    assert done.stdout.split() == ["4", "False"], done.stderr
+    assert "none" in done.stderr
+    assert not list(tmp_path.glob("out*/*"))

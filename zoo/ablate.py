@@ -82,15 +82,20 @@ def ablate(
 
     Example: python -m zoo.ablate ppbs_plm_mini_gearnet_local --data PPBS --out ablation/ppbs
     """
-    from zoo.ablation.rows import cells, check_shared, check_sizes
-    from zoo.ablation.running import Plan, fill
-    from zoo.ablation.table import tabulate
     from zoo.settings.config import load_config
+    from zoo.training.starting import check_data
 
-    check_shared(set_ or [])
     base = load_config(config).with_values(set_ or [])
     if base.task is None:
         raise ConfigError(f"{config} has no task, so there is nothing to learn: --set task=ppbs.")
+    if not only_table:
+        check_data(base.task, data)
+
+    from zoo.ablation.rows import cells, check_shared, check_sizes  # these take seconds
+    from zoo.ablation.running import Plan, fill
+    from zoo.ablation.table import tabulate
+
+    check_shared(set_ or [])
     wanted = cells(row, struct)
     check_sizes(size or [])
     plan = Plan(base, data, out, seeds, size or [], store, bootstrap)

@@ -83,17 +83,19 @@ def _embed(
     inputs: list[str], name: str, weights: str | None, states: str | None, out: Path,
     layers: list[str] | None, pool: bool, half: bool, device: str, tokens: int,
 ) -> Outcome:  # fmt: skip
+    from zoo.prediction.paths import find_inputs
+
+    files = find_inputs(inputs)  # before the imports below, which take seconds
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction import embedding
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
-        from zoo.prediction.paths import find_inputs, left_out
+        from zoo.prediction.paths import left_out
         from zoo.system.devices import choose_device
         from zoo.system.files import saving
         from zoo.system.locks import alone
 
         device = choose_device(device)
-        files = find_inputs(inputs)
         model = _open_model(name, weights, states).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)

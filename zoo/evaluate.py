@@ -13,7 +13,8 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.options import StatesName, names
-from zoo.command.say import progress, say, show, warn, working
+from zoo.command.say import note, progress, say, show, warn, working
+from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
 from zoo.system.files import settle
 
@@ -38,7 +39,9 @@ def evaluate(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the prepared data, if they have moved since the training."),
+        typer.Option(
+            help="Folder of prepared data: those of the run if they have moved, or new ones."
+        ),
     ] = None,
     states: StatesName = None,
     bootstrap: Annotated[
@@ -67,36 +70,50 @@ def evaluate(
     """Score a trained model: write metrics.json and the predictions, and print a table.
 
     An ensemble is scored by the mean prediction of its members. In a cross-validation, a sample is
-    scored by the members that were not trained on it. For a split other than test, the files are
-    metrics_SPLIT.json and predictions_SPLIT.csv.
+    scored by the members that were not trained on it. New data (--data, with --out) are predicted
+    by all members; without splits, all of their samples count as test. For a split other than
+    test, the files are metrics_SPLIT.json and predictions_SPLIT.csv.
 
     Example: python -m zoo.evaluate runs/ppbs
     """
     _check(split, format)
-    with working("loading ..."):
-        from zoo.models.runs import read_run
-        from zoo.models.summary import RANDOM_WARNING
-        from zoo.prediction.evaluation import Settings, evaluate_run
-        from zoo.pretrained import folder_of
-        from zoo.reporting.score_tables import render
-        from zoo.system.devices import choose_device
-        from zoo.system.files import write_json
+    from zoo.models.runs import read_run
+    from zoo.prediction.checking import check_data
+    from zoo.pretrained import folder_of
 
-    found = read_run(folder_of(folder))
+    found = read_run(folder_of(folder))  # before the imports below, which take seconds
     if out is None and found.folder != folder:
         raise ConfigError(
             f"--out is missing: {folder} is part of the package, where scores are not written."
         )
+    names = check_data(found, data or found.data, new=data is not None)
+    if out is None and names is not None:
+        raise ConfigError(
+            f"--out is missing: {data} holds other data than those of the run, so their scores do "
+            "not belong in its folder."
+        )
     folder = out or folder
     _refuse_predictions(folder)
+    with working("loading ..."):
+        from zoo.models.summary import RANDOM_WARNING
+        from zoo.prediction.evaluation import Settings, evaluate_run
+        from zoo.reporting.score_tables import render
+        from zoo.system.devices import choose_device
+        from zoo.system.files import write_json
+
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states)
-    metrics, predictions = evaluate_run(found, data or found.data, settings, progress=progress)
+    metrics, predictions = evaluate_run(
+        found, data or found.data, settings, new=data is not None, progress=progress
+    )
+    total = sum_of(metrics)
+    metrics["sum"] = total.to_dict()
     metrics["command"] = shlex.join(["python", "-m", "zoo.evaluate", *sys.argv[1:]])
     written = [_write(folder, split, format, predictions), folder / f"metrics{_end(split)}.json"]
     write_json(written[1], metrics)
     if metrics["random_plm"]:
         warn(RANDOM_WARNING)
+    _tell_new(metrics)
     if json:
         print(jsonlib.dumps(metrics, indent=2))
         return
@@ -110,6 +127,27 @@ def evaluate(
         else ""
     )
     say(text)
+    show_sum(total)
+
+
+def sum_of(metrics: dict[str, Any]) -> Sum:
+    """Return the sum over the samples of the split."""
+    given, done = metrics["listed"], metrics["samples"]
+    reason = "no model of the run was trained without it: its fold is missing"
+    return Sum("samples", given, done, {reason: given - done} if given > done else {})
+
+
+def _tell_new(metrics: dict[str, Any]) -> None:
+    new = metrics.get("new_data")
+    if new is None:
+        return
+    pairs = ", ".join(f"{own} on the column {theirs}" for own, theirs in new["targets"].items())
+    note(f"these are other data than those of the training: {pairs}")
+    if new["named_as_in_training"]:
+        warn(
+            f"{new['named_as_in_training']} samples have the ids of training samples; if they are "
+            "the same proteins, the scores are too good"
+        )
 
 
 def _check(split: str, format: str) -> None:

@@ -63,14 +63,18 @@ def explain(
 
     Example: python -m zoo.explain protein.cif --model ppbs --out explained
     """
+    from zoo.explanation.residues import position_of
+    from zoo.models.runs import trained
+    from zoo.pretrained import folder_of
+    from zoo.proteins.structure import read_structure
+
+    protein = read_structure(input)  # before the imports below, which take seconds
+    at = None if residue is None else position_of(protein, residue)
+    trained(folder_of(model))
     with working("loading the model ..."):
-        from zoo.explanation.residues import position_of
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
-        from zoo.proteins.structure import read_structure
 
-        protein = read_structure(input)
-        at = None if residue is None else position_of(protein, residue)
         ensemble = load_ensemble(model, "cpu", states)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)

@@ -67,14 +67,17 @@ def predict(
 
     Example: python -m zoo.predict structures/ --model ppbs --out predictions --structures
     """
+    from zoo.models.runs import trained
     from zoo.prediction.folder import FORMATS, TABLE, open_folder
     from zoo.prediction.paths import find_inputs, left_out
+    from zoo.pretrained import folder_of
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     files = find_inputs(inputs)
     if others := left_out(inputs):
         note(others)
+    trained(folder_of(model))  # all this before the imports below, which take seconds
     open_folder(out)
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING

@@ -97,7 +97,7 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
     from zoo.data.store import Store
     from zoo.metrics.multiple import correct, differences_in
     from zoo.metrics.predictions import NAME, read_predictions
-    from zoo.prediction.evaluation import check_data
+    from zoo.prediction.checking import check_data
     from zoo.reporting import proteins, sections, viewer
     from zoo.reporting.page import page
     from zoo.system.files import read_json
@@ -111,7 +111,7 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
     correct(differences_in(metrics["targets"]))  # older versions did not
     split = metrics["split"]
     predictions = read_predictions(scores)
-    check_data(found, data)
+    check_data(found, data, new=metrics["inputs"] != found.facts["inputs"])
     body = [sections.head(found, metrics)]
     for name, verdict in metrics["targets"].items():
         body.append(sections.scores(name, verdict))

@@ -140,6 +140,7 @@ def search(
     from hpo.search import PRUNERS, Search, parse_objectives
     from hpo.space import load_space
     from hpo.study import check_parallel, hidden, open_storage, revision_of
+    from zoo.training.starting import check_data
 
     if pruner not in PRUNERS:
         raise unknown("pruner", pruner, PRUNERS)
@@ -148,6 +149,7 @@ def search(
     options = {"task": task, "sequence.name": seq, "structure.name": struct,
                "fusion.name": fusion, "sequence.weights": weights}  # fmt: skip
     base = _base(config, options, set_ or [])
+    check_data(base.task, data)
     study = name or f"{Path(config).stem}-{Path(space).stem}"
     base = dataclasses.replace(base, revision=revision_of(storage, study) or base.revision)
     ranges = load_space(space)

@@ -86,7 +86,8 @@ def train(
                "fusion.name": fusion, "sequence.weights": weights}  # fmt: skip
     wanted = _config(
         config, options, set_ or [], resume
-    )  # before the imports below, which take seconds
+    )  # this and the checks before the imports below, which take seconds
+    _check(wanted, data, out, resume)
 
     from zoo.training.job import Hardware
     from zoo.training.planning import Wish
@@ -115,6 +116,22 @@ def _config(
     if base is None:
         raise ConfigError("CONFIG is missing: a shipped config (`zoo list`) or a YAML file.")
     return load_config(base).with_options(options).with_values(values)
+
+
+def _check(config: Config | None, data: Path | None, out: Path, resume: bool) -> None:
+    """Refuse a folder or data that cannot be used."""
+    from zoo.training.starting import check_data, check_free
+
+    if resume:
+        return
+    if leader():
+        check_free(out)
+    if data is None:
+        raise ConfigError(
+            "--data is missing: the folder of a benchmark, or one that zoo.prepare wrote."
+        )
+    assert config is not None  # only a run to resume has a config of its own
+    check_data(config.task, data)
 
 
 def _report(out: Path, jobs: list[Job], as_json: bool) -> None:

@@ -18,7 +18,8 @@ from tests.training.test_resume import same_weights
 from zoo.errors import ConfigError
 from zoo.system.checkpoint_files import Patient
 from zoo.training.fitting import GoneError, SaveError, train
-from zoo.training.job import CHECKPOINTS, LAST, Hardware, Job
+from zoo.training.job import CHECKPOINTS, Hardware, Job
+from zoo.training.starting import LAST
 
 Row = dict[str, float]
 

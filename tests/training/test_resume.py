@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 
 from tests.training import runs
 from zoo.system.listener import Listener, Stopped
-from zoo.training.callbacks import LAST
 from zoo.training.curves import CURVES, read_curves
 from zoo.training.fitting import train
 from zoo.training.job import CHECKPOINTS, Job
+from zoo.training.starting import LAST
 
 MANY = {"train.epochs": 20, "train.patience": None}
 WAYS: dict[str, dict[str, Any]] = {

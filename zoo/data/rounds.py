@@ -7,7 +7,7 @@ once, by the model that was trained without it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from zoo.errors import DataError
 
 FOLD = re.compile(r"fold(\d+)")
 """Name of the subset of a sample in data with folds instead of splits: "fold3"."""
+FEWEST = 3
+"""Smallest number of folds: one each to train, validate and test."""
 SHARE = 0.1
 """Share of the training groups that is held out for validation if the data have no such split."""
 
@@ -67,16 +69,35 @@ def rounds(index: Mapping[str, Mapping[str, Any]]) -> list[Round]:
     if of("split", "train") and of("split", "test"):
         return [Round(of("split", "train"), of("split", "validation"), of("split", "test"))]
     present = {fact["subset"] for fact in kept.values() if FOLD.fullmatch(fact["subset"])}
-    if len(present) < 3:
-        raise DataError(
-            "The data have no train and test split, nor folds. For a table of your own, `python -m "
-            "zoo.split labels.csv` writes labels_split.csv, which has a split column; prepare that "
-            "file: `python -m zoo.prepare table --data labels_split.csv --out DIR`."
-        )
+    if len(present) < FEWEST:
+        raise _no_rounds()
     return [
         Round(of("subset", *fold.train), of("subset", fold.validation), of("subset", fold.test))
         for fold in folds(present)
     ]
+
+
+def check_parts(parts: Iterable[str]) -> None:
+    """Check by the names of the parts that data can be trained on, without reading their index.
+
+    Args:
+        parts: Names of the parts in a manifest: "train", "test/homology", "fold3".
+
+    Raises:
+        DataError: If the data have neither splits nor at least three folds.
+    """
+    names = list(parts)
+    splits = {name.partition("/")[0] for name in names}
+    if not {"train", "test"} <= splits and sum(map(bool, map(FOLD.fullmatch, names))) < FEWEST:
+        raise _no_rounds()
+
+
+def _no_rounds() -> DataError:
+    return DataError(
+        "The data have no train and test split, nor folds. For a table of your own, `python -m "
+        "zoo.split labels.csv` writes labels_split.csv, which has a split column; prepare that "
+        "file: `python -m zoo.prepare table --data labels_split.csv --out DIR`."
+    )
 
 
 def folds(present: Collection[str]) -> list[Fold]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -177,12 +177,16 @@ class Store:
     Args:
         folder: Folder of the database; it is made if `write` is set.
         write: Whether to open it for writing, which one process at a time may do.
+        names: Names of targets to read, by the names that they get in the samples; None for all
+            targets with their own names.
     """
 
-    def __init__(self, folder: Path, *, write: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, write: bool = False, names: Mapping[str, str] | None = None
+    ) -> None:
         import lmdb
 
-        self._lmdb = lmdb
+        self._lmdb, self._names = lmdb, names
         path = folder / FILE
         if not write and not path.exists():
             raise DataError(f"{folder} holds no prepared data. `python -m zoo.prepare` makes it.")
@@ -262,7 +266,11 @@ class Store:
             record = txn.get(key.encode())
         if record is None:
             raise KeyError(key)
-        return unpack(record)
+        sample = unpack(record)
+        if self._names is None:
+            return sample
+        targets = {name: sample.targets[own] for name, own in self._names.items()}
+        return dataclasses.replace(sample, targets=targets)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[key] for key in self.keys())

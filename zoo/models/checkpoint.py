@@ -13,8 +13,10 @@ import yaml
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from zoo import pretrained
 from zoo.backbones.states_file import LAYER, split_name
 from zoo.errors import CheckpointError, ConfigError, RandomWeightsWarning
+from zoo.models import runs
 from zoo.models.blueprint import resolve
 from zoo.models.card import model_card
 from zoo.models.checksums import check_config, check_file, write_checksums
@@ -29,7 +31,7 @@ from zoo.settings.safe_yaml import read_yaml
 from zoo.system.files import settle, write_whole
 from zoo.system.reading import plain_file, text
 
-CONFIG, WEIGHTS, CARD = "config.yaml", "model.safetensors", "README.md"
+CONFIG, WEIGHTS, CARD = pretrained.CONFIG, runs.WEIGHTS, "README.md"
 PLM_PREFIX = "seq."
 
 

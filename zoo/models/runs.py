@@ -14,10 +14,12 @@ from typing import Any
 
 from zoo.errors import CheckpointError
 from zoo.models.checksums import check_file, values_hash
+from zoo.pretrained import CONFIG, hint
 from zoo.system.files import read_json
 from zoo.tasks import Target
 
 FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
+WEIGHTS = "model.safetensors"
 KEYS = {"targets", "members"}
 """Keys that every run.json has."""
 CHECKSUM, MUST_STAY = "checksum", ("task", "inputs", "targets", "members", "config")
@@ -174,10 +176,30 @@ def read_run(folder: Path) -> Run:
                     for m in facts["members"])  # fmt: skip
     for member in members:
         _check_inside(folder, member)
-    unfinished = [m.name for m in members if not (m.folder / "model.safetensors").is_file()]
+    unfinished = [m.name for m in members if not (m.folder / WEIGHTS).is_file()]
     if unfinished:
         raise CheckpointError(
             f"{folder}: training has not ended ({', '.join(unfinished)}). Go on with `python -m "
             f"zoo.train --resume --out {folder}`."
         )
     return Run(folder, facts, members)
+
+
+def trained(folder: Path) -> tuple[tuple[Target, ...], tuple[Member, ...]]:
+    """Return the targets and members of a folder, without loading a model.
+
+    A saved model is one member; its targets are in its config, and not returned.
+
+    Raises:
+        CheckpointError: if the folder is neither, or a member has not been trained to its end.
+    """
+    if (folder / FACTS).is_file():
+        run = read_run(folder)
+        return run.targets, run.members
+    if (folder / CONFIG).is_file():
+        return (), (Member(folder, folder.name, None, 0),)
+    raise CheckpointError(
+        f"{folder} is not a trained model: it has neither {FACTS}, which `python -m zoo.train "
+        f"CONFIG --data DIR --out {folder}` writes, nor the {CONFIG} of a saved "
+        f"model.{hint(folder)}"
+    )

@@ -16,8 +16,8 @@ from zoo.models.checkpoint import CONFIG, load_model
 from zoo.models.inference import Hidden, predict_logits
 from zoo.models.model import FusedModel
 from zoo.models.outputs import Array, activate, columns
-from zoo.models.runs import CALIBRATION, FACTS, Member, read_run
-from zoo.pretrained import folder_of, hint
+from zoo.models.runs import CALIBRATION, FACTS, Member, trained
+from zoo.pretrained import folder_of
 from zoo.proteins.batch import Batch
 from zoo.proteins.protein import Protein
 from zoo.tasks import Target
@@ -116,7 +116,7 @@ def load_ensemble(folder: Path, device: str, states: str | None = None) -> Ensem
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
         WeightsError: if the weights of the pretrained language model cannot be found.
     """
-    targets, members = _what_is_in(folder_of(folder))
+    targets, members = trained(folder_of(folder))
     models: list[FusedModel] = []
     for member in members:
         with warnings.catch_warnings():
@@ -141,19 +141,6 @@ def _temperatures(member: Member, targets: Sequence[Target]) -> dict[str, float]
             "model. Copy the model's folder again."
         )
     return found
-
-
-def _what_is_in(folder: Path) -> tuple[tuple[Target, ...], tuple[Member, ...]]:
-    if (folder / FACTS).is_file():
-        run = read_run(folder)
-        return run.targets, run.members
-    if (folder / CONFIG).is_file():
-        return (), (Member(folder, folder.name, None, 0),)
-    raise CheckpointError(
-        f"{folder} is not a trained model: it has neither {FACTS}, which `python -m zoo.train "
-        f"CONFIG --data DIR --out {folder}` writes, nor the {CONFIG} of a saved "
-        f"model.{hint(folder)}"
-    )
 
 
 def _check_head(model: FusedModel, member: Member, targets: tuple[Target, ...]) -> None:

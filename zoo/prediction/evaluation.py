@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from zoo.data.kin import kin_of
 from zoo.data.preparing import STORE, read_manifest
 from zoo.data.report import hash_of
 from zoo.data.rounds import Round, rounds
+from zoo.data.samples import SPLITS
 from zoo.data.store import Store
-from zoo.errors import DataError
 from zoo.metrics.floor import predict_all
 from zoo.metrics.multiple import FEWEST, correct, differences_in
 from zoo.metrics.predictions import Predictions
@@ -25,11 +26,15 @@ from zoo.metrics.verdict import verdict
 from zoo.models.checkpoint import CONFIG
 from zoo.models.inference import Hidden
 from zoo.models.runs import Run
-from zoo.prediction.held_out import Averages, labelled, predict
+from zoo.prediction.checking import check_data
+from zoo.prediction.held_out import Averages, labelled, predict, unseen
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.listener import SILENT, Progress
 from zoo.system.reading import text
 from zoo.training.record import versions
+
+TABLE = "table"
+"""Task of tables of the user's own, whose ids mean nothing outside of them."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Settings:
 
 
 def evaluate_run(
-    run: Run, data: Path, settings: Settings, *, hidden: Hidden | None = None,
+    run: Run, data: Path, settings: Settings, *, new: bool = False, hidden: Hidden | None = None,
     progress: Progress = SILENT.progress,
 ) -> tuple[dict[str, Any], list[Predictions]]:  # fmt: skip
     """Return the contents of metrics.json, and the predictions of each target.
@@ -71,6 +76,8 @@ def evaluate_run(
         run: run to score.
         data: folder of the prepared data that the run was trained on.
         settings: what to score, and how.
+        new: whether the data may be others, which every member then predicts. Without splits, all
+            of their samples count as test.
         hidden: reads stored states of the language model; None to run the language model.
         progress: shows the progress.
 
@@ -78,11 +85,17 @@ def evaluate_run(
         DataError: if the data are not those that the run was trained on.
         ConfigError: if there is nothing to predict in the split.
     """
-    check_data(run, data)
-    with Store(data / STORE) as store:
+    names = check_data(run, data, new=new)
+    if names is not None:
+        everyone = tuple(dataclasses.replace(member, fold=None) for member in run.members)
+        run = dataclasses.replace(run, members=everyone)
+    with Store(data / STORE, names=names) as store:
         index = store.index()
-        labels = labelled(_drawn(rounds(index), run), settings.split)
+        plan = _drawn(rounds(index), run) if names is None else [_given(index)]
+        labels = labelled(plan, settings.split)
         kin = kin_of(index, dict.fromkeys(key for one in labels for key in one))
+        named = names is not None and read_manifest(data)["task"] == TABLE
+        seen = unseen(run, labels, allowed=named)
         total = sum(len(labels[member.fold or 0]) for member in run.members)
         with progress("predicting", total) as advance:
             averages = predict(
@@ -90,9 +103,21 @@ def evaluate_run(
                 states=settings.states, hidden=hidden, advance=advance,
             )  # fmt: skip
         with progress("scoring", len(run.targets)) as advance:
-            predictions, scores = _score(run, store, averages, kin, settings, advance)
+            fitted = settings.split != "train" and all(one.train and one.test for one in plan)
+            predictions, scores = _score(run, store, averages, kin, settings, fitted, advance)
     facts = _facts(run, data, settings, averages)
+    facts["listed"] = sum(name == settings.split for one in labels for name in one.values())
+    if names is not None:
+        facts["new_data"] = {"targets": dict(names), "named_as_in_training": seen}
     return {**facts, "targets": scores}, predictions
+
+
+def _given(index: Mapping[str, Mapping[str, Any]]) -> Round:
+    """Return the splits of data that no member was trained on; without splits, all are test."""
+    kept = {key: fact["split"] for key, fact in index.items() if "dropped" not in fact}
+    if not any(kept.values()):
+        return Round([], [], list(kept))
+    return Round(*([key for key, split in kept.items() if split == name] for name in SPLITS))
 
 
 def _drawn(plan: list[Round], run: Run) -> list[Round]:
@@ -105,35 +130,16 @@ def _drawn(plan: list[Round], run: Run) -> list[Round]:
     return [plan[0]._replace(train=train, validation=sorted(held))]
 
 
-def check_data(run: Run, data: Path) -> None:
-    """Check that a prepared folder is complete and holds the data that the run was trained on.
-
-    Raises:
-        DataError: if it does not; names the folder and the data of the run.
-    """
-    manifest = read_manifest(data)
-    if not manifest.get("complete"):
-        raise DataError(
-            f"{data} holds no prepared data, or only a part. `python -m zoo.prepare` makes them; "
-            "--data DIR names the folder if the data of the run have moved."
-        )
-    if manifest["inputs"] != run.facts["inputs"]:
-        raise DataError(
-            f"{data} was prepared from other files (inputs {manifest['inputs']}) than those that "
-            f"{run.folder} was trained on (inputs {run.facts['inputs']}, in {run.data}). Name the "
-            "same data with --data DIR, or train again."
-        )
-
-
 def _score(
     run: Run, store: Store, averages: Averages, kin: Mapping[str, str], settings: Settings,
+    fitted: bool,
     advance: Callable[[int], None],
 ) -> tuple[list[Predictions], dict[str, Any]]:  # fmt: skip
     predictions, scores = [], {}
     for target in run.targets:
         one = averages.predictions(target).with_kin(kin)
         # Baselines are fitted to the training data, so their scores on it say nothing.
-        found = {} if settings.split == "train" else predict_all(store, target)
+        found = predict_all(store, target) if fitted else {}
         scores[target.name] = verdict(
             one, averages.predictions(target, calibrated=False),
             {name: _same_rows(baseline, one) for name, baseline in found.items()},
@@ -163,7 +169,7 @@ def _facts(run: Run, data: Path, settings: Settings, averages: Averages) -> dict
         "samples": len(keys),
         "split_hash": hash_of(keys),
         "data": str(data),
-        "inputs": run.facts["inputs"],
+        "inputs": read_manifest(data)["inputs"],
         "members": [member.name for member in run.members],
         "temperatures": {member.name: member.temperatures() for member in run.members},
         "random_plm": averages.random_plm,

@@ -18,7 +18,7 @@ from zoo.errors import ConfigError, DataError
 from zoo.metrics.predictions import Predictions, from_samples
 from zoo.models.inference import Hidden, predict_logits
 from zoo.models.outputs import activate, columns
-from zoo.models.runs import SPLITS, Member, Run
+from zoo.models.runs import SPLITS, Run
 from zoo.prediction.ensemble import load_ensemble
 from zoo.prediction.inputs import WINDOW, batches
 from zoo.proteins.protein import Protein, no_atoms
@@ -124,17 +124,12 @@ def predict(
         states: file of hidden states, for a model that reads one.
         hidden: reads stored states of the language model; None to run the language model.
         advance: called with the number of predictions made so far.
-
-    Raises:
-        DataError: if a member was trained on samples that it would predict as held out.
     """
-    for member in run.members:
-        _check_unseen(member, labels[member.fold or 0])
     ensemble = load_ensemble(run.folder, device, states)
     averages, done = Averages(run.targets, labels), 0
     averages.random_plm = ensemble.random_plm
     for fold, mine in enumerate(labels):
-        own = [at for at, member in enumerate(ensemble.members) if (member.fold or 0) == fold]
+        own = [at for at, member in enumerate(run.members) if (member.fold or 0) == fold]
         for batch in _batches(store, list(mine) if own else [], tokens):
             proteins = [sample.protein for _, sample in batch]
             for at in own:
@@ -146,15 +141,30 @@ def predict(
     return averages
 
 
-def _check_unseen(member: Member, labels: Labels) -> None:
-    """Refuse to score training samples as held-out samples."""
-    trained = set(member.splits().get("train", ()))
-    seen = [key for key, split in labels.items() if split != "train" and key in trained]
-    if seen:
-        raise DataError(
-            f"{member.name} was trained on {len(seen)} samples that the data hold out, such as "
-            f"{seen[0]!r}: {member.folder / SPLITS} is of another split. Train again on these data."
-        )
+def unseen(run: Run, labels: Sequence[Labels], *, allowed: bool = False) -> int:
+    """Return how many held-out samples are named as samples that their member was trained on.
+
+    Args:
+        run: run whose members predict.
+        labels: split of each sample by its key, for each round; see `labelled`.
+        allowed: whether there may be any, because equal names need not be the same sample.
+
+    Raises:
+        DataError: if there are any, and there may be none.
+    """
+    found = set()
+    for member in run.members:
+        trained = set(member.splits().get("train", ()))
+        held = labels[member.fold or 0].items()
+        seen = [key for key, split in held if split != "train" and key in trained]
+        if seen and not allowed:
+            raise DataError(
+                f"{member.name} was trained on {len(seen)} samples that the data hold out, such as "
+                f"{seen[0]!r}: {member.folder / SPLITS} is of another split. Train again on these "
+                "data."
+            )
+        found |= set(seen)
+    return len(found)
 
 
 def _batches(store: Store, keys: list[str], tokens: int) -> Iterator[list[tuple[str, Sample]]]:

@@ -17,7 +17,7 @@ from zoo.errors import CheckpointError
 from zoo.system.checkpoint_files import save_whole
 from zoo.system.listener import Progress, Stopped
 from zoo.system.reading import plain_file
-from zoo.training.job import LAST
+from zoo.training.starting import LAST
 
 BEST = "best"
 

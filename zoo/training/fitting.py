@@ -22,10 +22,11 @@ from zoo.training.callbacks import Watched
 from zoo.training.data import TrainingData
 from zoo.training.engine import early_stopping, kept_callbacks, quiet, trainer_for
 from zoo.training.finishing import finish
-from zoo.training.job import LAST, Job
+from zoo.training.job import Job
 from zoo.training.module import NotFiniteError, TrainingModule
 from zoo.training.objective import Balance, Objective, balance
 from zoo.training.scoring import UNLABELLED
+from zoo.training.starting import LAST
 from zoo.training.step_memory import check_memory
 
 CALM = (

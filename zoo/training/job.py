@@ -14,7 +14,7 @@ from zoo.settings.config import Config
 from zoo.tasks import Target
 from zoo.training.scoring import score_name, undefined
 
-CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)

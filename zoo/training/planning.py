@@ -18,7 +18,8 @@ from zoo.settings.config import Config
 from zoo.system.files import cache_root
 from zoo.system.listener import SILENT, Listener, leader
 from zoo.training.job import Hardware, Job
-from zoo.training.record import begin, check_free, resumed
+from zoo.training.record import begin, resumed
+from zoo.training.starting import check_data, check_free
 
 PREPARED = "prepared"
 OLD_POCKETS = (
@@ -74,10 +75,6 @@ def plan(wish: Wish, listener: Listener = SILENT) -> list[Job]:
     elif leader():
         check_free(wish.out)
     assert config is not None
-    if wish.data is None and not facts:  # before anything that takes time
-        raise ConfigError(
-            "--data is missing: the folder of a benchmark, or one that zoo.prepare wrote."
-        )
     return lay_out(wish, resolve(config), facts, listener)
 
 
@@ -118,15 +115,12 @@ def _data(
     wish: Wish, config: Config, facts: dict[str, Any], root: Path, listener: Listener
 ) -> tuple[Path, dict[str, Any]]:
     """Return the prepared folder and its manifest."""
-    folder = wish.data or Path(facts["data"])
-    if config.task is None:
-        raise ConfigError("The config has no task, so there is nothing to learn: --task ppbs.")
+    folder, task = wish.data or Path(facts["data"]), config.task
+    check_data(task, folder)
+    assert task is not None  # else the line above is an error
     manifest = read_manifest(folder)
     if not manifest.get("complete"):
-        folder, manifest = _prepare(config.task, folder, root, listener)
-    if manifest["task"] != config.task:
-        raise DataError(f"{folder} holds data for {manifest['task']!r}, and the config's task is "
-                        f"{config.task!r}. For these data: --task {manifest['task']}.")  # fmt: skip
+        folder, manifest = _prepare(task, folder, root, listener)
     if facts and facts["inputs"] != manifest["inputs"]:
         raise DataError(f"{folder} does not hold the data that {wish.out} was started with: they "
                         "have changed, or are different data.")  # fmt: skip

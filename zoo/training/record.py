@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, ConfigError
-from zoo.models.checkpoint import WEIGHTS
 from zoo.models.runs import CHECKSUM, FACTS, facts_hash, read_facts
 from zoo.settings.checking import flat
 from zoo.settings.config import Config
 from zoo.settings.former import as_written
 from zoo.system.files import write_json
 from zoo.tasks import Target
-from zoo.training.job import LAST
 
 PACKAGES = (
     "protein-model-zoo", "torch", "dgl", "transformers", "lightning", "peft", "numpy",
@@ -59,27 +57,6 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+" if changes else "")
-
-
-def check_free(folder: Path) -> None:
-    """Check that a new run can start in a folder.
-
-    Raises:
-        ConfigError: if the folder holds a run already, or cannot be written to.
-    """
-    # Without a checkpoint nothing is lost, so a run that failed before its first one may restart.
-    if any(any(folder.rglob(name)) for name in (LAST, WEIGHTS)):
-        raise ConfigError(
-            f"{folder} holds a run already. Continue it with --resume, or choose another --out."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / FACTS).with_suffix(".part").touch()
-        (folder / FACTS).with_suffix(".part").unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"{folder} cannot be written to: {error.strerror}. Choose another --out."
-        ) from error
 
 
 def begin(
