@@ -19,7 +19,7 @@ from hpo.study import open_storage, open_study
 from hpo.trials import Runner, Watch
 from hpo.worker import work
 from tests.hpo import tiny
-from zoo.system.listener import Stopped
+from zoo.system.listener import SILENT, Stopped
 from zoo.training.examples import PreparedExamples
 from zoo.training.module import TrainingModule
 
@@ -169,12 +169,16 @@ def test_several_objectives_have_a_front_and_no_pruning(
 def test_a_latency_limit_rules_trials_out(tmp_path: Path, plm_folders: dict[str, str]) -> None:
     from hpo.retrain import candidates
     from hpo.study import NoTrialError, load_study
+    from zoo.search import _finish
 
     search = smoke(tmp_path, plm_folders, latency_limit=1e-6)
     found = done(search, 2)
     assert all(trial.user_attrs["latency"] > 1e-6 for trial in found)
     with pytest.raises(NoTrialError, match="within the limits"):
         candidates(search, load_study(search.storage, None), 2)
+    with pytest.raises(NoTrialError):  # and the report is there, which shows why
+        _finish(search, 2, 1, 1, SILENT)
+    assert (search.folder / "report" / "index.html").is_file()
 
 
 def test_a_worker_that_is_stopped_gives_its_trial_back(
