@@ -31,6 +31,7 @@ from _cartoon import View, cartoon
 
 import zoo
 from zoo.examples import example
+from zoo.explanation.colours import gate_colours
 
 FIGURES = Path(__file__).parent / "figures"
 SEQUENCE, STRUCTURE = "#e08214", "#7b3294"
@@ -84,7 +85,7 @@ def idea(path: Path) -> None:
     _branches(above, model.seq.num_layers, model.struct.num_layers, model.fuse_after)
     trained = zoo.load_model("ppbs_local")
     gates = trained.explain(trained.batch([example()]))[-1].weights[0][:, 1].numpy()
-    image = below.imshow(gates[None], aspect="auto", cmap="PuOr", vmin=0, vmax=1,
+    image = below.imshow(gates[None], aspect="auto", cmap=gate_colours(), vmin=0, vmax=1,
                          extent=(0.5, len(gates) + 0.5, 0, 1))  # fmt: skip
     below.set(
         yticks=[], xlabel="residue of 1A8O: which branch the last exchange of ppbs_local trusts"

@@ -10,16 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 
 from tests import shelf
 from tests.verbs import call
 from zoo.errors import ConfigError
+from zoo.explanation import attribution, drawing
 from zoo.explanation.attribution import attribute
+from zoo.explanation.colours import EVEN, LEGEND, SEQUENCE, STRUCTURE, gate_colours
 from zoo.explanation.exchanges import look, reduced
 from zoo.explanation.residues import position_of
 from zoo.fusion import FUSIONS
 from zoo.models.checkpoint import save_model
 from zoo.proteins.structure import read_structure
+from zoo.reporting.viewer import section
 from zoo.tasks import Target
 
 EXAMPLE = "zoo/examples/1a8o.cif.gz"
@@ -192,3 +196,52 @@ def test_residues_are_found_by_the_numbers_of_the_file() -> None:
     for wrong in ("", "A:", ":"):
         with pytest.raises(ConfigError):
             position_of(protein, wrong)
+
+
+# ------------------------------------------------------------------------------ colours and units
+
+
+def test_gates_have_one_legend_everywhere() -> None:
+    text = (Path("zoo/reporting") / "viewer.js").read_text()
+    for colour in (SEQUENCE, EVEN, STRUCTURE):
+        numbers = ", ".join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+        assert f"[{numbers}]" in text
+    assert gate_colours()(0.0)[:3] == pytest.approx(to_rgb(SEQUENCE), abs=0.01)
+    assert gate_colours()(1.0)[:3] == pytest.approx(to_rgb(STRUCTURE), abs=0.01)
+    assert LEGEND in section({})
+    others = [path for folder in ("zoo", "docs", "notebooks") for path in Path(folder).rglob("*")
+              if path.suffix in (".py", ".ipynb") and "PuOr" in path.read_text()]  # fmt: skip
+    assert not others
+
+
+def test_strips_of_one_kind_share_a_scale() -> None:
+    columns = [np.array([0.0, 0.1, np.nan]), np.array([-2.0, 0.0, 1.0])]
+    assert drawing._scale("by", columns)[:2] == (-2.0, 2.0)
+    assert drawing._scale("gate", [np.array([0.4])])[:2] == (0.0, 1.0)
+
+
+def test_more_steps_are_taken_while_a_tenth_is_missing(plm: str, monkeypatch) -> None:
+    taken = []
+
+    def missing(*_: object, steps: int, **__: object) -> attribution.Attribution:
+        taken.append(steps)
+        none = np.zeros(1)
+        return attribution.Attribution(none, none, 1.0, 0.0, 8.0 / steps, steps)
+
+    monkeypatch.setattr(attribution, "attribute", missing)
+    found = attribution.refined(None, None, None, steps=16)
+    assert taken == [16, 32, 64, 128] and not found.misses
+    taken.clear()
+    assert attribution.refined(None, None, None, steps=16, most=64).misses
+    assert taken == [16, 32, 64]
+
+
+@pytest.mark.parametrize("task, what", [("lba", "pk (in the unit of its labels): "),
+                                        ("ppbs", "binding_site (logit): ")])  # fmt: skip
+@LONG
+def test_the_output_is_told_with_its_unit(capsys, plm: str, tmp_path: Path, task, what) -> None:
+    save_model(trained(plm, "local", task=task), tmp_path / "m")
+    done = call(capsys, "explain", EXAMPLE, "--model", tmp_path / "m", "--out", tmp_path / "o",
+                "--steps", 2)  # fmt: skip
+    assert done.code == 0, done.err
+    assert what in done.out and LEGEND in done.out

@@ -34,7 +34,8 @@ def explain(
     out: Annotated[Path, typer.Option(help="Folder to write the table, picture and structure to.")],
     states: StatesName = None,
     steps: Annotated[
-        int, typer.Option(min=0, help="Number of steps of integrated gradients; 0 turns them off.")
+        int,
+        typer.Option(min=0, help="Steps of integrated gradients to begin with; 0 turns them off."),
     ] = 32,
     output: Annotated[
         int, typer.Option(min=0, help="Number of the head's output to explain, from 0.")
@@ -88,13 +89,29 @@ def explain(
     if json:
         print(jsonlib.dumps(facts, indent=2))
         return
-    _show(facts, share)
+    _show(facts, share, _what(chosen, output))
+
+
+def _what(model: FusedModel, output: int) -> str:
+    """Return what the explained output is, with its unit."""
+    from zoo.models.blueprint import written_targets
+    from zoo.models.outputs import columns
+
+    targets = written_targets(model.recipe.config)
+    at = {name: range(*where.indices(10**9)) for name, where in columns(targets).items()}
+    target = next(one for one in targets if output in at[one.name])
+    if target.kind == "regression":
+        return f"{target.name} (in the unit of its labels)"
+    number = output - at[target.name].start
+    name = target.classes[number] if number < len(target.classes) else ""
+    which = f", {name or number}" if target.outputs > 1 else ""
+    return f"{target.name}{which} (logit)"
 
 
 def _columns(
     model: FusedModel, protein: Protein, steps: int, output: int, residue: int | None
 ) -> tuple[dict[str, Any], dict[str, Any], Attribution | None]:
-    from zoo.explanation.attribution import attribute
+    from zoo.explanation.attribution import refined
     from zoo.explanation.exchanges import look, weighs
     from zoo.models.heads import ResidueHead
 
@@ -113,7 +130,7 @@ def _columns(
                               "attention; for attributions, set --steps above 0.")  # fmt: skip
         return columns, _matrices(seen), None
     with working("integrating gradients ..."):
-        share = attribute(model, protein, batch, steps=steps, column=output, residue=residue)
+        share = refined(model, protein, batch, steps=steps, column=output, residue=residue)
     columns |= {"by_sequence": share.sequence, "by_structure": share.structure}
     return columns, _matrices(seen), share
 
@@ -200,23 +217,31 @@ def _facts(
             "output": share.output, "baseline": share.baseline,
             "through sequence": float(np.nansum(share.sequence)),
             "through structure": float(np.nansum(share.structure)), "gap": share.gap,
+            "steps": share.steps,
         }  # fmt: skip
     return facts
 
 
-def _show(facts: dict[str, Any], share: Attribution | None) -> None:
+def _show(facts: dict[str, Any], share: Attribution | None, what: str) -> None:
+    from zoo.explanation.colours import LEGEND
     from zoo.models.changes import changes_text
 
     for name, value in facts["mean"].items():
         say(f"{name:20} mean {value:+.3f}")
+    if any(name.startswith("gate") for name in facts["mean"]):
+        say(f"gates: {LEGEND}; the same in PyMOL, for a structure made with --colour: spectrum b, "
+            "marine white orange, minimum=0, maximum=100")  # fmt: skip
     if text := changes_text(facts["changes"]):
         say(text)
     if share is not None:
         found = facts["attribution"]
-        say(f"output (logit) {found['output']:+.3f}, for mean residues {found['baseline']:+.3f}: "
+        say(f"{what}: {found['output']:+.3f}, for mean residues {found['baseline']:+.3f}: "
             f"{found['through sequence']:+.3f} through the sequence, "
             f"{found['through structure']:+.3f} through the structure, {found['gap']:+.3f} lost to "
-            "the finite number of steps")  # fmt: skip
+            f"the finite number of steps ({share.steps})")  # fmt: skip
+        if share.misses:
+            warn(f"the contributions miss more than a tenth of the change after {share.steps} "
+                 "steps: take them as a rough picture, or set --steps higher")  # fmt: skip
     say(f"written: {', '.join(facts['written'])}")
 
 

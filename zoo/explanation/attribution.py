@@ -20,11 +20,15 @@ from zoo.proteins.protein import Protein
 
 Array = NDArray[np.float64]
 TOKENS, STANDARD = "tokens", "ACDEFGHIKLMNPQRSTVWY"
+TOLERATED = 0.1
+"""Share of the change of the output that the contributions may miss."""
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Contributions of the residues to one output, in logits.
+    """Contributions of the residues to one output.
+
+    They are in logits, or for a regression in the unit of its values.
 
     Attributes:
         sequence: (residues,) contributions through the language model's token embeddings,
@@ -35,6 +39,7 @@ class Attribution:
         output: output that is explained.
         baseline: the output for mean residues and mean nodes.
         gap: output - baseline - sum of all contributions: error of the finite number of steps.
+        steps: number of steps that were taken.
     """
 
     sequence: Array
@@ -42,6 +47,35 @@ class Attribution:
     output: float
     baseline: float
     gap: float
+    steps: int
+
+    @property
+    def misses(self) -> bool:
+        """Whether the contributions miss more than a tenth of the change."""
+        return abs(self.gap) > TOLERATED * abs(self.output - self.baseline)
+
+
+def refined(
+    model: FusedModel, protein: Protein, batch: Batch, *, steps: int, column: int = 0,
+    residue: int | None = None, most: int = 512,
+) -> Attribution:  # fmt: skip
+    """Return `attribute` with twice the steps as long as a tenth of the change is missing.
+
+    Args:
+        model: model with a head.
+        protein: protein to explain.
+        batch: batch of only this protein.
+        steps: number of steps to begin with.
+        column: column of the head's output.
+        residue: position of the residue over all chains, from 0; None for the mean.
+        most: largest number of steps to go to.
+    """
+    found = attribute(model, protein, batch, steps=steps, column=column, residue=residue)
+    while found.misses and 2 * found.steps <= most:
+        found = attribute(
+            model, protein, batch, steps=2 * found.steps, column=column, residue=residue
+        )
+    return found
 
 
 def attribute(
@@ -84,7 +118,7 @@ def attribute(
         nodes[:, int(name != TOKENS)] += _at_nodes(whole, batch) if name == TOKENS else whole
     missed = output - baseline - float(sum(share.double().sum() for share in shares))
     found = residue_rows(nodes.numpy(), batch, [len(protein)])[0]
-    return Attribution(found[:, 0], found[:, 1], output, baseline, missed)
+    return Attribution(found[:, 0], found[:, 1], output, baseline, missed, steps)
 
 
 def _output_of(

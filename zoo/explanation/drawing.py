@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zoo.explanation.colours import gate_colours
+
+if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
 
 Array = NDArray[np.float64]
 ABOUT = {
@@ -19,6 +25,9 @@ ABOUT = {
 
 def draw(path: Path, title: str, columns: Mapping[str, Array], stops: Sequence[int]) -> None:
     """Draw one strip for each column, with lines where chains end.
+
+    Columns of one kind ("gate", "heard", "crossed", "by") share one scale, whose ends are written
+    beside each strip, so that equal colours are equal values.
 
     Args:
         path: PNG file to write.
@@ -33,7 +42,8 @@ def draw(path: Path, title: str, columns: Mapping[str, Array], stops: Sequence[i
     axes = figure.subplots(len(columns), 1, sharex=True, squeeze=False)[:, 0]
     figure.suptitle(title, fontsize=11)
     for axis, (name, values) in zip(axes, columns.items(), strict=True):
-        low, high, colours = _scale(name, values)
+        kind = kind_of(name)
+        low, high, colours = _scale(kind, [v for n, v in columns.items() if kind_of(n) == kind])
         image = axis.imshow(
             values[None], aspect="auto", cmap=colours, vmin=low, vmax=high,
             interpolation="nearest", extent=(0.5, len(values) + 0.5, 0, 1),
@@ -43,17 +53,24 @@ def draw(path: Path, title: str, columns: Mapping[str, Array], stops: Sequence[i
         for stop in stops[:-1]:
             axis.axvline(stop + 0.5, color="black", linewidth=1)
         bar = figure.colorbar(image, ax=axis, pad=0.01, aspect=8)
-        bar.set_ticks([low, high], labels=ABOUT[name.partition("_")[0]], fontsize=7)
+        ends = [f"{end:.3g} {text}" for end, text in zip((low, high), ABOUT[kind], strict=True)]
+        bar.set_ticks([low, high], labels=ends, fontsize=7)
     axes[-1].set_xlabel("residue")
     figure.savefig(path, dpi=130)
 
 
-def _scale(name: str, values: Array) -> tuple[float, float, str]:
-    """Return the limits of the colours, and the colour map: gates have 0 and 1."""
-    if name.startswith("gate"):
-        return 0.0, 1.0, "PuOr"
-    known = values[~np.isnan(values)]
-    if name.startswith("by"):
+def kind_of(name: str) -> str:
+    """Return the kind of a column, the first word of its name."""
+    return name.partition("_")[0]
+
+
+def _scale(kind: str, columns: Sequence[Array]) -> tuple[float, float, str | Colormap]:
+    """Return the limits of the colours for all columns of a kind, and the colour map."""
+    if kind == "gate":
+        return 0.0, 1.0, gate_colours()
+    every = np.concatenate(columns)
+    known = every[~np.isnan(every)]
+    if kind == "by":  # neither blue nor orange, which are the branches
         end = float(np.abs(known).max(initial=1e-12))
-        return -end, end, "RdBu_r"
+        return -end, end, "PRGn"
     return float(known.min(initial=0.0)), float(known.max(initial=1e-12)), "viridis"

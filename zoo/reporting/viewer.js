@@ -6,10 +6,13 @@ let viewer, shown, index, range, lit = null;
 
 function share(value) { return (value - range[0]) / (range[1] - range[0] || 1); }
 
-function colour(value) {  // pale to blue; gates, to orange
+function colour(value) {  // pale to violet; gates, from blue (sequence) over white to orange (structure)
   if (value === null) return grey;
-  const t = share(value);
-  const [a, b] = [[232, 236, 241], at("by").value.startsWith("gate") ? [214, 96, 12] : [20, 82, 160]];
+  let t = share(value), [a, b] = [[236, 234, 241], [88, 40, 130]];
+  if (at("by").value.startsWith("gate")) {  // as in zoo/explanation/colours.py
+    const white = [244, 244, 244];
+    [t, a, b] = t < 0.5 ? [2 * t, [20, 82, 160], white] : [2 * t - 1, white, [214, 96, 12]];
+  }
   return "rgb(" + a.map((low, i) => Math.round(low + t * (b[i] - low))).join(",") + ")";
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.explanation.colours import LEGEND
 from zoo.metrics.rows import Array
 from zoo.proteins.protein import BACKBONE, Protein
 
@@ -73,9 +74,9 @@ def section(proteins: Mapping[str, dict[str, Any]]) -> str:
     return (
         "<h2>Structures</h2><div class=choices><label>protein <select id=protein></select></label>"
         "<label>coloured by <select id=by></select></label></div><div id=viewer></div>"
-        "<p class=soft>Darker is higher, from 0 to 1, or from the lowest to the "
-        "highest of other values; grey is unknown. A gate of 1 trusts the structure, a gate of 0 "
-        "the sequence.</p><p id=told></p><div id=strip></div>"
+        "<p class=soft>Predictions and labels: darker is higher, from 0 to 1, or from the lowest "
+        f"to the highest of other values; grey is unknown. Gates: {LEGEND}.</p>"
+        "<p id=told></p><div id=strip></div>"
         f'<script type="application/json" id="proteins">{data}</script>'
         f"<script>{library}</script><script>{script}</script>"
     )
