@@ -24,13 +24,18 @@ LABEL = Target("label", "binary", "residue")
 
 @pytest.fixture
 def prepared(capsys, tmp_path):
-    """A table of 24 unrelated sequences whose activity grows with their length, roughly."""
+    """A table of 24 unrelated sequences whose activity grows with their length; two are bounds."""
+    return prepare(capsys, tmp_path, bounds=(3, 9))
+
+
+def prepare(capsys, tmp_path, bounds=()):
     rng = np.random.default_rng(0)
     rows = ["id,sequence,split,activity"]
     for i in range(24):
         split = ("train", "train", "test")[i % 3]
         letters = "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 2 * i + 7))
-        rows.append(f"p{i},{letters},{split},{i / 24 + 0.2 * (i * 7 % 5)}")
+        value = f"{'>' * (i in bounds)}{i / 24 + 0.2 * (i * 7 % 5)}"
+        rows.append(f"p{i},{letters},{split},{value}")
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
     out = tmp_path / "out"
     assert call(capsys, "prepare", "table", "--data", tmp_path, "--out", out).code == 0
@@ -45,6 +50,14 @@ def test_baselines_are_scored_with_intervals(capsys, prepared):
     # Length tells the activity here, and the mean knows nothing of it.
     assert parts["weibull_aft"]["rmse"]["value"] < parts["mean"]["rmse"]["value"]
     assert parts["mean"]["rmse"]["low"] <= parts["mean"]["rmse"]["value"]
+
+
+def test_baselines_that_cannot_be_are_not_offered(capsys, tmp_path):
+    out = prepare(capsys, tmp_path)  # sequences without ligands, and no bounds
+    done = call(capsys, "baseline", out, "--bootstrap", 5, "--json")
+    (report,) = json.loads(done.out)
+    names = {part["model"] for part in report["parts"]}
+    assert "chain_length" in names and not names & {"ligand_size", "weibull_aft"}
 
 
 def test_runs_are_written_and_can_be_compared(capsys, prepared, tmp_path):

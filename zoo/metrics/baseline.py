@@ -41,6 +41,11 @@ class Baseline(ABC):
         self._fit(_training(samples))
         return self
 
+    @property
+    def possible(self) -> bool:
+        """Whether the training data hold what it is fitted to; a fitted baseline knows."""
+        return True
+
     def predict(self, samples: Iterable[Sample]) -> list[Array]:
         """Return the prediction for each sample."""
         return [self._shaped(self._predict(sample)) for sample in samples]

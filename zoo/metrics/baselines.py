@@ -150,6 +150,7 @@ class _Line(Baseline):
     levels: ClassVar[tuple[Level, ...]] = ("protein",)
     slope: Array = field(default_factory=lambda: np.zeros(0))
     intercept: Array = field(default_factory=lambda: np.zeros(0))
+    largest: float = 0.0
 
     @staticmethod
     @abstractmethod
@@ -159,6 +160,7 @@ class _Line(Baseline):
         pairs = [(self._number(s.protein), self._columns(s)) for s in samples]
         x = np.repeat([number for number, _ in pairs], [len(y) for _, y in pairs])
         y = np.concatenate([np.zeros((0, self._outputs)), *(y for _, y in pairs)])
+        self.largest = float(x.max(initial=0.0))
         lines = [_line(x, column) for column in y.T]
         self.slope, self.intercept = np.array(lines, np.float64).reshape(-1, 2).T
 
@@ -183,6 +185,11 @@ class LigandSize(_Line):
     """A line in the number of heavy atoms of the ligands."""
 
     kinds = ("regression",)
+
+    @property
+    def possible(self) -> bool:
+        """Whether a training sample has a ligand."""
+        return self.largest > 0
 
     @staticmethod
     def _number(protein: Protein) -> float:

@@ -23,21 +23,27 @@ from zoo.tasks import Target
 def predict_all(store: Store, target: Target) -> dict[str, Predictions]:
     """Return the predictions of each baseline for a target, by name, fitted on training data only.
 
-    In data with folds, each sample is predicted in the round that tests it, and counts as test.
+    Baselines that the training data do not allow are left out: `ligand_size` without ligands,
+    `weibull_aft` without bounds. In data with folds, each sample is predicted in the round that
+    tests it, and counts as test.
     """
     index = store.index()
     plan = rounds(index)
     kin = kin_of(index, dict.fromkeys(key for one in plan for key in (*one.validation, *one.test)))
-    return {
-        name: _predict(store, target, cls, plan).with_kin(kin)
-        for name, cls in baselines_for(target).items()
+    found = {
+        name: _predict(store, target, cls, plan) for name, cls in baselines_for(target).items()
     }
+    return {name: one.with_kin(kin) for name, one in found.items() if one is not None}
 
 
-def _predict(store: Store, target: Target, cls: type[Baseline], plan: list[Round]) -> Predictions:
+def _predict(
+    store: Store, target: Target, cls: type[Baseline], plan: list[Round]
+) -> Predictions | None:
     parts = []
     for fold in plan:
         fitted = cls(target).fit(_samples(store, fold.train))
+        if not fitted.possible:
+            return None
         parts.append(_part(store, target, fitted, fold.test, "test"))
         if len(plan) == 1 and fold.validation:
             parts.append(_part(store, target, fitted, fold.validation, "validation"))

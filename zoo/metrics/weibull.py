@@ -32,6 +32,11 @@ class WeibullAFT(Baseline):
         """Return whether it can predict a target: a regression of proteins with one output."""
         return super().serves(target) and target.outputs == 1
 
+    @property
+    def possible(self) -> bool:
+        """Whether a training value is a bound; without one this is no model of survival."""
+        return bool(self.censored.any())
+
     def _fit(self, samples: Iterable[Sample]) -> None:
         rows = [(pooled(s.protein), self._columns(s)[0, 0], s.censored) for s in samples]
         self.features = np.array([row[0] for row in rows])
