@@ -24,7 +24,7 @@ LABEL = Target("label", "binary", "residue")
 
 @pytest.fixture
 def prepared(capsys, tmp_path):
-    """A table of 24 unrelated sequences whose activity grows with their length; two are bounds."""
+    """A table of 24 unrelated sequences whose activity grows with length; two are bounds."""
     return prepare(capsys, tmp_path, bounds=(3, 9))
 
 

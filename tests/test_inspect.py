@@ -43,7 +43,7 @@ def test_json_holds_the_whole_report(good):
 
 def test_a_bad_file_is_one_line_and_the_others_still_print(good, bad):
     result = inspect(bad, good)
-    assert result.returncode == 4
+    assert result.returncode == 1
     assert result.stderr == f"error: {bad}: is empty\n"
     assert "MSE 2 -> M" in result.stdout
 

@@ -21,8 +21,11 @@ LETTERS = "states/letters-f00d-float32-float32-*"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """States of one model, a layer of another, and some graphs."""
-    root = tmp_path / "store"
+    return some_states(tmp_path / "store")
+
+
+def some_states(root: Path) -> Path:
+    """Store states of one model, a layer of another, and some graphs."""
     fill(open_store(root), WANTED)
     fill(open_store(root, fingerprint="beef", layers=(2,)), WANTED[:5])
     Shards(root / "graphs" / "abc").put({"key": {"src": torch.arange(9)}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.command.cli import run
-from zoo.command.say import progress, say, show, warn
+from zoo.command.say import note, progress, say, show, warn
+from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from zoo.metrics.comparison import Comparison
+    from zoo.metrics.predictions import Predictions
 
 
 def compare(
@@ -52,12 +55,11 @@ def compare(
     Example: python -m zoo.compare runs/gvp runs/egnn --metric average_precision
     """
     from zoo.metrics.comparison import align, compare_targets
-    from zoo.metrics.multiple import told
-    from zoo.metrics.suite import ONE_FAMILY
 
     if len(runs) < 2:
         raise ConfigError("One run cannot be compared with itself; name two or more.")
-    targets = align(load(runs), split, intersect)
+    given = load(runs)
+    targets = align(given, split, intersect)
     _check_metrics(metric, targets)
     with progress("resampling", len(targets)) as done:
         found = compare_targets(targets, split, metric, bootstrap, seed, done)
@@ -68,13 +70,34 @@ def compare(
         )
     if json:
         print(jsonlib.dumps([comparison.to_dict() for comparison in found], indent=2))
-        return
+    else:
+        _show_all(found)
+    for total in sums(given, targets, split):
+        show_sum(total, tell=note if json else say)
+
+
+def _show_all(found: list[Comparison]) -> None:
+    from zoo.metrics.multiple import told
+    from zoo.metrics.suite import ONE_FAMILY
+
     for comparison in found:
         _show(comparison)
     say("95 % intervals; paired differences to the first run", style="dim")
     say(told([one for comparison in found for one in comparison.differences]), style="dim")
     if any(comparison.clusters == 1 for comparison in found):
         warn(ONE_FAMILY)
+
+
+def sums(
+    runs: Mapping[str, Mapping[str, Predictions]], targets: list[dict[str, Predictions]], split: str
+) -> Iterator[Sum]:
+    """Yield the sum over the rows of all runs, for each target."""
+    for aligned in targets:
+        name = next(iter(aligned.values())).target.name
+        many = sum(int((one[name].split == split).sum()) for one in runs.values())
+        used = sum(int((one.split == split).sum()) for one in aligned.values())
+        left = {"not in every run": many - used} if many > used else {}
+        yield Sum(f"rows of {name}", many, used, left)
 
 
 def load(runs: list[Path]) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.command.cli import run
-from zoo.command.say import say, show, warn
+from zoo.command.say import note, say, show, warn
+from zoo.command.sums import Sum, grouped, show_sum
 from zoo.errors import StructureError
+
+if TYPE_CHECKING:
+    from zoo.proteins.protein import Protein
 
 #: Lists in a chain's report: the table has their lengths, the lines below it their contents.
 LISTS = (
@@ -36,43 +41,49 @@ def inspect(
 
     Example: python -m zoo.inspect protein.cif.gz
     """
-    described, failed = [], 0
+    described, failed = [], []
     for file in files:
-        try:
-            described += describe(file)
-        except StructureError as error:
-            warn(f"error: {error}", style="")
-            failed = error.exit_code
+        for found in describe(file):
+            if isinstance(found, StructureError):
+                warn(f"error: {found}", style="")
+                failed.append(found)
+            else:
+                described.append(found)
+    total = Sum("proteins", len(described) + len(failed), len(described),
+                grouped(map(str, failed)))  # fmt: skip
     if as_json:
         print(json.dumps(described, indent=2))
     else:
         for protein in described:
             _show(protein)
+    if len(files) > 1 or failed:
+        show_sum(total, tell=note if as_json else say)
     if failed:
-        raise typer.Exit(failed)
+        raise typer.Exit(1 if described else failed[0].exit_code)
 
 
-def describe(file: Path) -> list[dict[str, Any]]:
-    """Return each protein of a file as plain values, ready for JSON.
+def describe(file: Path) -> Iterator[dict[str, Any] | StructureError]:
+    """Yield each protein of a file as plain values, ready for JSON, or why it cannot be read."""
+    from zoo.proteins.structure import read_records  # so that --help loads no parser
 
-    Raises:
-        StructureError: if the file cannot be read.
-    """
-    from zoo.proteins.structure import read_proteins  # so that --help loads no parser
+    try:
+        for record in read_records(file):
+            yield record if isinstance(record, StructureError) else _plain(record)
+    except StructureError as error:
+        yield error
 
-    return [
-        {
-            "name": protein.name,
-            "source": protein.source,
-            "chains": [
-                {"name": chain.name, "label": chain.label, "length": len(chain)}
-                | {"sequence": chain.sequence, **chain.report.to_dict()}
-                for chain in protein.chains
-            ],
-            "notes": list(protein.notes),
-        }
-        for protein in read_proteins(file)
-    ]
+
+def _plain(protein: Protein) -> dict[str, Any]:
+    return {
+        "name": protein.name,
+        "source": protein.source,
+        "chains": [
+            {"name": chain.name, "label": chain.label, "length": len(chain)}
+            | {"sequence": chain.sequence, **chain.report.to_dict()}
+            for chain in protein.chains
+        ],
+        "notes": list(protein.notes),
+    }
 
 
 def _show(protein: dict[str, Any]) -> None:
@@ -93,8 +104,8 @@ def _show(protein: dict[str, Any]) -> None:
         for key in LISTS:
             if chain[key]:
                 say(f"{chain['name']}: {key.replace('_', ' ')}: {', '.join(chain[key])}")
-    for note in protein["notes"]:
-        say(f"note: {note}")
+    for remark in protein["notes"]:
+        say(f"note: {remark}")
 
 
 def _cell(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.say import note, say
+from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError
 from zoo.system.files import write_json
 from zoo.system.listener import Stopped
@@ -95,16 +97,23 @@ def pretrain(
             raise Stopped("stopped; run the same command again to continue")
     facts = _finish(training, corpus, out)
     if json:
-        print(jsonlib.dumps(facts, indent=2))
+        print(jsonlib.dumps(facts | {"sum": sum_of(corpus.facts).to_dict()}, indent=2))
         return
     for name, value in facts["perplexity"].items():
         say(f"{name:12} perplexity {value:.2f}")
     say(f"wrote {out / MODEL}; use it as --seq {out / MODEL}")  # fmt: skip
 
 
+def sum_of(facts: Mapping[str, Any]) -> Sum:
+    """Return the sum over the sequences of the file, from the facts of a corpus."""
+    reasons = {reason: count for reason, count in facts["counts"].items() if count}
+    given = reasons.pop("read", 0)
+    done = sum(facts[part]["sequences"] for part in ("train", "validation"))
+    return Sum("sequences", given, done, reasons)
+
+
 def _say(corpus: Corpus) -> None:
-    for reason, count in corpus.facts["counts"].items():
-        note(f"  {count:>9,} {reason}")
+    show_sum(sum_of(corpus.facts), tell=note)
     for part in ("train", "validation"):
         found = corpus.facts[part]
         note(f"  {found['sequences']:>9,} for {part}, {found['residues']:,} residues")  # fmt: skip

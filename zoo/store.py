@@ -10,6 +10,7 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.say import note, progress, say, show
+from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
@@ -134,14 +135,18 @@ def _verify(root: Path, as_json: bool) -> None:
         found = damage(shards, advance)
     problems = [line for lines in found.values() for line in lines]
     stale = [str(path) for path in leftovers(root)]
+    total = Sum("files", len(shards), len(shards) - len(found),
+                {"damaged": len(found)} if found else {})  # fmt: skip
     if as_json:
-        values = {"root": str(root), "files": len(shards), "problems": problems, "leftovers": stale}
+        values = {"root": str(root), "files": len(shards), "problems": problems,
+                  "leftovers": stale, "sum": total.to_dict()}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
         for line in problems:
             say(line)
         say(f"{len(shards)} files checked in {root}, {len(found)} damaged, "
               f"{len(stale)} leftovers of killed runs")  # fmt: skip
+        show_sum(total)
     if found or stale:
         note("`python -m zoo.store prune --damaged` removes them; what is needed is computed again")
     if found:

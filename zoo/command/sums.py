@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,19 +55,20 @@ def sum_of(outcome: Outcome) -> Sum:
     return Sum("proteins", outcome.given, done, reasons)
 
 
-def show_sum(found: Sum, where: Path | None = None) -> None:
+def show_sum(found: Sum, where: Path | None = None, tell: Callable[[str], None] = say) -> None:
     """Print the sum, and the most frequent reasons below it.
 
     Args:
         found: sum to print.
-        where: file that lists everything that was left out; None if only --json does.
+        where: file that lists everything that was left out, if there is one.
+        tell: prints a line; for a verb whose JSON is a list, `note`.
     """
     left = sum(found.left_out.values())
-    say(f"{found.given:,} {found.what} in = {found.done:,} done + {left:,} left out")
+    tell(f"{found.given:,} {found.what} in = {found.done:,} done + {left:,} left out")
     ranked = sorted(found.left_out.items(), key=lambda item: -item[1])
     for reason, count in ranked[:SHOWN]:
-        say(f"  {count:,} left out: {reason}")
+        tell(f"  {count:,} left out: {reason}")
     if len(ranked) > SHOWN:
-        say(f"  and {len(ranked) - SHOWN} more reasons")
-    if left:
-        note(f"each of them, with its reason: {where or 'add --json'}")
+        tell(f"  and {len(ranked) - SHOWN} more reasons")
+    if left and where is not None:
+        note(f"each of them, with its reason: {where}")
