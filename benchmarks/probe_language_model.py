@@ -82,7 +82,7 @@ def probed(sample: Sample, seqs: dict[str, Any]) -> Probed:
     length = np.full((len(protein), 1), np.log(len(protein)))
     features |= {name + LENGTH: np.hstack([x, length]) for name, x in features.items()}
     features = {"length": length, **features}
-    return Probed(sample.id, sample.group or sample.id, features, known)
+    return Probed(sample.id, sample.group, features, known)
 
 
 def _states(seq: Any, sequence: str) -> Array:

@@ -67,7 +67,8 @@ def verdict(
     )
     best = _best(predictions, there, scored)
     parts = len(_subsets(scored))
-    n = n or enough(targets * (len(best) + parts + beside * (1 + parts)))
+    own = len(best) + parts * len(headlines(predictions.target.kind, best))
+    n = n or enough(targets * (own + beside * (1 + parts)))
     return {
         **scored.to_dict(),
         "kind": predictions.target.kind,
