@@ -30,6 +30,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "early stop": {"train.patience": 1, "train.epochs": 12, "train.lr.structure": 0.3},
     "deep": {"fusion.write_back": "deep"},
     "worker": {"train.workers": 1},
+    "noise and masks": {"train.noise": 0.3, "train.mask_types": 0.2, "train.workers": 1},
 }
 
 

@@ -289,6 +289,11 @@ def _graph(config: Config) -> GraphSpec:
     """Return the graph; it holds ligands if the config says so, or leaves it to the task."""
     if config.structure.name == NONE:
         return GraphSpec(kind="none")
+    if config.train.mask_types and config.graph.kind == "atom":
+        raise ConfigError(
+            f"train.mask_types={config.train.mask_types} masks the types of residues, and the "
+            "nodes of graph.kind=atom are atoms. Use graph.kind=residue, or train.mask_types=0."
+        )
     values = dataclasses.asdict(config.graph)
     if values["ligands"] is None:
         values["ligands"] = config.task is not None and TASKS[config.task].ligands

@@ -73,6 +73,8 @@ class Chain:
     numbers: tuple[str, ...]
     """(L,) author's residue number with insertion code ("52A"), "" where unresolved."""
     report: ChainReport = field(default_factory=ChainReport)
+    kept_segments: NDArray[np.int64] | None = None
+    """(L,) `segments` of the coordinates before noise was added; None computes them."""
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -89,6 +91,8 @@ class Chain:
 
         A stretch ends at an unresolved residue and at a CA-CA step above `MAX_CA_STEP`.
         """
+        if self.kept_segments is not None:
+            return self.kept_segments
         resolved = self.resolved
         step = np.linalg.norm(np.diff(self.coords[:, 1], axis=0), axis=-1)
         bonded = np.nan_to_num(step, nan=np.inf) <= MAX_CA_STEP

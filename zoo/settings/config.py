@@ -15,7 +15,17 @@ import yaml
 from zoo.errors import ConfigError, unknown
 from zoo.settings.checking import assign, parse
 from zoo.settings.former import FormerConfig, former_config
-from zoo.settings.ranges import Count, NotNegative, Positive, Rate, Seed, Share, Whole, WholeOrZero
+from zoo.settings.ranges import (
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Rate,
+    Seed,
+    Share,
+    Whole,
+    WholeOrZero,
+)
 from zoo.settings.revision import NEWEST, numbered
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.reading import content
@@ -142,7 +152,12 @@ class TrainConfig:
         sample_weights: Whether the loss uses the sample weights that the data set comes with.
         precision: Number format of matrix products; bf16 computes them in bfloat16 and keeps the
             weights in float32.
-        data_seed: Seed of the order of the examples; `seed` is that of the weights.
+        noise: Standard deviation in angstrom of normal noise in all coordinates, drawn anew for
+            each example in each epoch; graph and features are computed again from them.
+        mask_types: Share of the residues whose type the graph network does not see, drawn anew for
+            each example in each epoch; the language model sees all.
+        data_seed: Seed of the order of the examples, of noise and of masks; `seed` is that of the
+            weights.
         limit_examples: Largest number of examples in each split, for a quick try; null takes all.
         store: Number format in which the language model's hidden states are kept on disk; none
             computes them again in every epoch.
@@ -164,6 +179,8 @@ class TrainConfig:
     class_weights: Literal["none", "balanced"] = "none"
     sample_weights: bool = True
     precision: Literal["float32", "bf16"] = "float32"
+    noise: NotNegative = 0.0
+    mask_types: Fraction = 0.0
     data_seed: Seed = 0
     limit_examples: Whole | None = None
     store: Literal["bfloat16", "float32", "none"] = "bfloat16"

@@ -63,5 +63,7 @@ Rate = Annotated[float, Range(0, 1, high_open=True, what="a dropout rate")]
 """A dropout rate: at least 0 and below 1."""
 Share = Annotated[float, Range(0, 1, high_open=True, what="a share of the steps")]
 """A share of all steps: at least 0 and below 1."""
+Fraction = Annotated[float, Range(0, 1, high_open=True, what="a share")]
+"""A share of anything: at least 0 and below 1."""
 Seed = Annotated[int, Range(0, 2**63 - 1, what="a seed")]
 """The seed of a random number generator."""

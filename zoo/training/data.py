@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from zoo.backbones.file_states import FileStates
 from zoo.models.model import FusedModel
@@ -16,6 +16,7 @@ from zoo.states.room import check_space
 from zoo.states.states import StateStore
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.training.batching import TokenBatches
+from zoo.training.disturbance import DisturbedExamples, EpochBatches
 from zoo.training.examples import Collate, Examples, PreparedExamples
 from zoo.training.job import Job
 
@@ -164,14 +165,20 @@ class TrainingData(lightning.LightningDataModule):
             sampler.start(epoch, done)
         else:
             sampler.set_epoch(epoch)
-        return self._loader("train", sampler)
+        settings, part = self.settings, self.parts["train"]
+        if not (settings.noise or settings.mask_types):
+            return self._loader("train", part, sampler)
+        changing = DisturbedExamples(
+            part, settings.noise, settings.mask_types, settings.data_seed
+        )  # fmt: skip
+        return self._loader("train", changing, EpochBatches(sampler))
 
     def val_dataloader(self) -> DataLoader[Examples]:
         """Return the validation batches, sorted by length."""
         trainer = self.trainer
         assert trainer is not None
         sampler = self.sampler("validation", trainer.global_rank, trainer.world_size)
-        return self._loader("validation", sampler)
+        return self._loader("validation", self.parts["validation"], sampler)
 
     def sampler(self, name: str, rank: int = 0, world: int = 1) -> TokenBatches:
         """Return the batches of "train" or "validation", in the order of the data seed."""
@@ -184,11 +191,12 @@ class TrainingData(lightning.LightningDataModule):
             seed=settings.data_seed if training else None,
         )  # fmt: skip
 
-    def _loader(self, name: str, sampler: TokenBatches) -> DataLoader[Examples]:
+    def _loader(
+        self, name: str, samples: Dataset[Any], sampler: TokenBatches | EpochBatches
+    ) -> DataLoader[Examples]:
         workers = self.settings.workers
         return ResumableLoader(
-            self.parts[name],  # type: ignore[arg-type]
-            batch_sampler=sampler, collate_fn=self.collate(name),
+            samples, batch_sampler=sampler, collate_fn=self.collate(name),
             num_workers=workers, persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
         )  # fmt: skip
