@@ -113,7 +113,13 @@ def test_a_run_can_be_scored_and_applied(capsys, store, data, config, tmp_path) 
     assert call(capsys, "train", config, "--data", data, "--out", out, "--seeds", 2).code == 0
     scored = call(capsys, "evaluate", out, "--bootstrap", 20)
     assert scored.code == 0, scored.err
-    assert json.loads((out / "metrics.json").read_text())["split"] == "test"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["split"] == "test"
+    # The mean of the members is calibrated, so they share a temperature that is none of theirs.
+    given = {value["binding_site"] for value in metrics["temperatures"].values()}
+    alone = [json.loads((out / f"seed_{n}" / "calibration.json").read_text()) for n in (0, 1)]
+    assert len(given) == 1
+    assert not given & {found["binding_site"]["temperature"] for found in alone}
     call(capsys, "predict", _structure(tmp_path), "--model", out, "--out", tmp_path / "found")
     text = (tmp_path / "found" / "predictions.csv").read_text()
     rows = list(csv.DictReader(text.splitlines()))
@@ -326,3 +332,17 @@ def test_torchrun_trains_in_two_processes(store, data, config, tmp_path) -> None
     text, _ = process.communicate(timeout=150)
     assert process.returncode == 0, text
     assert text.count("epoch 2 of 2") == 1 and (out / "model.safetensors").is_file()
+
+
+def test_a_damaged_temperature_of_an_ensemble_is_refused(tmp_path: Path) -> None:
+    from zoo.errors import CheckpointError
+    from zoo.models.runs import ENSEMBLE, _shared, write_shared
+
+    assert _shared(tmp_path) == {}
+    write_shared(tmp_path, [{"fold": None, "targets": {"site": {"temperature": 1.5}}}])
+    assert _shared(tmp_path) == {None: {"site": 1.5}}
+    path = tmp_path / ENSEMBLE
+    for text in (path.read_text().replace("1.5", "-1.5"), path.read_text()[:20], "[]"):
+        path.write_text(text)
+        with pytest.raises(CheckpointError, match="damaged"):
+            _shared(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from zoo.metrics.calibration import (
     RANGE,
     calibration_error,
+    fit_shared_temperature,
     fit_temperature,
     negative_log_likelihood,
 )
@@ -123,3 +124,25 @@ def test_separable_data_give_a_finite_temperature():
     logits = np.array([[-3.0], [-2.0], [2.0], [3.0]])
     found = fit_temperature(KINDS["binary"], logits, np.array([0.0, 0, 1, 1]))
     assert found == pytest.approx(RANGE[0], rel=0.05)
+
+
+@each_kind
+def test_members_that_are_equal_share_the_temperature_of_one(target):
+    logits, y = calibrated(target, n=2_000)
+    alone = fit_temperature(target, 3 * logits, y)
+    assert fit_shared_temperature(target, [3 * logits] * 3, y) == pytest.approx(alone, rel=1e-3)
+
+
+@each_kind
+def test_it_is_the_mean_of_the_members_that_is_calibrated(target):
+    logits, y = calibrated(target)
+    rng = np.random.default_rng(1)
+    members = [logits + rng.normal(0, 3, logits.shape) for _ in range(4)]
+
+    def error(temperatures):
+        pairs = zip(members, temperatures, strict=True)
+        return calibration_error(target, np.mean([activate(target, *x) for x in pairs], axis=0), y)
+
+    own = error([fit_temperature(target, one, y) for one in members])
+    shared = error([fit_shared_temperature(target, members, y)] * 4)
+    assert own > 0.05 and shared < own / 2

@@ -7,6 +7,7 @@ Shapes: n examples, C classes or labels. Rows with a NaN are left out; in multil
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,20 +33,61 @@ def fit_temperature(target: Target, logits: Array, y_true: Array) -> float:
     Returns:
         A number above 0; 1.0 for a regression target, and if fewer than two classes occur.
     """
-    from scipy.optimize import minimize_scalar
-
     if target.kind == "regression":
         return 1.0
     logits, y = _rows(target, logits, y_true)
-    if len(np.unique(y)) < 2:
-        return 1.0
+    return _fitted(lambda t: negative_log_likelihood(logits / t, y)) if _varies(y) else 1.0
 
-    def cost(log_temperature: float) -> float:
-        return negative_log_likelihood(logits / math.exp(log_temperature), y)
+
+def fit_shared_temperature(target: Target, logits: Sequence[Array], y_true: Array) -> float:
+    """Return the temperature for all members of an ensemble that makes validation data most likely.
+
+    The mean of calibrated members is less sure than it should be (Rahaman and Thiery,
+    arXiv:2007.08792), so the likelihood here is that of the mean of their probabilities.
+
+    Args:
+        target: Target that is predicted.
+        logits: (n, outputs) logits of each member for the same validation data.
+        y_true: (n,) true values, or (n, C) for a multilabel target.
+
+    Returns:
+        A number above 0; 1.0 for a regression target, and if fewer than two classes occur.
+    """
+    if target.kind == "regression":
+        return 1.0
+    rows = [_rows(target, one, y_true) for one in logits]
+    y, stacked = rows[0][1], np.stack([one for one, _ in rows])
+    return _fitted(lambda t: _mean_likelihood(stacked / t, y)) if _varies(y) else 1.0
+
+
+def _varies(y: NDArray[np.int64]) -> bool:
+    return len(np.unique(y)) > 1
+
+
+def _fitted(cost: Callable[[float], float]) -> float:
+    """Return the temperature with the smallest cost; it is never worse than no scaling."""
+    from scipy.optimize import minimize_scalar
+
+    def at(log_temperature: float) -> float:
+        return cost(math.exp(log_temperature))
 
     low, high = (math.log(end) for end in RANGE)
-    found = float(minimize_scalar(cost, bounds=(low, high), method="bounded").x)
-    return math.exp(min(0.0, found, key=cost))  # never worse than no scaling
+    found = float(minimize_scalar(at, bounds=(low, high), method="bounded").x)
+    return math.exp(min(0.0, found, key=at))
+
+
+def _mean_likelihood(logits: Array, y: NDArray[np.int64]) -> float:
+    """Return the mean over examples of -log of the members' mean p(y).
+
+    Args:
+        logits: (members, n, C) logits of the classes, or (members, n) logits of the positive class.
+        y: (n,) index of the true class; 0 or 1 for (members, n) logits.
+    """
+    if logits.ndim == 2:
+        each = -np.logaddexp(0.0, np.where(y == 1, -logits, logits))
+    else:
+        each = logits[:, np.arange(len(y)), y] - np.logaddexp.reduce(logits, axis=2)
+    return float(np.mean(math.log(len(logits)) - np.logaddexp.reduce(each, axis=0)))
 
 
 def negative_log_likelihood(logits: Array, y: NDArray[np.int64]) -> float:

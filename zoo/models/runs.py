@@ -7,7 +7,7 @@ ensemble), one for each fold (cross-validation), or both.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from typing import Any
 from zoo.errors import CheckpointError
 from zoo.models.checksums import check_file, values_hash
 from zoo.pretrained import CONFIG, hint
-from zoo.system.files import read_json
+from zoo.system.files import read_json, write_json
 from zoo.tasks import Target
 
 FACTS, SPLITS, CALIBRATION = "run.json", "splits.json", "calibration.json"
+ENSEMBLE = "ensemble_calibration.json"
+"""Temperatures that the members of a run share, as their mean prediction is what counts."""
 WEIGHTS = "model.safetensors"
 KEYS = {"targets", "members"}
 """Keys that every run.json has."""
@@ -35,12 +37,15 @@ class Member:
         name: What the member is called: "seed 0", "fold 2 seed 1".
         fold: Round of the cross-validation, counted from 0; None for data with splits.
         seed: Seed of the weights that were not pretrained.
+        shared: Temperatures that it shares with the other members of its fold; None if it has
+            its own.
     """
 
     folder: Path
     name: str
     fold: int | None
     seed: int
+    shared: Mapping[str, float] | None = None
 
     def temperatures(self) -> dict[str, float]:
         """Return the calibrated temperature of each target; 1 where none was fitted.
@@ -49,18 +54,11 @@ class Member:
             CheckpointError: If the file is damaged, or a temperature is not above 0. A model
                 without it would say other probabilities, and nothing would tell.
         """
+        if self.shared is not None:
+            return dict(self.shared)
         path = self.folder / CALIBRATION
         check_file(path)
-        if not path.exists():
-            return {}
-        try:
-            found = {name: float(x["temperature"]) for name, x in read_json(path).items()}
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise CheckpointError(f"{path} is damaged; copy the model's folder anew.") from None
-        for name, value in found.items():
-            if not 0 < value < math.inf:
-                raise CheckpointError(f"{path}: the temperature of {name} is {value}, not above 0.")
-        return found
+        return _temperatures(path, read_json(path)) if path.exists() else {}
 
     def splits(self) -> dict[str, list[str]]:
         """Return the keys of the samples in train, validation and test.
@@ -75,6 +73,44 @@ class Member:
         if not _are_splits(found):
             raise CheckpointError(f"{path} is missing or damaged; copy the run's folder anew.")
         return dict(found)
+
+
+def _temperatures(path: Path, values: Any) -> dict[str, float]:
+    """Return the temperature of each target in the contents of a file, checked."""
+    try:
+        found = {name: float(x["temperature"]) for name, x in values.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise CheckpointError(f"{path} is damaged; copy the model's folder anew.") from None
+    for name, value in found.items():
+        if not 0 < value < math.inf:
+            raise CheckpointError(f"{path}: the temperature of {name} is {value}, not above 0.")
+    return found
+
+
+def write_shared(folder: Path, groups: Sequence[Mapping[str, Any]]) -> None:
+    """Write the temperatures that the members of each fold share, with their hash.
+
+    Args:
+        folder: Folder of the run.
+        groups: For each fold its number, "fold", and its temperatures by target, "targets".
+    """
+    write_json(folder / ENSEMBLE, {"groups": groups, CHECKSUM: values_hash({"groups": groups})})
+
+
+def _shared(folder: Path) -> dict[int | None, dict[str, float]]:
+    """Return the temperatures that members share, by fold; {} for one model, or an older run."""
+    path = folder / ENSEMBLE
+    if not path.exists():
+        return {}
+    found = read_json(path)
+    try:
+        if found[CHECKSUM] != values_hash({"groups": found["groups"]}):
+            raise ValueError
+        return {one["fold"]: _temperatures(path, one["targets"]) for one in found["groups"]}
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{path} is damaged or was edited; copy the run's folder anew."
+        ) from None
 
 
 def _are_splits(found: Any) -> bool:
@@ -172,8 +208,11 @@ def read_run(folder: Path) -> Run:
             f"{folder} is no run: it has no {FACTS}. `python -m zoo.train CONFIG --data DIR --out "
             f"{folder}` makes one."
         )
-    members = tuple(Member(folder / m["folder"], m["name"], m["fold"], m["seed"])
-                    for m in facts["members"])  # fmt: skip
+    shared = _shared(folder)
+    members = tuple(
+        Member(folder / m["folder"], m["name"], m["fold"], m["seed"], shared.get(m["fold"]))
+        for m in facts["members"]
+    )
     for member in members:
         _check_inside(folder, member)
     unfinished = [m.name for m in members if not (m.folder / WEIGHTS).is_file()]

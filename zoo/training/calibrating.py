@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,34 +11,52 @@ import torch
 from numpy.typing import NDArray
 
 from zoo.models.outputs import activate, columns
+from zoo.system.files import whole_file
+from zoo.system.reading import plain_file
+from zoo.tasks import Target
 from zoo.training.data import TrainingData
 from zoo.training.module import Seen, TrainingModule
 
 
-def calibrate(module: TrainingModule, data: TrainingData) -> dict[str, dict[str, float]]:
+def calibrate(targets: Sequence[Target], members: Sequence[Seen]) -> dict[str, dict[str, float]]:
     """Return the temperature of each target, and its calibration error before and after.
 
     The errors are on the validation data that the temperature was fitted to; `zoo.evaluate`
     reports the errors on other data.
-    """
-    from zoo.metrics.calibration import calibration_error, fit_temperature
 
-    seen = predicted(module, data)
+    Args:
+        targets: targets that are predicted.
+        members: predictions of each model for the same validation data. Several models share a
+            temperature, which is fitted to the mean of their predictions.
+    """
     found = {}
-    for target in module.targets:
-        logits, truth = _stacked(seen, target.name)
-        logits = logits[:, columns(module.targets)[target.name]]
-        temperature = fit_temperature(target, logits, truth)
-        before, after = (
-            calibration_error(target, activate(target, logits, t), truth)
-            for t in (1.0, temperature)
-        )
+    for target in targets:
         if target.kind != "regression":
-            found[target.name] = {
-                "temperature": temperature, "ece_before": before, "ece_after": after,
-                "n": int((~np.isnan(truth)).sum()),
-            }  # fmt: skip
+            parts = [_stacked(seen, target.name) for seen in members]
+            logits = [one[:, columns(targets)[target.name]] for one, _ in parts]
+            found[target.name] = _calibrated(target, logits, parts[0][1])
     return found
+
+
+def _calibrated(
+    target: Target, logits: list[NDArray[Any]], truth: NDArray[Any]
+) -> dict[str, float]:
+    from zoo.metrics.calibration import (
+        calibration_error,
+        fit_shared_temperature,
+        fit_temperature,
+    )
+
+    if len(logits) == 1:
+        temperature = fit_temperature(target, logits[0], truth)
+    else:
+        temperature = fit_shared_temperature(target, logits, truth)
+    before, after = (
+        calibration_error(target, np.mean([activate(target, x, t) for x in logits], axis=0), truth)
+        for t in (1.0, temperature)
+    )
+    count = int((~np.isnan(truth)).sum())
+    return {"temperature": temperature, "ece_before": before, "ece_after": after, "n": count}
 
 
 @torch.inference_mode()
@@ -47,6 +67,33 @@ def predicted(module: TrainingModule, data: TrainingData) -> Seen:
     for indices in data.sampler("validation"):
         batch = collate(part.__getitems__(indices)).to(module.device)
         module.keep(seen, batch, module.model(batch.batch, batch.hidden))
+    return seen
+
+
+def save_seen(path: Path, seen: Seen) -> None:
+    """Write the predictions and true values of a validation to an .npz file."""
+    keys = sorted(seen.logits)
+    arrays: dict[str, Any] = {
+        "keys": np.array(keys),
+        "rows": np.array([len(seen.logits[key]) for key in keys]),
+    }
+    arrays["logits"] = np.concatenate([seen.logits[key] for key in keys])
+    for name in seen.targets[keys[0]]:
+        arrays[f"target:{name}"] = np.concatenate([seen.targets[key][name] for key in keys])
+    with whole_file(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_seen(path: Path) -> Seen:
+    """Return what `save_seen` wrote."""
+    with np.load(plain_file(path), allow_pickle=False) as file:
+        arrays = dict(file)
+    stops = np.cumsum(arrays["rows"])[:-1]
+    keys = arrays["keys"].tolist()
+    seen = Seen(dict(zip(keys, np.split(arrays["logits"], stops), strict=True)))
+    names = [name for name in arrays if name.startswith("target:")]
+    parts = {name.removeprefix("target:"): np.split(arrays[name], stops) for name in names}
+    seen.targets = {key: {n: x[at] for n, x in parts.items()} for at, key in enumerate(keys)}
     return seen
 
 

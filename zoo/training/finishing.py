@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from zoo.data.rounds import hash_of
 from zoo.models.checkpoint import load_state, save_model
-from zoo.models.runs import CALIBRATION
+from zoo.models.runs import CALIBRATION, write_shared
 from zoo.system.files import write_json
-from zoo.training.calibrating import calibrate
+from zoo.training.calibrating import (
+    calibrate,
+    load_seen,
+    predicted,
+    save_seen,
+)
 from zoo.training.callbacks import BEST, read_checkpoint
 from zoo.training.curves import best_row, draw
 from zoo.training.data import TrainingData
 from zoo.training.job import Job
 from zoo.training.module import TrainingModule
+
+VALIDATION = "validation.npz"
+"""Predictions for the validation data, from which an ensemble is calibrated."""
 
 
 def finish(job: Job, module: TrainingModule, data: TrainingData) -> None:
@@ -20,10 +31,28 @@ def finish(job: Job, module: TrainingModule, data: TrainingData) -> None:
     state = read_checkpoint(best)["state_dict"]
     own = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
     load_state(module.model, own, str(best))
-    found = calibrate(module, data)
+    seen = predicted(module, data)
+    found = calibrate(job.targets, [seen])
+    save_seen(job.folder / VALIDATION, seen)
     write_json(job.folder / CALIBRATION, found)
     draw(job.folder)
     save_model(module.model.eval(), job.folder, _told(job, found))
+
+
+def finish_ensemble(folder: Path, jobs: Sequence[Job]) -> None:
+    """Calibrate models that were trained on the same samples together, as they predict together.
+
+    Members that an earlier version trained keep temperatures of their own.
+    """
+    found = []
+    for fold in dict.fromkeys(job.plan.fold for job in jobs):
+        members = [job for job in jobs if job.plan.fold == fold]
+        paths = [job.folder / VALIDATION for job in members]
+        if len(members) > 1 and all(path.is_file() for path in paths):
+            temperatures = calibrate(members[0].targets, [*map(load_seen, paths)])
+            found.append({"fold": fold, "targets": temperatures})
+    if found:
+        write_shared(folder, found)
 
 
 def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:

@@ -10,6 +10,7 @@ from zoo.system.listener import SILENT, Listener, Stopped, leader
 from zoo.system.locks import alone
 from zoo.training.curves import best_row
 from zoo.training.engine import together
+from zoo.training.finishing import finish_ensemble
 from zoo.training.fitting import train
 from zoo.training.job import Job
 from zoo.training.module import TrainingModule
@@ -57,6 +58,8 @@ def _train_all(wish: Wish, jobs: Sequence[Job], listener: Listener) -> None:
             raise Stopped(
                 f"stopped; continue with: python -m zoo.train --resume --out {wish.out}"
             ) from None
+    if leader():
+        finish_ensemble(wish.out, jobs)
 
 
 class Lines:
