@@ -124,8 +124,6 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
 
     def _name(self, inputs: str) -> str:
         spec = dataclasses.asdict(self.spec)
-        if self.spec.features == GraphSpec().features:
-            del spec["features"]  # as it was before there were others, whose graphs are kept
         names = [target.name for target in self.targets]
         text = json.dumps([VERSION, inputs, spec, names], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
