@@ -14,6 +14,7 @@ from zoo.data.rounds import rounds
 from zoo.data.samples import Sample
 from zoo.data.store import Store, pack
 from zoo.errors import DataError
+from zoo.metrics.baseline import Baseline
 from zoo.metrics.floor import predict_all
 from zoo.metrics.weibull import WeibullAFT
 from zoo.proteins.protein import from_sequence
@@ -94,6 +95,29 @@ def test_every_fold_is_predicted_by_a_round_that_did_not_see_it(tmp_path):
         predictions = predict_all(store, LABEL)["prior"]
     assert set(predictions.id) == {s.id for s in samples}
     assert set(predictions.split) == {"test"}
+
+
+def test_baselines_are_fitted_once_for_the_same_data_and_again_for_others(tmp_path, monkeypatch):
+    fits, fit = [], Baseline.fit
+    monkeypatch.setattr(Baseline, "fit", lambda self, x: (fits.append(1), fit(self, x))[1])
+
+    def made(name: str, letters: str) -> Store:
+        samples = [sample(f"{split}{i}", from_sequence("x", letters), split=split)
+                   for split in ("train", "test") for i in range(2)]  # fmt: skip
+        return store_of(tmp_path / name, samples)
+
+    with made("one", "ACDEFGHIKL") as one:
+        first = predict_all(one, LABEL)
+        count = len(fits)
+        again = predict_all(one, LABEL)
+        assert count == len(fits) == len(first)
+        assert all(np.array_equal(again[name].y_pred, first[name].y_pred) for name in first)
+        one.put({"train0": (one.index()["train0"], None)})
+        predict_all(one, LABEL)
+        assert len(fits) == 2 * count
+    with made("two", "LKIHGFEDCA") as two:
+        predict_all(two, LABEL)
+        assert len(fits) == 3 * count
 
 
 def test_data_without_split_or_folds_is_told(tmp_path):

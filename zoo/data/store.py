@@ -187,7 +187,7 @@ class Store:
         import lmdb
 
         self._lmdb, self._names = lmdb, names
-        path = folder / FILE
+        path = self._path = folder / FILE
         if not write and not path.exists():
             raise DataError(f"{folder} holds no prepared data. `python -m zoo.prepare` makes it.")
         try:
@@ -205,6 +205,13 @@ class Store:
             raise DataError(
                 f"{folder} is damaged: {error}. Delete it and prepare the data again."
             ) from error
+
+    @property
+    def stamp(self) -> tuple[str, int, int, tuple[tuple[str, str], ...] | None]:
+        """The file, its time and size, and the names of targets: other data have another stamp."""
+        stat = self._path.stat()
+        names = None if self._names is None else tuple(sorted(self._names.items()))
+        return str(self._path.resolve()), stat.st_mtime_ns, stat.st_size, names
 
     def _check_length(self, path: Path) -> None:
         """Refuse a file that was cut short, because reading past its end kills the process.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 
 import numpy as np
 
@@ -19,14 +19,27 @@ from zoo.metrics.baseline import Baseline, baselines_for
 from zoo.metrics.predictions import Predictions, from_samples
 from zoo.tasks import Target
 
+_kept: dict[tuple[Hashable, Target], dict[str, Predictions]] = {}
+
 
 def predict_all(store: Store, target: Target) -> dict[str, Predictions]:
     """Return the predictions of each baseline for a target, by name, fitted on training data only.
 
     Baselines that the training data do not allow are left out: `ligand_size` without ligands,
     `weibull_aft` without bounds. In data with folds, each sample is predicted in the round that
-    tests it, and counts as test.
+    tests it, and counts as test. The predictions for the data that were asked for last stay in
+    memory, because fitting may take a minute, and all cells of a table are scored on the same data.
     """
+    key = (store.stamp, target)
+    if key not in _kept:
+        found = _predict_all(store, target)
+        for other in [one for one in _kept if one[0] != store.stamp]:
+            del _kept[other]
+        _kept[key] = found
+    return dict(_kept[key])
+
+
+def _predict_all(store: Store, target: Target) -> dict[str, Predictions]:
     index = store.index()
     plan = rounds(index)
     kin = kin_of(index, dict.fromkeys(key for one in plan for key in (*one.validation, *one.test)))
