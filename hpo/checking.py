@@ -195,7 +195,9 @@ def own_numbers(space: Space, config: Config) -> dict[str, Any]:
 
 
 def _own(data: Data, key: str) -> Any:
-    """Return the value of a config's key; the default for an argument that is not given."""
+    """Return the value of a config's key; the default for one that is not given."""
+    if key == "graph.k" and lookup(data, key) is None:
+        return STRUCTURE_BACKBONES[data["structure"]["name"]].neighbours
     section, args, keyword = key.partition(".args.")
     if not args or section not in PARTS or keyword in data[section]["args"]:
         return lookup(data, key)

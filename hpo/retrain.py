@@ -77,6 +77,12 @@ def config_of(made_for: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]
     return config
 
 
+def _whole(config: Mapping[str, Any]) -> Config:
+    from zoo.models.blueprint import with_neighbours  # imports torch, which takes seconds
+
+    return with_neighbours(Config.from_dict(config))
+
+
 def candidates(search: Search, study: Study, best: int) -> list[Candidate]:
     """Return the best trials, and the trial of the config itself.
 
@@ -179,7 +185,7 @@ def _check_own(search: Search, candidate: Candidate, seeds: int) -> None:
         return
     path = folder.with_suffix(".yaml")
     asked = read_yaml(text(path)) if path.is_file() else None
-    same = asked is not None and Config.from_dict(asked) == Config.from_dict(candidate.config)
+    same = asked is not None and _whole(asked) == _whole(candidate.config)
     if not same or facts["inputs"] != search.inputs:
         raise ConfigError(
             f"{folder} holds the training of another study. Choose another --out for this one."

@@ -172,11 +172,7 @@ def open_study(search: Search, storage: BaseStorage, worker: int = 0) -> Study:
 
 
 def _check_same(search: Search, made_for: dict[str, Any]) -> None:
-    # Keys that older versions did not have are at their defaults.
-    before, now = (
-        flat({**made, "config": Config.from_dict(made["config"]).to_dict()})
-        for made in (made_for, search.identity())
-    )
+    before, now = flat(_whole(made_for)), flat(_whole(search.identity()))
     keys = sorted(before.keys() | now.keys())
     differ = [key for key in keys if before.get(key) != now.get(key)]
     if differ:
@@ -198,6 +194,14 @@ def revision_of(where: str, name: str) -> Literal[1, 2] | None:
         return None
     made_for = optuna.load_study(study_name=name, storage=storage).user_attrs.get(MADE_FOR)
     return None if made_for is None else Config.from_dict(made_for["config"]).revision
+
+
+def _whole(identity: dict[str, Any]) -> dict[str, Any]:
+    """Return what a study was made for, with the config's keys that came since."""
+    from zoo.models.blueprint import with_neighbours  # imports torch, which takes seconds
+
+    config = with_neighbours(Config.from_dict(identity["config"]))
+    return {**identity, "config": config.to_dict()}
 
 
 def load_study(where: str, name: str | None) -> Study:

@@ -329,6 +329,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gat": {"num_heads": 2, "head_dim": 6},
     "egnn": {"hidden": 12},
     "gearnet": {"hidden": 12},
+    "mpnn": {"hidden": 12},
     "global": {"num_heads": 2, "head_dim": 6},
     "cross": {"num_heads": 2, "head_dim": 6},
     "local": {"width": 12, "gate_width": 8},
@@ -338,6 +339,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "gvp": {"vector_gate": True},
     "gat": {"edge_values": False},
     "gearnet": {"edge_messages": True, "edge_hidden": 7},
+    "mpnn": {"log_odds": True},
+}
+#: Weights that act on zeros, and take no gradient, unless an exchange precedes the first layer.
+ON_ZEROS: dict[str, set[str]] = {
+    "mpnn": {f"struct.nodes.0.message.{end}.weight" for end in ("source", "destination")},
 }
 NUM_STRUCT_LAYERS = 3
 SPECS = {
@@ -374,6 +380,7 @@ def small_model(seq: str, struct: str = "gvp", fusion: str | None = None, **give
             values.setdefault(f"{section}.args.{key}", value)
     if struct != "none":
         values.setdefault("structure.args.num_layers", NUM_STRUCT_LAYERS)
+    values.setdefault("structure.weights", "random")  # published ones fit no small network
     values.setdefault("fusion.side_width", 10)
     values.setdefault("graph.k", 6)
     return create_model(seq, struct, fusion=fusion, values=values, **given)

@@ -12,7 +12,9 @@ import pytest
 from tests.verbs import call
 from zoo.__main__ import VERBS
 from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.published import source
 from zoo.fusion import FUSIONS
+from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 from zoo.tasks import TASKS
 
 
@@ -45,6 +47,31 @@ def test_list_names_all_that_is_registered(capsys):
     for kind, classes in (("structure", STRUCTURE_BACKBONES), ("fusion", FUSIONS)):
         for row in found[kind]:  # read off the source, as importing takes seconds
             assert row["about"] == (classes[row["name"]].__doc__ or "").strip().splitlines()[0]
+
+
+def test_list_tells_the_size_licence_and_check_of_every_graph_network(capsys):
+    found = {
+        row["name"]: row for row in json.loads(call(capsys, "list", "--json").out)["structure"]
+    }
+    for name in STRUCTURE_BACKBONES:
+        made = STRUCTURE_BACKBONES[name](FeatureWidths.of(GraphSpec()))
+        size = sum(p.numel() for p in made.parameters())
+        row = found[name]
+        assert (row["layers"], row["width"], row["parameters"]) == (
+            made.num_layers,
+            made.width,
+            size,
+        )
+        assert row["checked"] and row["licence"] == (
+            source(made.pretrained)["licence"] if made.pretrained else "Apache-2.0"
+        )
+
+
+def test_list_tells_the_size_of_a_plug_ins_network(capsys, monkeypatch):
+    mine = type("Mine", (STRUCTURE_BACKBONES["gat"],), {"__doc__": "One of mine."})
+    monkeypatch.setitem(STRUCTURE_BACKBONES._entries, "mine", mine)
+    (row,) = json.loads(call(capsys, "list", "mine", "--json").out)["structure"]
+    assert (row["about"], row["layers"], row["parameters"]) == ("One of mine.", 4, 253_568)
 
 
 def test_list_takes_a_wildcard(capsys):

@@ -52,6 +52,7 @@ def list_(
 
 def _show(kind: str, rows: list[dict[str, Any]]) -> None:
     say(f"\n{TITLES[kind]}", style="bold")
+    rows = [{key: x for key, x in row.items() if key != "checked"} for row in rows]  # too long
     table = Table(box=None, pad_edge=False, header_style="dim", show_header=len(rows[0]) > 1)
     for column in rows[0]:
         table.add_column(column, overflow="fold")

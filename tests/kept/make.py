@@ -20,6 +20,7 @@ TINY = {
     "schnet": {"hidden": 8, "num_filters": 8},
     "egnn": {"hidden": 8},
     "gearnet": {"hidden": 8},
+    "mpnn": {"hidden": 8},
 }
 
 
@@ -44,6 +45,7 @@ def _tiny(seq: str, struct: str, fusion: str, revision: int) -> FusedModel:
         "structure.args.num_layers": 2,
         "graph.k": 8,
         "head.args.hidden": 8,
+        "structure.weights": "random",
     }
     if fusion in ("local", "global"):
         values |= {"fusion.args.identity_start": False, "fusion.side_width": 8}

@@ -360,7 +360,8 @@ def test_every_trainable_parameter_gets_a_finite_gradient(
     gradients = backward(model, batch_of(model, PROTEINS))
     assert [name for name, g in gradients.items() if g is None] == []
     assert all(torch.isfinite(g).all() for g in gradients.values())
-    assert [name for name, g in gradients.items() if not g.any()] == []
+    silent = {name for name, g in gradients.items() if not g.any()}
+    assert silent == (set() if fusion == "serial" else shelf.ON_ZEROS.get(struct, set()))
     assert not any(name.startswith("seq.") for name in gradients)
 
 

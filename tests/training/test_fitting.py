@@ -129,6 +129,7 @@ def test_every_backbone_trains_in_half_precision(make: Make, struct: str, engine
     small = {f"structure.args.{key}": value for key, value in shelf.SMALL[struct].items()}
     job = make("binary residue", **{
         "structure.name": struct, **small, "structure.args.num_layers": 1,
+        "structure.weights": "random",
         "train.precision": "bf16", "train.epochs": 1,
     })  # fmt: skip
     with use_engine(engine):

@@ -6,7 +6,7 @@ Importing this package loads no torch: the names below load when they are first 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.settings.registry import Registry
 
@@ -17,14 +17,56 @@ __all__ = ["STRUCTURE_BACKBONES", "NodeState", "SequenceBackbone", "StructureBac
 
 STRUCTURE_BACKBONES: Registry[type[StructureBackbone]] = Registry("graph network")
 
-for _name, _about in {
-    "egnn": "E(n)-equivariant network; its one vector is how far a node has moved.",
-    "gat": "Graph attention (GATv2) with scalar edge features; invariant.",
-    "gearnet": "Relational convolutions, GearNet-Edge with `edge_messages`; invariant.",
-    "gvp": "Geometric vector perceptrons: the published MQA model up to its readout; equivariant.",
-    "schnet": "Continuous-filter convolutions over distances; invariant.",
-}.items():
-    STRUCTURE_BACKBONES.announce(_name, f"zoo.backbones.{_name}", _about)
+
+class Facts(NamedTuple):
+    """What `zoo list` says of a graph network without importing it, as it is built by default.
+
+    Attributes:
+        about: The first line of the class's docstring.
+        layers: Number of layers.
+        width: Columns of its state.
+        parameters: Number of parameters on residue graphs.
+        checked: What its numbers are held against.
+        licence: Licence of the published weights; that of the package for a network without any.
+    """
+
+    about: str
+    layers: int
+    width: int
+    parameters: int
+    checked: str
+    licence: str = "Apache-2.0"
+
+
+EQUATIONS = "the equations of the paper, node by node"
+FACTS = {
+    "egnn": Facts(
+        "E(n)-equivariant network; its one vector is how far a node has moved.",
+        4, 128, 501_120, EQUATIONS,
+    ),
+    "gat": Facts(
+        "Graph attention (GATv2) with scalar edge features; invariant.",
+        4, 128, 253_568, EQUATIONS,
+    ),
+    "gearnet": Facts(
+        "Relational convolutions, GearNet-Edge with `edge_messages`; invariant.",
+        4, 128, 546_944, EQUATIONS,
+    ),
+    "gvp": Facts(
+        "Geometric vector perceptrons: the published MQA model up to its readout; equivariant.",
+        3, 100, 476_405, "numbers of the published code",
+    ),
+    "mpnn": Facts(
+        "ProteinMPNN's encoder with its published weights; reads no residue types; invariant.",
+        3, 128, 879_776, "numbers of the published code on 20 structures, to 1e-4", "MIT",
+    ),
+    "schnet": Facts(
+        "Continuous-filter convolutions over distances; invariant.",
+        6, 128, 455_808, EQUATIONS,
+    ),
+}  # fmt: skip
+for _name, _facts in FACTS.items():
+    STRUCTURE_BACKBONES.announce(_name, f"zoo.backbones.{_name}", _facts.about)
 
 
 def __getattr__(name: str) -> Any:

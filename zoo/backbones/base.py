@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -81,11 +81,39 @@ class StructureBackbone(nn.Module, ABC):
     keyword, each with a default; no task, data set or download belongs inside.
     """
 
+    pretrained: ClassVar[str | None] = None
+    """The folder of `zoo.pretrained` with the network's published weights; None without any."""
+    neighbours: ClassVar[int] = 30
+    """The nearest neighbours that the network is made for: `graph.k` where a config has none."""
     num_layers: int
     width: int
-    """Columns of the scalars `s` between layers, and of what `finish` returns."""
+    """Columns of the scalars `s` between layers."""
     recompute = False
     """Whether layers are computed again in the backward pass, which saves memory."""
+    frozen = False
+    """Whether no weight is trained: the network stays in evaluation mode, also in training."""
+
+    @property
+    def out_width(self) -> int:
+        """Columns of what `finish` returns."""
+        return self.width
+
+    def misfit(self) -> str | None:
+        """Return why published weights cannot be used with these arguments, or None.
+
+        Names and shapes of weights need no check here.
+        """
+        return None
+
+    def freeze(self) -> None:
+        """Train no weight from here on."""
+        self.frozen = True
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, unless frozen."""
+        return super().train(mode and not self.frozen)
 
     @abstractmethod
     def embed(self, graph: Graph) -> NodeState:
@@ -105,7 +133,7 @@ class StructureBackbone(nn.Module, ABC):
         return state
 
     def finish(self, state: NodeState) -> Tensor:
-        """Return (nodes, width): what the backbone says of each node after its last layer."""
+        """Return (nodes, out_width): what the backbone says of a node after its last layer."""
         return state.s
 
 

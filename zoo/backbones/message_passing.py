@@ -94,6 +94,24 @@ def engine_for(x: Tensor) -> str:
     return "dgl" if suits else "torch"
 
 
+def with_loops(graph: Graph) -> Graph:
+    """Return the graph with an edge from each node to itself, first of those that end in it.
+
+    Nodes are as they were; edges have no fields.
+    """
+    itself = torch.arange(graph.total_nodes, device=graph.device)
+    dst = torch.cat([itself, graph.dst])
+    order = torch.argsort(dst, stable=True)
+    src = torch.cat([itself, graph.src]).index_select(0, order)
+    looped = Graph(src, dst.index_select(0, order), graph.num_nodes, graph.nodes)
+    # Known already: computing them anew would make the CPU wait for a GPU.
+    degree = graph.constant_degree
+    vars(looped)["protein"] = graph.protein
+    vars(looped)["in_degrees"] = graph.in_degrees + 1
+    vars(looped)["constant_degree"] = None if degree is None else degree + 1
+    return looped
+
+
 def to_edges(graph: Graph | Block, x: Tensor, end: Literal["src", "dst"]) -> Tensor:
     """Return the (edges, ...) rows of `x` (nodes, ...) at one end of each edge.
 

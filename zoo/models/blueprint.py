@@ -11,12 +11,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones import STRUCTURE_BACKBONES, StructureBackbone
 from zoo.backbones.loading import shape_of
 from zoo.backbones.plm import PLM
 from zoo.backbones.plm import resolve as resolve_plm
+from zoo.backbones.published import check_fit
 from zoo.backbones.weights import Weights, locate
 from zoo.errors import ConfigError
 from zoo.fusion import FUSIONS
@@ -50,10 +51,20 @@ class LanguageModel:
 
 @dataclass(frozen=True)
 class GraphNetwork(Part):
-    """The graph network, with the shape that its arguments give it."""
+    """The graph network, with the shape that its arguments give it.
+
+    Attributes:
+        num_layers: layers.
+        width: columns of its state between layers.
+        out_width: columns of what it returns.
+        published: folder of `zoo.pretrained` with the weights that it begins with; None for random
+            ones.
+    """
 
     num_layers: int
     width: int
+    out_width: int
+    published: str | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Blueprint:
     @property
     def width(self) -> int:
         """Columns of the model's features."""
-        return self.sequence_width + (self.structure.width if self.structure else 0)
+        return self.sequence_width + (self.structure.out_width if self.structure else 0)
 
     @property
     def revision(self) -> Revision:
@@ -129,7 +140,16 @@ class Blueprint:
         fusion = dataclasses.replace(
             config.fusion, name=self.fusion_name, after=[list(pair) for pair in self.exchanges]
         )
-        return dataclasses.replace(config, sequence=sequence, fusion=fusion)
+        structure, network = config.structure, self.structure
+        if network is not None and network.cls.pretrained is not None:
+            weights: Literal["pretrained", "random"] = (
+                "pretrained" if network.published else "random"
+            )
+            structure = dataclasses.replace(structure, weights=weights)
+        return dataclasses.replace(
+            config, sequence=sequence, structure=structure, fusion=fusion,
+            graph=with_neighbours(config).graph,
+        )  # fmt: skip
 
     def with_targets(self, targets: Sequence[dict[str, Any]]) -> Blueprint:
         """Return the blueprint of a model that predicts what some data hold."""
@@ -212,6 +232,18 @@ def depths(config: Config) -> tuple[int, int]:
     return layers, structure.num_layers if structure else 0
 
 
+def with_neighbours(config: Config) -> Config:
+    """Return the config with `graph.k` as its graph network has it, if it is left open.
+
+    So a config is held against one that an earlier version wrote, where it was always a number.
+    """
+    if config.graph.k is not None:
+        return config
+    name = config.structure.name
+    k = (StructureBackbone if name == NONE else STRUCTURE_BACKBONES[name]).neighbours
+    return dataclasses.replace(config, graph=dataclasses.replace(config.graph, k=k))
+
+
 def written_targets(config: Config) -> tuple[Target, ...]:
     """Return the targets that training wrote into a config; () if no data were read for it."""
     try:
@@ -286,7 +318,7 @@ def _head(config: Config, targets: tuple[Target, ...]) -> Part | None:
 
 
 def _graph(config: Config) -> GraphSpec:
-    """Return the graph; it holds ligands if the config says so, or leaves it to the task."""
+    """Return the graph, with what the config leaves to the network and to the task."""
     if config.structure.name == NONE:
         return GraphSpec(kind="none")
     if config.train.mask_types and config.graph.kind == "atom":
@@ -294,7 +326,7 @@ def _graph(config: Config) -> GraphSpec:
             f"train.mask_types={config.train.mask_types} masks the types of residues, and the "
             "nodes of graph.kind=atom are atoms. Use graph.kind=residue, or train.mask_types=0."
         )
-    values = dataclasses.asdict(config.graph)
+    values = dataclasses.asdict(with_neighbours(config).graph)
     if values["ligands"] is None:
         values["ligands"] = config.task is not None and TASKS[config.task].ligands
     return GraphSpec(**values | {"features": tuple(values["features"])})
@@ -308,7 +340,37 @@ def _graph_network(config: Config, graph: GraphSpec) -> GraphNetwork | None:
     cls: Any = STRUCTURE_BACKBONES[config.structure.name]
     part = part_of(cls, config.structure.args, "structure.args.")
     trial = without_memory(cls, FeatureWidths.of(graph), **part.args)
-    return GraphNetwork(cls, part.args, trial.num_layers, trial.width)
+    published = _published(config, graph, trial)
+    return GraphNetwork(cls, part.args, trial.num_layers, trial.width, trial.out_width, published)
+
+
+def _published(config: Config, graph: GraphSpec, network: StructureBackbone) -> str | None:
+    """Return the published weights that the graph network begins with; None for random ones."""
+    structure, name = config.structure, network.pretrained
+    if structure.weights == "random" or (name is None and structure.weights is None):
+        if structure.tuning == "frozen":
+            raise ConfigError(
+                "structure.tuning=frozen would leave random weights as they are. Use "
+                "structure.tuning=full, or a network with published weights: "
+                f"{', '.join(_with_weights())}."
+            )
+        return None
+    if name is None:
+        raise ConfigError(
+            f"structure.weights=pretrained: {structure.name} has no published weights. Those that "
+            f"have: {', '.join(_with_weights())}. Use structure.weights=random."
+        )
+    if graph.kind != "residue":
+        raise ConfigError(
+            f"graph.kind={graph.kind}: the published weights of {structure.name} are for residues. "
+            "Use graph.kind=residue or structure.weights=random."
+        )
+    check_fit(network, name)
+    return name
+
+
+def _with_weights() -> list[str]:
+    return [name for name in STRUCTURE_BACKBONES if STRUCTURE_BACKBONES[name].pretrained]
 
 
 def _language_model(config: Config, known: Blueprint | None) -> LanguageModel | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from zoo.backbones.published import source
 from zoo.models.model import FusedModel
 from zoo.models.summary import RANDOM_WARNING, count, title
 from zoo.tasks import TASKS
@@ -33,12 +34,21 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     ]  # fmt: skip
     if weights is not None:
         lines.append(f"| language model | {config.sequence.name}: {weights.source} |")
+    if config.structure.weights == "pretrained":
+        lines.append(f"| graph network | {config.structure.name}: {_published(model)} |")
     if config.task is not None:
         lines.append(f"| task | {config.task}: {TASKS[config.task].title} |")
     yaml_text = yaml.safe_dump(config.to_dict(), sort_keys=False)
     if training:
         lines += ["", "## Training", "", *training]
     return "\n".join([*lines, "", *_usage(), "", "## Config", "", "```yaml", yaml_text + "```", ""])
+
+
+def _published(model: FusedModel) -> str:
+    """Return where the graph network's weights are from, and whether they were trained on."""
+    assert model.struct is not None and model.struct.pretrained is not None
+    tuned = "frozen" if model.struct.frozen else "trained on"
+    return f"{source(model.struct.pretrained)['weights']}, {tuned}"
 
 
 def _usage() -> list[str]:

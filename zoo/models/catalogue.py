@@ -7,13 +7,16 @@ import math
 from typing import Any
 
 from zoo import pretrained
-from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones import FACTS, STRUCTURE_BACKBONES
 from zoo.backbones.plm import PRESETS, resolve
 from zoo.backbones.weights import cached_folder
 from zoo.fusion import FUSIONS
 from zoo.settings.config import config_names
 from zoo.settings.registry import Registry
 from zoo.tasks import TASKS
+
+NETWORK = ("about", "layers", "width", "parameters", "licence", "checked")
+"""What is told of a graph network, in this order."""
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
@@ -25,7 +28,7 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
                 "parameters": p.parameters, "here": cached_folder(resolve(p.short)) is not None,
             } for p in PRESETS
         ],
-        "structure": _registered(STRUCTURE_BACKBONES),
+        "structure": [_network(name) for name in STRUCTURE_BACKBONES],
         "fusion": _registered(FUSIONS),
         "task": [
             {
@@ -49,6 +52,22 @@ def _shipped(name: str) -> dict[str, Any]:
     return {
         "name": name, "hub id": "(in the package)", "layers": config["num_hidden_layers"],
         "width": config["hidden_size"], "parameters": sum(map(math.prod, shapes)), "here": True,
+    }  # fmt: skip
+
+
+def _network(name: str) -> dict[str, Any]:
+    """Return the row of a graph network; that of a plug-in's says nothing of its licence."""
+    if name in FACTS:
+        facts = FACTS[name]._asdict()
+        return {"name": name, **{key: facts[key] for key in NETWORK}}
+    from zoo.models.arguments import without_memory
+    from zoo.proteins.build_graph import FeatureWidths, GraphSpec
+
+    made = without_memory(STRUCTURE_BACKBONES[name], FeatureWidths.of(GraphSpec()))
+    return {
+        "name": name, "about": STRUCTURE_BACKBONES.about(name), "layers": made.num_layers,
+        "width": made.width, "parameters": sum(p.numel() for p in made.parameters()),
+        "licence": "", "checked": "",
     }  # fmt: skip
 
 

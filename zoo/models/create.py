@@ -16,6 +16,7 @@ from zoo.backbones.file_states import FileStates
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.loading import load_plm
 from zoo.backbones.plm import names
+from zoo.backbones.published import load_published
 from zoo.backbones.weights import Weights
 from zoo.errors import unknown
 from zoo.fusion.base import Fusion
@@ -190,6 +191,10 @@ def _structure(blueprint: Blueprint) -> StructureBackbone | None:
     if network is None:
         return None
     struct: StructureBackbone = network.cls(FeatureWidths.of(blueprint.graph), **network.args)
+    if network.published is not None:
+        load_published(struct, network.published)
+    if blueprint.config.structure.tuning == "frozen":
+        struct.freeze()
     return struct
 
 

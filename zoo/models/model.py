@@ -94,8 +94,9 @@ class FusedModel(nn.Module):
     @property
     def width(self) -> int:
         """Columns of the features: those of the sequence branch, then those of the structure."""
-        branches = [self.side or self.seq, self.struct]
-        return sum(branch.width for branch in branches if branch is not None)
+        sequence = self.side or self.seq
+        width = sequence.width if sequence is not None else 0
+        return width + (self.struct.out_width if self.struct is not None else 0)
 
     @property
     def taps(self) -> tuple[int, ...]:

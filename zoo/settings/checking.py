@@ -119,11 +119,16 @@ def _describe(hint: Any) -> str:
     return names.get(hint, "nothing (null)" if hint is type(None) else str(hint))
 
 
+OF_A_NAME = {"weights": None, "tuning": "full"}
+"""Values of keys beside `name` and `args` for another name."""
+
+
 def assign(data: dict[str, Any], key: str, value: Any) -> None:
     """Set one dotted key of nested values, in place.
 
-    Replacing a `name` also clears the `args` beside it, because they belong to the old name: after
-    `structure.name=gat`, those of "gvp" are gone. Setting a `name` that was null keeps the `args`.
+    Replacing a `name` also resets the `args` beside it, and a graph network's weights and tuning,
+    because they belong to the old name: after `structure.name=gat`, those of "gvp" are gone.
+    Setting a `name` that was null keeps the `args`.
 
     Raises:
         ConfigError: If a section of the key does not exist; names the nearest valid one.
@@ -137,6 +142,7 @@ def assign(data: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(data, dict):
             raise ConfigError(f"Config key {key!r} is not valid: {section} has no keys of its own.")
     if last == "name" and "args" in data and data.get("name") not in (None, value):
+        data |= {key: value for key, value in OF_A_NAME.items() if key in data}
         data["args"] = {}
     data[last] = value
 

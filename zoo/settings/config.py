@@ -70,9 +70,16 @@ class SequenceConfig:
 
 @dataclass(frozen=True)
 class StructureConfig:
-    """The graph network, or "none"; `args` are keyword arguments of its constructor."""
+    """The graph network, or "none"; `args` are keyword arguments of its constructor.
+
+    `weights` are those that it begins with: the published ones that come with the package, or
+    random ones. If it is unset, it is `pretrained` for a network with published weights. `tuning`
+    chooses which weights are trained: none (`frozen`) or all (`full`).
+    """
 
     name: str = "gvp"
+    weights: Literal["pretrained", "random"] | None = None
+    tuning: Literal["frozen", "full"] = "full"
     args: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,14 +87,15 @@ class StructureConfig:
 class GraphConfig:
     """The graph of each protein; `zoo.proteins.build_graph.GraphSpec` describes the keys.
 
-    If `ligands` is unset, the task decides whether ligand atoms are nodes. `features` are the sets
-    of node features of a residue graph: backbone, side_chain, density, surface,
-    secondary_structure, confidence. Training sets `pocket` to that of the data. `cut` is only true
-    in models of older versions.
+    If `k` is unset, it is what the graph network was made for: 47 for `mpnn`, 30 for the others. If
+    `ligands` is unset, the task decides whether ligand atoms are nodes. `features` are the sets of
+    node features of a residue graph: backbone, side_chain, density, surface, secondary_structure,
+    confidence. Training sets `pocket` to that of the data. `cut` is only true in models of older
+    versions.
     """
 
     kind: Literal["residue", "atom"] = "residue"
-    k: Whole = 30
+    k: Whole | None = None
     radius: Positive | None = None
     ligands: bool | None = None
     hydrogens: bool = False

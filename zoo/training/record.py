@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, ConfigError
+from zoo.models.blueprint import with_neighbours
 from zoo.models.runs import CHECKSUM, FACTS, facts_hash, read_facts
 from zoo.settings.checking import flat
 from zoo.settings.config import Config
@@ -91,7 +92,7 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
     if given is None:
         return began, facts
     given = dataclasses.replace(given, revision=began.revision)  # a run goes on as it began
-    before, now = flat(began.to_dict()), flat(given.to_dict())
+    before, now = (flat(with_neighbours(config).to_dict()) for config in (began, given))
     # These are taken from the data when a run begins, so only the saved config has them.
     unset = flat(Config().to_dict())
     differ = [
