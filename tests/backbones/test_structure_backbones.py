@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES, NodeState, StructureBackbone
+from zoo.backbones.cdconv import frames
 from zoo.backbones.message_passing import use_engine
 from zoo.errors import ConfigError
 from zoo.models.arguments import part_of
@@ -353,6 +354,45 @@ def test_gearnet_edge_is_its_equation() -> None:
         for e, j in incoming(graph, i):
             heard = heard + weights[kinds[e]] @ (state.s[j] + layer.conv.edge(new_edge[e]))
         shelf.assert_close(after.s[i], layer.norm(state.s[i] + heard.relu()), scale=10)
+
+
+@torch.no_grad()
+def test_cdconv_is_its_equation() -> None:
+    model, graph, state, after = stepped("cdconv", reach=2, radius=9.0)
+    block, pos, place = model.blocks[1], graph.nodes["pos"], graph.nodes["position"]
+    kernels, axes = block.convolution.kernels.weight.view(-1, 6, 8), frames(graph)
+    x = torch.nn.functional.leaky_relu(block.norm(block.down(state.s)), 0.2)
+    far = 0
+    for i in range(graph.total_nodes):
+        heard = torch.zeros(len(kernels), x.shape[1]).double()
+        for j in [i, *(j for _, j in incoming(graph, i))]:
+            step, offset = pos[j] - pos[i], int(place[j] - place[i])
+            dist = step.norm()
+            far += bool(dist > 9.0)
+            if dist > 9.0:
+                continue
+            direction = axes[i] @ (step / dist.clamp(min=1e-9))
+            turned = (axes[i] * axes[j]).sum(-1)
+            told = torch.cat([direction, turned, dist[None], torch.ones(1).double()])
+            near = max(-2, min(2, offset))
+            weight = kernels[:, 5 if abs(offset) > 1000 else near + 2]
+            kernel = torch.nn.functional.leaky_relu(weight @ told, 0.2)
+            kernel *= 0.5 - torch.tanh(dist / 9.0 * abs(near) / 2 * 16.0 - 14.0) * 0.5
+            heard += kernel[:, None] * x[j]
+        new = state.s[i] + block.up(block.convolution.out(heard.flatten()))
+        shelf.assert_close(after.s[i], new, scale=10)
+    assert far
+
+
+def test_a_residues_axes_are_right_handed_and_missing_at_ends_and_breaks() -> None:
+    axes = frames(graphs("residue")["chain break"])
+    missing = axes.eq(0).all(-1).all(-1)
+    assert missing.nonzero()[:, 0].tolist() == [0, 7, 8, 13]
+    b, n, o = axes[~missing].unbind(1)
+    shelf.assert_close(axes[~missing] @ axes[~missing].mT, torch.eye(3).double().expand(10, 3, 3))
+    shelf.assert_close(torch.linalg.cross(b, n, dim=-1), o)
+    ca = graphs("residue")["chain break"].nodes["pos"]
+    assert ((ca[1:-1] - (ca[:-2] + ca[2:]) / 2)[:6] * b[:6]).sum(-1).gt(0).all()  # b leads outward
 
 
 def test_the_filters_of_schnet_are_the_papers_layers() -> None:

@@ -21,6 +21,7 @@ TINY = {
     "egnn": {"hidden": 8},
     "gearnet": {"hidden": 8},
     "mpnn": {"hidden": 8},
+    "cdconv": {"hidden": 8, "inner": 4, "kernel_channels": 4},
 }
 
 

@@ -40,6 +40,10 @@ class Facts(NamedTuple):
 
 EQUATIONS = "the equations of the paper, node by node"
 FACTS = {
+    "cdconv": Facts(
+        "Convolutions continuous in space and discrete along the sequence; invariant.",
+        4, 128, 163_584, EQUATIONS,
+    ),
     "egnn": Facts(
         "E(n)-equivariant network; its one vector is how far a node has moved.",
         4, 128, 501_120, EQUATIONS,
