@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 
 from tests import shelf
 from tests.verbs import call
+from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.errors import ConfigError
 from zoo.explanation import attribution, drawing
 from zoo.explanation.attribution import attribute
@@ -114,6 +115,14 @@ def test_one_residue_is_explained_by_those_around_it(plm: str) -> None:
     assert np.allclose(found.sequence[first:], 0.0)  # the language model reads chains apart
     with pytest.raises(IndexError):
         attribute(model, protein, model.batch([protein]), steps=8, residue=10**6)
+
+
+@pytest.mark.parametrize("struct", STRUCTURE_BACKBONES)
+def test_every_graph_network_has_a_share(struct: str) -> None:
+    model = shelf.small_model("none", struct, task="ppbs").eval()
+    protein = shelf.ordinary(12)
+    found = attribute(model, protein, model.batch([protein]), steps=8)
+    assert np.abs(found.structure).sum() > 0
 
 
 def test_a_branch_that_is_not_there_has_no_share(plm: str) -> None:

@@ -59,7 +59,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_it_is_listed(folder: Path) -> None:
     found = json.loads(verb(folder, "my_backbone", "list", "--json").stdout)["structure"]
-    assert {"name": "mine", "about": "No messages at all."} in found
+    (row,) = (row for row in found if row["name"] == "mine")
+    assert (row["about"], row["layers"], row["licence"]) == ("No messages at all.", 2, None)
 
 
 def test_it_is_built_with_arguments_that_have_no_type_hints(folder: Path) -> None:
@@ -85,7 +86,8 @@ def test_a_package_that_registers_in_a_submodule_is_listed(tmp_path: Path) -> No
         )
     )
     found = json.loads(verb(tmp_path, "lab", "list", "--json").stdout)["structure"]
-    assert {"name": "mine", "about": "No messages at all."} in found
+    (row,) = (row for row in found if row["name"] == "mine")
+    assert (row["about"], row["layers"], row["licence"]) == ("No messages at all.", 2, None)
 
 
 def installed(folder: Path, module: str) -> None:

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
+from zoo.backbones.frames import direction
 from zoo.backbones.message_passing import edge_sum, to_edges, with_loops
 from zoo.proteins.build_graph import FeatureWidths
-from zoo.proteins.features import APART, unit
+from zoo.proteins.features import APART
 from zoo.proteins.graph import Block, Graph
 from zoo.settings.ranges import Count, Layers, Positive, Rate, Whole
 
@@ -43,8 +44,8 @@ def frames(graph: Graph) -> Tensor:
     if not vectors.shape[1]:  # atoms have none
         return vectors.new_zeros((len(vectors), 3, 3))
     ahead, back = vectors[:, 0], vectors[:, 1]
-    normal = unit(torch.linalg.cross(-back, ahead, dim=-1))
-    along = unit(-back - ahead) * normal.any(-1, keepdim=True)
+    normal = direction(torch.linalg.cross(-back, ahead, dim=-1))
+    along = direction(-back - ahead) * normal.any(-1, keepdim=True)
     return torch.stack([along, normal, torch.linalg.cross(along, normal, dim=-1)], dim=1)
 
 
@@ -159,9 +160,9 @@ class CDConv(StructureBackbone):
         step = to_edges(graph, pos, "src") - to_edges(graph, pos, "dst")
         dist = torch.linalg.vector_norm(step, dim=-1, keepdim=True)
         here, there = to_edges(graph, axes, "dst"), to_edges(graph, axes, "src")
-        direction = torch.einsum("eac,ec->ea", here, step / dist.clamp(min=1e-9))
+        towards = torch.einsum("eac,ec->ea", here, step / dist.clamp(min=1e-9))
         orientation = (here * there).sum(-1)
-        geometry = torch.cat([direction, orientation, dist], dim=-1)
+        geometry = torch.cat([towards, orientation, dist], dim=-1)
         offset = self._offsets(graph)
         share = (offset - self.reach).abs().clamp(max=self.reach)[:, None] / self.reach
         smooth = 0.5 - 0.5 * torch.tanh(16.0 * dist / self.radius * share - 14.0)

@@ -63,12 +63,13 @@ def _network(name: str) -> dict[str, Any]:
     from zoo.models.arguments import without_memory
     from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 
-    made = without_memory(STRUCTURE_BACKBONES[name], FeatureWidths.of(GraphSpec()))
-    return {
-        "name": name, "about": STRUCTURE_BACKBONES.about(name), "layers": made.num_layers,
-        "width": made.width, "parameters": sum(p.numel() for p in made.parameters()),
-        "licence": "", "checked": "",
-    }  # fmt: skip
+    row = {"name": name, **dict.fromkeys(NETWORK), "about": STRUCTURE_BACKBONES.about(name)}
+    try:
+        made = without_memory(STRUCTURE_BACKBONES[name], FeatureWidths.of(GraphSpec()))
+    except Exception:  # a plug-in's constructor may raise anything, and listing builds nothing
+        return row
+    size = sum(p.numel() for p in made.parameters())
+    return row | {"layers": made.num_layers, "width": made.width, "parameters": size}
 
 
 def _registered(registry: Registry[Any]) -> list[dict[str, Any]]:
