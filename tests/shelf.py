@@ -330,6 +330,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "egnn": {"hidden": 12},
     "gearnet": {"hidden": 12},
     "mpnn": {"hidden": 12},
+    "pronet": {"hidden": 12, "middle": 8, "num_radial": 3},
     "cdconv": {"hidden": 12, "inner": 6, "kernel_channels": 5},
     "global": {"num_heads": 2, "head_dim": 6},
     "cross": {"num_heads": 2, "head_dim": 6},

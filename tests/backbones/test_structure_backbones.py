@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
+from scipy.special import spherical_jn
 from torch import Tensor
 
 from tests import shelf
@@ -382,6 +384,65 @@ def test_cdconv_is_its_equation() -> None:
         new = state.s[i] + block.up(block.convolution.out(heard.flatten()))
         shelf.assert_close(after.s[i], new, scale=10)
     assert far
+
+
+@torch.no_grad()
+def test_pronet_is_its_equation() -> None:
+    model, graph, state, after = stepped("pronet", cutoff=9.0)
+    block, edges = model.blocks[1], state.edge
+    x = torch.nn.functional.silu(block.sent(state.s))
+    for i in range(graph.total_nodes):
+        sums = []
+        for filtered, edge in zip(block.filtered, edges, strict=True):
+            heard = torch.zeros_like(x[0])
+            for e, j in incoming(graph, i):
+                heard += filtered.outer(filtered.inner(edge[e])) * x[j]
+            sums.append(filtered.out(filtered.heard(heard) + filtered.itself(x[i])))
+        kept = torch.nn.functional.silu(block.kept(state.s[i]))
+        new = block.out(block.after(block.joined(torch.cat(sums)) + kept))
+        shelf.assert_close(after.s[i], new, scale=10)
+
+
+@torch.no_grad()
+def test_pronets_filters_know_the_papers_angles() -> None:
+    """Each component by the angle's own formula, for residues in the midst of a chain."""
+    graph, radial, cutoff = graphs("residue")["ordinary"], 3, 10.0
+    model = backbone(("pronet", {"num_radial": radial, "cutoff": cutoff}), "residue")
+    direction, rotation, _ = model.embed(graph).edge
+    pos, n, c = (graph.nodes["pos"], *graph.nodes["backbone"].unbind(1)[:2])
+    cross, zero_of = torch.linalg.cross, {0: math.pi, 1: 4.493409457909064}
+    z = cross(n, cross(n, c, dim=-1), dim=-1)
+    checked = 0
+    for e, (j, i) in enumerate(zip(graph.src.tolist(), graph.dst.tolist(), strict=True)):
+        dist = float((pos[j] - pos[i]).norm())
+        if i in (0, graph.total_nodes - 1) or dist >= cutoff:
+            continue
+        checked += 1
+        d, back, ahead = (pos[k] - pos[i] for k in (j, i - 1, i + 1))
+        theta = torch.atan2(cross(d, back, dim=-1).norm(), d @ back)
+        first, second = cross(back, ahead, dim=-1), cross(back, d, dim=-1)
+        phi = torch.atan2(cross(first, second, dim=-1) @ back / back.norm(), first @ second)
+        line = cross(z[i], z[j], dim=-1)
+        alpha = torch.atan2(cross(n[i], line, dim=-1) @ z[i] / z[i].norm(), n[i] @ line)
+        beta = torch.atan2(line.norm(), z[i] @ z[j])
+        gamma = torch.atan2(cross(line, n[j], dim=-1) @ z[j] / z[j].norm(), line @ n[j])
+        bessel = [
+            math.sqrt(2) / abs(spherical_jn(k + 1, x)) * spherical_jn(k, x * dist / cutoff)
+            for k, x in zero_of.items()
+        ]
+        order = [math.sqrt(1 / (4 * math.pi)), math.sqrt(3 / (4 * math.pi))]
+        flat = theta.sin() * torch.stack([phi.cos(), phi.sin()])
+        for found, angles in (
+            (direction[e], torch.cat([flat, theta.cos()[None]])),
+            (rotation[e, : 2 * radial], alpha.cos()[None]),
+            (rotation[e, 2 * radial : 4 * radial], beta.cos()[None]),
+            (rotation[e, 4 * radial :], gamma.cos()[None]),
+        ):
+            expected = [order[0] * bessel[0], *(order[1] * bessel[1] * angles)]
+            torch.testing.assert_close(
+                found[::radial], torch.tensor(expected).double(), rtol=0, atol=1e-5
+            )
+    assert checked > 50
 
 
 def test_a_residues_axes_are_right_handed_and_missing_at_ends_and_breaks() -> None:

@@ -21,6 +21,7 @@ TINY = {
     "egnn": {"hidden": 8},
     "gearnet": {"hidden": 8},
     "mpnn": {"hidden": 8},
+    "pronet": {"hidden": 8, "middle": 4, "num_radial": 3},
     "cdconv": {"hidden": 8, "inner": 4, "kernel_channels": 4},
 }
 

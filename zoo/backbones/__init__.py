@@ -64,6 +64,10 @@ FACTS = {
         "ProteinMPNN's encoder with its published weights; reads no residue types; invariant.",
         3, 128, 879_776, "numbers of the published code on 20 structures, to 1e-4", "MIT",
     ),
+    "pronet": Facts(
+        "Filters of distance, direction and relative rotation of backbones; invariant.",
+        4, 128, 1_395_328, EQUATIONS,
+    ),
     "schnet": Facts(
         "Continuous-filter convolutions over distances; invariant.",
         6, 128, 455_808, EQUATIONS,
