@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES, NodeState, StructureBackbone
 from zoo.backbones.cdconv import frames
 from zoo.backbones.message_passing import use_engine
+from zoo.backbones.pronet import local_frames
 from zoo.errors import ConfigError
 from zoo.models.arguments import part_of
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
@@ -443,6 +445,15 @@ def test_pronets_filters_know_the_papers_angles() -> None:
                 found[::radial], torch.tensor(expected).double(), rtol=0, atol=1e-5
             )
     assert checked > 50
+
+
+@pytest.mark.parametrize("axes_of", [frames, local_frames])
+def test_local_frames_do_not_hang_on_the_node_features(axes_of: Callable[[Graph], Tensor]) -> None:
+    plain, other = (
+        axes_of(build_graph(shelf.ordinary(), GraphSpec(k=6, features=sets)))
+        for sets in (("backbone",), ("density",))
+    )
+    assert torch.equal(plain, other) and plain[1:-1].any(-1).all()
 
 
 def test_a_residues_axes_are_right_handed_and_missing_at_ends_and_breaks() -> None:

@@ -193,6 +193,13 @@ def test_backbone_vectors_lead_from_ca_to_the_other_atoms_and_are_zero_where_one
     torch.testing.assert_close(graph.nodes["backbone"], expected, rtol=0, atol=1e-5)
 
 
+def test_steps_are_there_whatever_the_node_features_are() -> None:
+    protein = shelf.chain_break()
+    plain, other = build_graph(protein), build_graph(protein, GraphSpec(features=("density",)))
+    assert torch.equal(plain.nodes["steps"], plain.nodes["node_v"][:, :2])
+    assert torch.equal(other.nodes["steps"], plain.nodes["steps"])
+
+
 def test_positions_count_unresolved_residues_and_lie_apart_between_chains() -> None:
     position = build_graph(shelf.unresolved()).nodes["position"]
     assert (position - position[0]).tolist() == [0, 1, 2, 3, 4, 7, 8, 9, 10, 11, 12]

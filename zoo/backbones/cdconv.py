@@ -40,10 +40,7 @@ def frames(graph: Graph) -> Tensor:
     and o = b x n. At an end or a break of the chain there is no frame, and the axes are zeros; the
     published code copies the neighbour's.
     """
-    vectors = graph.nodes["node_v"]
-    if not vectors.shape[1]:  # atoms have none
-        return vectors.new_zeros((len(vectors), 3, 3))
-    ahead, back = vectors[:, 0], vectors[:, 1]
+    ahead, back = graph.nodes["steps"].unbind(1)
     normal = direction(torch.linalg.cross(-back, ahead, dim=-1))
     along = direction(-back - ahead) * normal.any(-1, keepdim=True)
     return torch.stack([along, normal, torch.linalg.cross(along, normal, dim=-1)], dim=1)

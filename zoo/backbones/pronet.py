@@ -34,10 +34,7 @@ NEAREST = 1e-2
 
 def local_frames(graph: Graph) -> Tensor:
     """Return (nodes, 3, 3) axes x, y, z as rows: z to the previous CA, the next beside x."""
-    vectors = graph.nodes["node_v"]
-    if not vectors.shape[1]:  # atoms have none
-        return vectors.new_zeros((len(vectors), 3, 3))
-    ahead, z = vectors[:, 0], vectors[:, 1]
+    ahead, z = graph.nodes["steps"].unbind(1)
     x = direction(ahead - (ahead * z).sum(-1, keepdim=True) * z)
     return torch.stack([x, torch.linalg.cross(z, x, dim=-1), z], dim=1)
 

@@ -153,7 +153,7 @@ def _inputs(model: FusedModel, batch: Batch) -> dict[str, tuple[Tensor, Tensor]]
         plain = held.index_copy(0, linked, mean.expand(len(linked), -1))
         parts[TOKENS] = (held, plain)
     if model.struct is not None:
-        for name in ("node_s", "node_v", "backbone"):
+        for name in ("node_s", "node_v", "backbone", "steps"):
             x = batch.graph.nodes[name]
             parts[name] = (x, x.mean(0).expand_as(x))
     return parts

@@ -161,13 +161,15 @@ def _residue_graph(proteins: Sequence[Protein], spec: GraphSpec) -> Graph:
     residue = torch.from_numpy(np.concatenate([part.residue for part in parts]))
     position = torch.from_numpy(np.concatenate([part.position for part in parts]))
     pos = atoms[:, 1].contiguous()
-    node_s, node_v = _node_features(proteins, spec, parts, atoms, bonded)
+    steps = features.orientations(pos, bonded)
+    node_s, node_v = _node_features(proteins, spec, parts, atoms, bonded, steps)
     nodes = {
         "pos": pos,
         "node_type": torch.cat([part.node_type for part in parts]),
         "node_s": node_s,
         "node_v": node_v,
         "backbone": torch.nan_to_num(atoms[:, [0, 2, 3]] - pos[:, None]),
+        "steps": steps,
         "position": position,
         "residue": residue,
     }
@@ -194,16 +196,14 @@ def _node_features(
     parts: Sequence[ResidueNodes],
     atoms: Tensor,
     bonded: Tensor,
+    steps: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Return (nodes, columns) scalars and (nodes, vectors, 3) vectors of the sets in `spec`."""
     scalars, vectors = [], []
     if BACKBONE in spec.features:
         is_residue = torch.from_numpy(np.concatenate([part.residue >= 0 for part in parts]))
         scalars.append(features.torsions(atoms, bonded) * is_residue[:, None])
-        vectors += [
-            features.orientations(atoms[:, 1], bonded),
-            features.side_chains(atoms)[:, None],
-        ]
+        vectors += [steps, features.side_chains(atoms)[:, None]]
     if spec.features != (BACKBONE,):
         of_sets = [_of_nodes(*pair, spec) for pair in zip(proteins, parts, strict=True)]
         scalars.append(torch.cat([s for s, _ in of_sets]))
@@ -235,6 +235,7 @@ def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
         "node_s": pos.new_zeros((len(pos), 0)),
         "node_v": pos.new_zeros((len(pos), 0, 3)),
         "backbone": pos.new_zeros((len(pos), 3, 3)),
+        "steps": pos.new_zeros((len(pos), 2, 3)),
         "position": torch.arange(len(pos)) * STRIDE,
         "residue": torch.from_numpy(np.concatenate([part.residue for part in parts])[keep]),
     }

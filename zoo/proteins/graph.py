@@ -26,6 +26,7 @@ NODE_FIELDS = {
     "node_s": "(nodes, columns) numbers of GraphSpec.features; no columns in atom graphs",
     "node_v": "(nodes, vectors, 3) vectors of GraphSpec.features; none in atom graphs",
     "backbone": "(nodes, 3, 3) vectors from CA to N, C and O in angstrom, zero where unknown",
+    "steps": "(nodes, 2, 3) unit vectors to next and previous CA; zero at a break, or for atoms",
     "position": "(nodes,) place in the sequence; apart by features.APART or more between chains",
     "residue": "(nodes,) row of the residue in the protein's chains end to end, -1 for ligands",
 }
@@ -36,7 +37,7 @@ EDGE_FIELDS = {
     "relation": "(edges,) kind of neighbour, see features.RELATIONS",
 }
 #: The fields that turn with the protein; of these only `pos` moves with it.
-VECTOR_FIELDS = ("pos", "node_v", "backbone", "edge_v")
+VECTOR_FIELDS = ("pos", "node_v", "backbone", "steps", "edge_v")
 
 
 @dataclass(eq=False)

@@ -24,7 +24,7 @@ from zoo.proteins.graph import Graph
 from zoo.states.shards import Shards
 from zoo.tasks import Target
 
-VERSION = 2
+VERSION = 3
 """Version of the features; raise it when `build_graph` computes other numbers."""
 States = Callable[[Sequence[Sequence[str]], Graph], Mapping[int, Tensor]]
 
