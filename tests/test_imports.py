@@ -43,6 +43,7 @@ ALLOWED = {
     "peft": {"zoo/models/tuning.py"},
     "captum": {"zoo/explanation/attribution.py"},
     "matplotlib": {
+        "zoo/explanation/colours.py",
         "zoo/explanation/drawing.py",
         "zoo/reporting/page.py",
         "zoo/reporting/drawing.py",

@@ -31,9 +31,9 @@ from zoo.settings.safe_yaml import read_yaml
 from zoo.system.reading import content
 
 NONE = "none"
+"""The name of a branch that is left out, and of the fusion of a model with only one branch."""
 STATES = "states:"
 """Begins the name of a sequence branch that reads hidden states from a file."""
-"""The name of a branch that is left out, and of the fusion of a model with only one branch."""
 
 
 @dataclass(frozen=True)
