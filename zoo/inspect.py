@@ -83,7 +83,16 @@ def _plain(protein: Protein) -> dict[str, Any]:
             for chain in protein.chains
         ],
         "notes": list(protein.notes),
+        "atoms": _atoms(protein),
     }
+
+
+def _atoms(protein: Protein) -> dict[str, Any]:
+    """Return what became of the atoms of the model that was read."""
+    chains = len(protein.atoms)
+    ligands = sum(len(ligand.atoms) for ligand in protein.ligands)
+    total = chains + ligands + sum(protein.left_out.values())
+    return {"in": total, "chains": chains, "ligands": ligands, "left_out": dict(protein.left_out)}
 
 
 def _show(protein: dict[str, Any]) -> None:
@@ -104,8 +113,18 @@ def _show(protein: dict[str, Any]) -> None:
         for key in LISTS:
             if chain[key]:
                 say(f"{chain['name']}: {key.replace('_', ' ')}: {', '.join(chain[key])}")
+    if protein["atoms"]["in"]:
+        say(_atom_sum(protein["atoms"]))
     for remark in protein["notes"]:
         say(f"note: {remark}")
+
+
+def _atom_sum(atoms: dict[str, Any]) -> str:
+    left = atoms["left_out"]
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in left.items())
+    kept = f"{atoms['chains']:,} in chains + {atoms['ligands']:,} in ligands"
+    end = f" ({reasons})" if left else ""
+    return f"{atoms['in']:,} atoms in = {kept} + {sum(left.values()):,} left out{end}"
 
 
 def _cell(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -144,6 +145,11 @@ class Protein:
     """Path of the file."""
     notes: tuple[str, ...] = ()
     """Remarks on what else the file holds, such as other models and nucleic acids."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Number of atoms of the model in the file that are in no chain or ligand, by the reason.
+
+    It is not kept in prepared data.
+    """
     pocket: NDArray[np.bool_] | None = None
     """(residues,) whether each residue may be a node, None for all; see `zoo.proteins.pocket`."""
 

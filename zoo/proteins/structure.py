@@ -22,6 +22,7 @@ from zoo.proteins.files.formats import (
     read_bytes,
     stem,
 )
+from zoo.proteins.files.left_out import atoms_left_out
 from zoo.proteins.files.report import chain_report, file_notes
 from zoo.proteins.files.residues import residues
 from zoo.proteins.files.roles import roles
@@ -161,13 +162,16 @@ def assemble(
     """
     content = contents(entry, use_label)
     chosen = strands(content, wanted, full)
+    in_chain = rows_of_chains(content, chosen)[:-1] >= 0
+    in_ligand = _ligands_of(content, chosen, wanted)
     return Protein(
         name=name,
         chains=tuple(_chain(content, strand) for strand in chosen),
         atoms=_chain_atoms(content, chosen),
-        ligands=_ligands(content, chosen, wanted),
+        ligands=_ligands(content, in_ligand),
         source=source,
         notes=(*notes, *file_notes(content)),
+        left_out=atoms_left_out(content, in_chain | in_ligand),
     )
 
 
@@ -236,19 +240,26 @@ def _atoms(content: Contents, rows: NDArray[np.int64], residue: NDArray[np.int64
     )
 
 
-def _ligands(
+def _ligands_of(
     content: Contents, chosen: list[Strand], wanted: Sequence[str] | None
-) -> tuple[Ligand, ...]:
-    """Return the ligands of the chosen chains, or all ligands if no chains were named."""
-    groups, owner = content.found.groups, content.found.owner
+) -> NDArray[np.bool_]:
+    """Return (R,) which residues are ligands of the chosen chains; all if no chains were named."""
+    groups = content.found.groups
     author = {groups[at].chain for strand in chosen for at in strand.at[strand.at >= 0]}
+    found = np.zeros(len(groups), bool)
+    for at, group in content.members("ligand"):
+        found[at] = wanted is None or group.chain in author or content.name(group) in wanted
+    return found
+
+
+def _ligands(content: Contents, chosen: NDArray[np.bool_]) -> tuple[Ligand, ...]:
+    groups, owner = content.found.groups, content.found.owner
     outside = np.full(len(owner), -1)
     # Sorted once: to look for each ligand among all atoms would take quadratic time.
     order = np.argsort(owner, kind="stable")
     stops = np.searchsorted(owner[order], np.arange(len(groups) + 1))
     return tuple(
-        Ligand(group.comp, group.chain, group.number,
+        Ligand(groups[at].comp, groups[at].chain, groups[at].number,
                _atoms(content, order[stops[at] : stops[at + 1]], outside))
-        for at, group in content.members("ligand")
-        if wanted is None or group.chain in author or content.name(group) in wanted
+        for at in np.flatnonzero(chosen).tolist()
     )  # fmt: skip
