@@ -189,11 +189,14 @@ def test_a_wrong_name_is_an_error_with_the_nearest(
     assert done.code == 2 and "Did you mean" in done.err
 
 
-@pytest.mark.parametrize("key", SET_BY_CELLS)
+VALUES = ("gat", "local", "side", "null")
+
+
+@pytest.mark.parametrize("key, value", [*zip(SET_BY_CELLS, VALUES, strict=True)])
 def test_a_shared_value_that_cells_would_override_is_refused(
-    key: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    key: str, value: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = ablate(capsys, place, tmp_path / "out", "--set", f"{key}=null")
+    done = ablate(capsys, place, tmp_path / "out", "--set", f"{key}={value}")
     assert done.code == 2 and f"--set {key} would have no effect" in done.err
     assert not (tmp_path / "out").exists()
 

@@ -36,6 +36,8 @@ def test_the_model_is_written_and_serves_as_a_sequence_backbone(
     assert done.code == 0, done.err
     facts = json.loads(done.out)
     assert set(facts["perplexity"]) == {"model", "unigram", "trigram", "neighbours"}
+    total = facts.pop("sum")
+    assert total["in"] == 60 == total["done"] + total["left_out"]
     assert facts == json.loads((tmp_path / "plm" / "pretraining.json").read_text())
     model = zoo.create_model(str(tmp_path / "plm" / "model"), "gvp", fusion="local")
     assert model.recipe.weights is not None and model.recipe.weights.kind == "pretrained"

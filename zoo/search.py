@@ -149,10 +149,10 @@ def search(
     options = {"task": task, "sequence.name": seq, "structure.name": struct,
                "fusion.name": fusion, "sequence.weights": weights}  # fmt: skip
     base = _base(config, options, set_ or [])
-    check_data(base.task, data)
     study = name or f"{Path(config).stem}-{Path(space).stem}"
     base = dataclasses.replace(base, revision=revision_of(storage, study) or base.revision)
     ranges = load_space(space)
+    check_data(base.task, data)
     check_keys(ranges, base)
 
     from hpo.supervisor import Supervisor

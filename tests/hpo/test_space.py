@@ -148,9 +148,10 @@ def test_a_typo_is_found_before_the_data_are_read(
     tmp_path: Path, key: str, torch: str, meant: str
 ) -> None:
     path = tiny.space_file(tmp_path, {key: {"int": [8, 9]}})
+    prepared = str(tiny.data(tmp_path / "data"))
     script = f"""
 import sys
-sys.argv = ["search", "ppbs_esm2_8m_gvp_local", "--data", "x", "--space", {str(path)!r}]
+sys.argv = ["search", "ppbs_esm2_8m_gvp_local", "--data", {prepared!r}, "--space", {str(path)!r}]
 from zoo.search import search
 from zoo.command.cli import run
 try:
@@ -165,9 +166,10 @@ except SystemExit as leave:
 
 
 def test_a_fusion_of_one_branch_is_refused_before_the_data_are_read(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = call(capsys, "search", "ppbs_esm2_8m_gvp_local", "--data", "nowhere", "--seq", "none",
+    data = tiny.data(tmp_path / "data")
+    done = call(capsys, "search", "ppbs_esm2_8m_gvp_local", "--data", data, "--seq", "none",
                 "--fusion", "global", "--space", "smoke")  # fmt: skip
     assert done.code == 2 and "joins two branches" in done.err
 

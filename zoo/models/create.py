@@ -187,14 +187,22 @@ def build_model(blueprint: Blueprint, loaded: LoadedPLM | None = None) -> FusedM
 
 
 def _structure(blueprint: Blueprint) -> StructureBackbone | None:
-    network = blueprint.structure
-    if network is None:
+    struct, network = _network(blueprint), blueprint.structure
+    if struct is None or network is None:
         return None
-    struct: StructureBackbone = network.cls(FeatureWidths.of(blueprint.graph), **network.args)
     if network.published is not None:
         load_published(struct, network.published)
     if blueprint.config.structure.tuning == "frozen":
         struct.freeze()
+    return struct
+
+
+def _network(blueprint: Blueprint) -> StructureBackbone | None:
+    """Return the graph network with the weights that it draws."""
+    network = blueprint.structure
+    if network is None:
+        return None
+    struct: StructureBackbone = network.cls(FeatureWidths.of(blueprint.graph), **network.args)
     return struct
 
 
@@ -227,7 +235,7 @@ def parameters_beside_plm(blueprint: Blueprint) -> int:
     """Return how many parameters a model has beside its language model's; none is allocated."""
     parts = without_memory(
         lambda: [
-            _structure(blueprint), _side(blueprint), _head(blueprint), *_exchanges(blueprint)
+            _network(blueprint), _side(blueprint), _head(blueprint), *_exchanges(blueprint)
         ]
     )  # fmt: skip
     return sum(p.numel() for part in parts if part is not None for p in part.parameters())

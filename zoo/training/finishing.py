@@ -33,7 +33,7 @@ def finish(job: Job, module: TrainingModule, data: TrainingData) -> None:
     load_state(module.model, own, str(best))
     seen = predicted(module, data)
     found = calibrate(job.targets, [seen])
-    save_seen(job.folder / VALIDATION, seen)
+    save_seen(job.checkpoints / VALIDATION, seen)
     write_json(job.folder / CALIBRATION, found)
     draw(job.folder)
     save_model(module.model.eval(), job.folder, _told(job, found))
@@ -47,7 +47,7 @@ def finish_ensemble(folder: Path, jobs: Sequence[Job]) -> None:
     found = []
     for fold in dict.fromkeys(job.plan.fold for job in jobs):
         members = [job for job in jobs if job.plan.fold == fold]
-        paths = [job.folder / VALIDATION for job in members]
+        paths = [job.checkpoints / VALIDATION for job in members]
         if len(members) > 1 and all(path.is_file() for path in paths):
             temperatures = calibrate(members[0].targets, [*map(load_seen, paths)])
             found.append({"fold": fold, "targets": temperatures})
