@@ -252,4 +252,4 @@ def test_pickled_records_are_refused_unless_asked_for(capsys, tmp_path):
     assert "--allow-pickle" in refused.err
     allowed = call(capsys, "prepare", "lba", *options, "--allow-pickle")
     assert "No sample could be prepared" in allowed.err
-    assert "1 samples in = 0 done + 1 left out" in allowed.out  # its one record is no pickle
+    assert "1 sample in = 0 done + 1 left out" in allowed.out  # its one record is no pickle

@@ -64,7 +64,8 @@ def show_sum(found: Sum, where: Path | None = None, tell: Callable[[str], None] 
         tell: prints a line; for a verb whose JSON is a list, `note`.
     """
     left = sum(found.left_out.values())
-    tell(f"{found.given:,} {found.what} in = {found.done:,} done + {left:,} left out")
+    what = found.what.removesuffix("s") if found.given == 1 else found.what
+    tell(f"{found.given:,} {what} in = {found.done:,} done + {left:,} left out")
     ranked = sorted(found.left_out.items(), key=lambda item: -item[1])
     for reason, count in ranked[:SHOWN]:
         tell(f"  {count:,} left out: {reason}")
