@@ -88,6 +88,17 @@ def test_a_chain_that_is_not_there_is_told(tmp_path: Path) -> None:
         assert not seq(tokens.ids, tokens.attend).any()
 
 
+def test_equal_arrays_of_one_sequence_and_words_of_another_program_are_taken(
+    tmp_path: Path,
+) -> None:
+    two_of_one_sequence(tmp_path)
+    with h5py.File(tmp_path / "f.h5", "a") as file:
+        file["1"][()] = ROWS["one"] * 1.001
+        file.attrs["description"] = "made by hand"
+    found = open_states(f"states:{tmp_path / 'f.h5'}")
+    assert len(found.places) == 1 and found.provenance == {"description": "made by hand"}
+
+
 def no_fasta(folder: Path) -> None:
     (numbered(folder)).with_suffix(".fasta").unlink()
 
@@ -120,6 +131,15 @@ def not_finite(folder: Path) -> None:
         file[key_of(CHAINS["one"])] = np.full((len(CHAINS["one"]), 5), np.nan)
 
 
+def two_of_one_sequence(folder: Path) -> None:
+    numbered(folder)
+    (folder / "f.fasta").write_text(f">one\n{CHAINS['one']}\n>two/x\n{CHAINS['one']}\n")
+    with h5py.File(folder / "f.h5", "a") as file:
+        del file["1"]
+        file["1"] = -ROWS["one"]
+        file["1"].attrs["original_id"] = "two/x"
+
+
 def empty(folder: Path) -> None:
     with h5py.File(folder / "f.h5", "w"):
         pass
@@ -136,6 +156,7 @@ WRONG = [
     (pooled, "one row a residue"),
     (two_widths, "arrays of 5, 6 columns"),
     (not_finite, "not finite"),
+    (two_of_one_sequence, "different arrays for one sequence"),
     (empty, "no states"),
     (no_hdf5, "cannot be read as an HDF5 file"),
 ]

@@ -50,21 +50,22 @@ class FileStates(SequenceBackbone):
         return Tokens(ids, attend, start=0)
 
     def _find(self, sequence: str) -> int:
+        if self._blank:
+            return 0  # no row is read
         number = self._number.get(key_of(sequence))
-        if number is None and not self._blank:
+        if number is None:
             raise DataError(
                 f"{self.file.path} has no states of a chain of {len(sequence)} residues "
                 f"({sequence[:20]}...). Compute them with what made the file, for the whole "
                 "sequence of the chain, unresolved residues included."
             )
-        if number is not None and not self._blank:
-            place = self.places[number]
-            if place.stop - place.start != len(sequence):
-                raise DataError(
-                    f"{self.file.path}: {place.source} has {place.stop - place.start} rows for a "
-                    f"chain of {len(sequence)} residues. Leave out the rows of special tokens."
-                )
-        return number or 0
+        place = self.places[number]
+        if place.stop - place.start != len(sequence):
+            raise DataError(
+                f"{self.file.path}: {place.source} has {place.stop - place.start} rows for a chain "
+                f"of {len(sequence)} residues. Leave out the rows of special tokens."
+            )
+        return number
 
     def forward(
         self,

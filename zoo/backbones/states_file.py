@@ -22,14 +22,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ConfigError, DataError
+from zoo.errors import ConfigError, DataError, StructureError
+from zoo.proteins.files.fasta import parse_fasta
+from zoo.proteins.files.formats import read_bytes
 from zoo.settings.config import STATES
-from zoo.system.reading import content, plain_file
+from zoo.system.reading import plain_file
 
 LAYER = "::"
 """Parts a layer from the path before it."""
 FASTA = "sequences.fasta"
 SUFFIXES = (".npy", ".npz", ".pt")
+CLOSE = 0.02
+"""Largest difference of two arrays of one sequence, in units of the largest value."""
 HASH = re.compile(r"[0-9a-f]{64}")
 RESIDUES, DESCRIPTION, FUSED = "residues", "description", "fused"
 """Names that `zoo.embed` writes: the rows' residues, what computed them, fused features."""
@@ -123,35 +127,42 @@ def open_states(name: str) -> StatesFile:
 
     try:
         with h5py.File(plain_file(path)) as file:
-            if DESCRIPTION in file.attrs:
-                return _open_embedded(path, file, layer)
-            return _open_datasets(path, file)
+            about = _description(file)
+            if about is None:
+                return _open_datasets(path, file)
+            return _open_embedded(path, file, about, layer)
     except OSError as error:
         raise DataError(f"{path} cannot be read as an HDF5 file: {error}") from error
 
 
-def _open_embedded(path: Path, file: Any, layer: str | None) -> StatesFile:
-    """Open what `zoo.embed` wrote."""
-    about = json.loads(file.attrs[DESCRIPTION])
+def _description(file: Any) -> dict[str, Any] | None:
+    """Return what `zoo.embed` says of a file that it wrote; None for another program's file."""
+    try:
+        about = json.loads(file.attrs[DESCRIPTION])
+        return about if about.keys() >= {"config", "plm_fingerprint", "layers", "pool"} else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _open_embedded(path: Path, file: Any, about: dict[str, Any], layer: str | None) -> StatesFile:
     layer = layer or (about["layers"][0] if len(about["layers"]) == 1 else None)
     if layer not in about["layers"]:
         named = ", ".join(f"{STATES}{path}{LAYER}{one}" for one in about["layers"])
         raise ConfigError(f"{path} has {len(about['layers'])} layers. Name one: {named}.")
     if about["pool"]:
         raise DataError(f"{path} holds one row a protein (--pool), not one a residue.")
-    places: dict[str, Place] = {}
-    widths = set()
+    found, widths = [], set()
     for group in _groups(file):
         source = f"{group.name}/{layer}"
         widths.add(file[source].shape[1])
         for sequence, start in _chains([text.decode() for text in group[RESIDUES][()]]):
-            places[key_of(sequence)] = Place(source, start, start + len(sequence))
+            found.append((key_of(sequence), Place(source, start, start + len(sequence))))
     config = about["config"]
     made_by = {"plm": config["sequence"]["name"], "fingerprint": about["plm_fingerprint"],
                "layer": layer}  # fmt: skip
     if layer == FUSED:
         made_by |= {key: config[key] for key in ("structure", "fusion")}
-    return StatesFile(path, places, _one_width(path, widths), made_by)
+    return _with_places(path, found, widths, made_by)
 
 
 def _groups(file: Any) -> Iterator[Any]:
@@ -184,7 +195,7 @@ def _chains(names: list[str]) -> list[tuple[str, int]]:
 def _open_datasets(path: Path, file: Any) -> StatesFile:
     """Open a file with a data set for each chain, as biotrainer and bio_embeddings write it."""
     sequences: Mapping[str, str] | None = None
-    places, widths = {}, set()
+    found, widths = [], set()
     for name, data in file.items():
         if getattr(data, "ndim", 0) != 2:
             raise DataError(
@@ -195,21 +206,22 @@ def _open_datasets(path: Path, file: Any) -> StatesFile:
         else:
             sequences = _sequences(path.with_suffix(".fasta")) if sequences is None else sequences
             key = _key(path, str(data.attrs.get("original_id", name)), sequences, len(data))
-        places[key] = Place(name, 0, len(data))
+        found.append((key, Place(name, 0, len(data))))
         widths.add(data.shape[1])
     attributes = {key: str(value) for key, value in sorted(file.attrs.items())}
-    return StatesFile(path, places, _one_width(path, widths), attributes)
+    return _with_places(path, found, widths, attributes)
 
 
 def _open_folder(path: Path) -> StatesFile:
     sequences = _sequences(path / FASTA)
-    places, widths = {}, set()
+    found, widths = [], set()
     for file in sorted(path.iterdir()):
         if file.suffix in SUFFIXES:
             rows = _array(file)
-            places[_key(path, file.stem, sequences, len(rows))] = Place(file.name, 0, len(rows))
+            key = _key(path, file.stem, sequences, len(rows))
+            found.append((key, Place(file.name, 0, len(rows))))
             widths.add(rows.shape[1])
-    return StatesFile(path, places, _one_width(path, widths), {})
+    return _with_places(path, found, widths, {})
 
 
 def _sequences(path: Path) -> dict[str, str]:
@@ -220,12 +232,12 @@ def _sequences(path: Path) -> dict[str, str]:
             "sequence of each id; states are matched by sequence."
         )
     found: dict[str, str] = {}
-    for record in content(path, most=None).decode("utf-8").split(">")[1:]:
-        head, _, body = record.partition("\n")
-        name = head.split(maxsplit=1)[0] if head.strip() else ""
-        if name in found:
-            raise DataError(f"{path}: the id {name!r} is there twice.")
-        found[name] = "".join(body.split()).upper()
+    for record in parse_fasta(read_bytes(path), path.stem, str(path)):
+        if isinstance(record, StructureError):
+            raise DataError(f"{path}: {record}")
+        if record.name in found:
+            raise DataError(f"{path}: the id {record.name!r} is there twice.")
+        found[record.name] = record.chains[0].sequence
     return found
 
 
@@ -239,6 +251,30 @@ def _key(path: Path, name: str, sequences: Mapping[str, str], rows: int) -> str:
             "special tokens, and do not cut or pad the chain."
         )
     return key_of(sequence)
+
+
+def _with_places(
+    path: Path, found: list[tuple[str, Place]], widths: set[int], provenance: Mapping[str, Any]
+) -> StatesFile:
+    """Return the file; the first array of a sequence is taken, and others must agree with it.
+
+    Raises:
+        DataError: If two arrays of one sequence differ, as fused features of two structures do.
+    """
+    places: dict[str, Place] = {}
+    for key, place in found:
+        places.setdefault(key, place)
+    file = StatesFile(path, places, _one_width(path, widths), provenance)
+    for key, place in found:
+        if place != places[key]:
+            first, other = file.read([places[key], place])
+            if not np.allclose(first, other, rtol=0.0, atol=CLOSE * float(np.abs(first).max())):
+                raise DataError(
+                    f"{path}: {places[key].source} and {place.source} are different arrays for one "
+                    "sequence, and states are matched by sequence. Keep one of them; features that "
+                    "depend on the structure cannot be given for two structures of one sequence."
+                )
+    return file
 
 
 def _one_width(path: Path, widths: set[int]) -> int:
