@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.metrics.verdict import HEADLINE
+from zoo.models.runs import ENSEMBLE
 from zoo.pretrained import HOME
 
 MEMBER = ("config.yaml", "model.safetensors", "calibration.json", "splits.json", "checksums.json")
@@ -40,6 +41,8 @@ def pack_run(run: Path, out: Path, given: argparse.Namespace) -> None:
     for values in (facts, metrics):
         values["data"] = Path(values["data"]).name
         values["command"] = given.command
+    if (run / ENSEMBLE).exists():
+        shutil.copyfile(run / ENSEMBLE, out / ENSEMBLE)
     (out / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
     (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     (out / "README.md").write_text(card(out.name, given, facts, metrics))

@@ -145,6 +145,8 @@ def describe(ensemble: Ensemble) -> dict[str, Any]:
     return {
         "members": [
             {"name": member.name, "files": [stamp(member.folder / name) for name in files]}
+            # Left out of runs of before, whose folders of predictions must go on.
+            | ({} if member.shared is None else {"temperatures": dict(member.shared)})
             for member in ensemble.members
         ],
         "targets": [[t.name, t.kind, t.level, t.outputs] for t in ensemble.targets],
