@@ -53,8 +53,8 @@ def test_a_name_is_given_once() -> None:
 
 def test_a_name_that_was_announced_is_its_module_s() -> None:
     registry: Registry[int] = Registry("number")
-    registry.announce("one", "the.library")
-    with pytest.raises(TakenError, match=f"'one' is .* by the.library and by {__name__}"):
+    registry.announce("one", "zoo.part")
+    with pytest.raises(TakenError, match=f"'one' is .* by zoo.part and by {__name__}"):
         registry.register("one")(1)
     registry.announce("two", __name__)
     assert registry.register("two")(2) == registry["two"] == 2

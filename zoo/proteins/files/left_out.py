@@ -29,10 +29,11 @@ def atoms_left_out(content: Contents, taken: NDArray[np.bool_]) -> dict[str, int
         taken: (R,) whether a residue's atoms are in a chain or a ligand.
     """
     found = content.found
-    readable = np.isfinite(content.entry.atoms.pos).all(1)
-    kept = (found.owner >= 0) & taken[found.owner]
-    reasons = np.array([OF_ROLES[role] for role in content.role.tolist()], object)[found.place]
-    # Another conformer of a water is a water; of a residue that is read, it is what is left out.
-    reasons[(found.owner < 0) & taken[found.place]] = ELSEWHERE
-    reasons[~readable] = UNREADABLE
-    return dict(Counter(reasons[~(kept & readable)].tolist()))
+    readable = np.all(np.isfinite(content.entry.atoms.pos), axis=1)
+    rows = np.flatnonzero(~(readable & (found.owner >= 0) & taken[found.owner]))
+    place = found.place[rows]
+    reasons = np.array([OF_ROLES[role] for role in content.role[place].tolist()], object)
+    # A taken residue is only left out in its other conformers; those of a water are waters.
+    reasons[taken[place]] = ELSEWHERE
+    reasons[~readable[rows]] = UNREADABLE
+    return dict(Counter(reasons.tolist()))
