@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ConfigError, DataError, StructureError
+from zoo.proteins.files.content import read_bytes
 from zoo.proteins.files.fasta import parse_fasta
-from zoo.proteins.files.formats import read_bytes
 from zoo.settings.config import STATES
 from zoo.system.reading import plain_file
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zoo.errors import ConfigError
-from zoo.proteins.files.formats import printable
+from zoo.proteins.files.content import printable
 from zoo.system.files import whole_file
 from zoo.system.reading import plain_file
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.errors import StructureError, ZooError
 from zoo.prediction.paths import Input
-from zoo.proteins.files.formats import printable
+from zoo.proteins.files.content import printable
 from zoo.proteins.packing import packed
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import FASTA_SUFFIXES, read_records

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zoo.errors import StructureError
-from zoo.proteins.files.formats import PLAIN_SUFFIXES, printable, stem
+from zoo.proteins.files.content import printable
+from zoo.proteins.files.formats import PLAIN_SUFFIXES, stem
 from zoo.proteins.structure import is_readable
 from zoo.system.reading import text
 

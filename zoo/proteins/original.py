@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from zoo.errors import StructureError
 from zoo.proteins.files.bcif_text import bcif_as_text
 from zoo.proteins.files.bfactors import in_mmcif, in_pdb
+from zoo.proteins.files.content import read_bytes
 from zoo.proteins.files.entry import Entry
-from zoo.proteins.files.formats import as_ascii, detect, parse, read_bytes
+from zoo.proteins.files.formats import as_ascii, detect, parse
 from zoo.proteins.files.hybrid36 import four_columns
 from zoo.proteins.files.strands import strands
 from zoo.proteins.protein import Protein

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import StructureError, unknown
+from zoo.proteins.files.content import printable, read_bytes
 from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.fasta import parse_fasta
 from zoo.proteins.files.formats import (
@@ -18,8 +19,6 @@ from zoo.proteins.files.formats import (
     detect,
     is_readable,
     parse,
-    printable,
-    read_bytes,
     stem,
 )
 from zoo.proteins.files.left_out import atoms_left_out

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from zoo.data.samples import DroppedSample
 from zoo.errors import StructureError
-from zoo.proteins.files.formats import ASCII_OR_MARK, read_bytes
+from zoo.proteins.files.content import read_bytes
+from zoo.proteins.files.formats import ASCII_OR_MARK
 from zoo.proteins.protein import Atoms, Ligand
 
 SUFFIXES = (".sdf", ".mol", ".mol2", ".pdb")
