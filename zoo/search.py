@@ -16,9 +16,7 @@ from zoo.command.say import note, say, terminal
 from zoo.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
-    from hpo.search import Search
     from zoo.settings.config import Config
-    from zoo.system.listener import Listener
     from zoo.training.job import Job
 
 
@@ -155,6 +153,7 @@ def search(
     check_data(base.task, data)
     check_keys(ranges, base)
 
+    from hpo.finishing import finish
     from hpo.supervisor import Supervisor
     from zoo.models.blueprint import resolve
     from zoo.system.files import saving
@@ -195,7 +194,7 @@ def search(
         ended = f"The trials that ended are in {hidden(storage)}. The same command continues."
         with saving(folder, ended):
             Supervisor(made, open_storage(made.storage), trials, workers, default, listener).run()
-            outcome = _finish(made, retrain, seeds, workers, listener)
+            outcome = finish(made, retrain, seeds, workers, listener)
     if json:
         print(jsonlib.dumps(outcome, indent=2))
     else:
@@ -234,36 +233,6 @@ def _folds(jobs: list[Job]) -> str:
 
 def _absolute(storage: str) -> str:
     return storage if "://" in storage else str(Path(storage).resolve())
-
-
-def _finish(
-    search: Search, retrain: int, seeds: int, workers: int, listener: Listener
-) -> dict[str, Any]:
-    """Write the report, train the best again, and return what came of the search.
-
-    The report is written first, since it is what shows why no trial may be good enough to train.
-
-    Raises:
-        NoTrialError: if no trial is; the report is there.
-    """
-    from hpo.report import write_report
-    from hpo.retrain import BEST, retrained
-    from hpo.study import load_study
-
-    rows: list[dict[str, Any]] = []
-    study, place = load_study(search.storage, search.name), search.folder / "report"
-    page = write_report(study, place)
-    if retrain and len(search.objectives) == 1:
-        rows = retrained(search, retrain, seeds, workers, listener)
-        study = load_study(search.storage, search.name)
-        page = write_report(study, place)
-    return {
-        "study": search.name, "trials": len(study.trials),
-        "best": [{"trial": trial.number, "values": trial.values, "params": trial.params}
-                 for trial in study.best_trials],
-        "retrained": rows, "config": str(search.folder / BEST) if rows else None,
-        "report": str(page),
-    }  # fmt: skip
 
 
 def _show(outcome: dict[str, Any]) -> None:

@@ -167,9 +167,9 @@ def test_several_objectives_have_a_front_and_no_pruning(
 
 
 def test_a_latency_limit_rules_trials_out(tmp_path: Path, plm_folders: dict[str, str]) -> None:
+    from hpo.finishing import finish
     from hpo.retrain import candidates
     from hpo.study import NoTrialError, load_study
-    from zoo.search import _finish
 
     search = smoke(tmp_path, plm_folders, latency_limit=1e-6)
     found = done(search, 2)
@@ -177,7 +177,7 @@ def test_a_latency_limit_rules_trials_out(tmp_path: Path, plm_folders: dict[str,
     with pytest.raises(NoTrialError, match="within the limits"):
         candidates(search, load_study(search.storage, None), 2)
     with pytest.raises(NoTrialError):  # and the report is there, which shows why
-        _finish(search, 2, 1, 1, SILENT)
+        finish(search, 2, 1, 1, SILENT)
     assert (search.folder / "report" / "index.html").is_file()
 
 
