@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from zoo.models.blueprint import resolve
 from zoo.models.checkpoint import load_model
 from zoo.models.create import build_model
 from zoo.models.summary import count
-from zoo.settings.config import Config
+from zoo.settings.config import Config, StructureConfig
+from zoo.training.record import NO_EFFECT, differing
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +212,13 @@ def test_what_cells_override_is_what_is_refused(cell: Cell) -> None:
                or after[part][key] != other.to_dict()[part][key]}  # fmt: skip
     widened = {"fusion.args"} if cell.row == WIDE else set()
     assert changed <= {*SET_BY_CELLS, *widened}
+
+
+def test_what_training_takes_from_the_data_is_no_other_setting() -> None:
+    base = Config().with_values(["graph.k=30", "train.workers=3"])
+    pocket = dataclasses.replace(base.graph, pocket=6.0)
+    began = dataclasses.replace(base, graph=pocket, structure=StructureConfig("gvp"))
+    given = Config().with_values(["graph.k=null", "train.workers=0"])
+    assert differing(began, given, NO_EFFECT) == []
+    (one,) = differing(began, given.with_values(["train.lr.fusion=0.5"]), NO_EFFECT)
+    assert one.startswith("train.lr.fusion: ") and one.endswith("0.5 now")

@@ -9,11 +9,12 @@ from pathlib import Path
 from zoo.ablation.rows import Cell
 from zoo.errors import ConfigError
 from zoo.models.runs import FACTS, read_run
-from zoo.settings.checking import flat
 from zoo.settings.config import Config
+from zoo.settings.former import as_written
 from zoo.system.files import write_json
 from zoo.system.listener import SILENT, Listener
 from zoo.system.locks import claimed
+from zoo.training.record import NO_EFFECT, differing
 
 METRICS = "metrics.json"
 
@@ -79,14 +80,11 @@ def _check_same(plan: Plan, cell: Cell) -> None:
         ConfigError: if it was not, as with another config or by an earlier version.
     """
     facts = read_run(plan.out / cell.name).facts
-    before = flat(Config.from_dict(facts["config"]).to_dict())
-    now = flat(cell.config(plan.base, plan.sizes).to_dict())
-    differ = [key for key in before if before[key] != now.get(key) and key != "targets"]
-    if differ:
-        shown = "; ".join(f"{key}: {before[key]!r} then, {now.get(key)!r} now" for key in differ)
+    began = Config.from_dict(as_written(facts["config"]))
+    if differ := differing(began, cell.config(plan.base, plan.sizes), NO_EFFECT):
         raise ConfigError(
             f"{plan.out / cell.name} was trained with other settings than its row has here "
-            f"({shown}). Choose another --out, or show the table with --only-table."
+            f"({'; '.join(differ)}). Choose another --out, or show the table with --only-table."
         )
 
 

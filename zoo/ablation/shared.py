@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from zoo.backbones import STRUCTURE_BACKBONES
@@ -65,12 +66,19 @@ def widened(serial: Config, others: Sequence[Config]) -> Config:
         others: configs of the same branches with other fusions.
     """
     blueprint = _shape(serial)
-    sizes = [parameters_beside_plm(_shape(other)) for other in others]
+    sizes = [parameters_beside_plm(_shape(other, blueprint)) for other in others]
     return _with_hidden(serial, _hidden(blueprint, max(sizes)))
 
 
-def _shape(config: Config) -> Blueprint:
-    """Return the blueprint of a config; a language model known by name needs no weights for it."""
+def _shape(config: Config, known: Blueprint | None = None) -> Blueprint:
+    """Return the blueprint of a config; a language model known by name needs no weights for it.
+
+    Args:
+        config: of a cell.
+        known: blueprint of another cell, which has the same language model.
+    """
+    if known is not None:
+        return resolve(replace(config, sequence=known.config.sequence), known)
     plm = resolve_plm(config.sequence.name)
     if plm.preset is None and plm.folder is None:
         return resolve(config)

@@ -29,6 +29,8 @@ MAY_CHANGE = (
     "train.checkpoint_activations", "train.precision",
 )  # fmt: skip
 """Config keys whose values may change when a run is resumed."""
+NO_EFFECT = ("train.workers", "train.checkpoint_")
+"""Config keys that change how a model is trained, but not what comes of it."""
 OF_DATA = ("graph.pocket", "graph.cut")
 """Config keys that training sets by the data, if they are not given."""
 
@@ -92,20 +94,30 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
     if given is None:
         return began, facts
     given = dataclasses.replace(given, revision=began.revision)  # a run goes on as it began
-    before, now = (flat(with_neighbours(config).to_dict()) for config in (began, given))
-    # These are taken from the data when a run begins, so only the saved config has them.
-    unset = flat(Config().to_dict())
-    differ = [
-        key for key in now
-        if now[key] != before.get(key) and key != "targets"
-        and not (key in OF_DATA and now[key] == unset[key])
-    ]  # fmt: skip
-    fixed = [key for key in differ if not key.startswith(MAY_CHANGE)]
-    if fixed:
-        shown = "; ".join(f"{key}: {before.get(key)!r} then, {now[key]!r} now" for key in fixed[:3])
+    if differ := differing(began, given):
         raise ConfigError(
-            f"{folder} was started with another config ({shown}). Resume it with the same, or "
-            f"choose another --out. These keys may change: {', '.join(MAY_CHANGE)}."
+            f"{folder} was started with another config ({'; '.join(differ[:3])}). Resume it with "
+            "the same, or choose another --out. These keys may change: "
+            f"{', '.join(MAY_CHANGE)}."
         )
     graph = dataclasses.replace(given.graph, pocket=began.graph.pocket, cut=began.graph.cut)
     return dataclasses.replace(given, graph=graph), facts
+
+
+def differing(began: Config, given: Config, may_change: tuple[str, ...] = MAY_CHANGE) -> list[str]:
+    """Return the keys whose values are not those that a run began with, each with both values.
+
+    Keys that training takes from the data do not count.
+
+    Args:
+        began: Config that the run has recorded.
+        given: Config of today.
+        may_change: Beginnings of keys that do not count either.
+    """
+    before, now = (flat(with_neighbours(config).to_dict()) for config in (began, given))
+    unset = flat(Config().to_dict())
+    return [
+        f"{key}: {before.get(key)!r} then, {now[key]!r} now" for key in now
+        if now[key] != before.get(key) and key != "targets" and not key.startswith(may_change)
+        and not (key in OF_DATA and now[key] == unset[key])
+    ]  # fmt: skip
