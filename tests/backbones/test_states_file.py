@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,19 @@ import torch
 from safetensors.torch import load_file
 
 import zoo
+from tests.shelf import ordinary
 from tests.verbs import call
+from zoo.ablation.rows import ROWS as ROWS_OF_TABLE
+from zoo.ablation.rows import cells
 from zoo.backbones.file_states import FileStates
 from zoo.backbones.states_file import key_of, open_states
 from zoo.errors import CheckpointError, ConfigError, DataError
 from zoo.examples.made_up import write_made_up
+from zoo.models.blueprint import resolve
 from zoo.models.checkpoint import load_model
+from zoo.models.create import build_model
+from zoo.proteins.protein import Chain
+from zoo.settings.config import Config
 
 CHAINS = {"one": "MKTAYIAKQR", "two/x": "ACDEFGHIKLMNPQRSTVWY"}
 ROWS = {
@@ -26,6 +34,10 @@ ROWS = {
     for name, sequence in CHAINS.items()
 }
 FASTA = "".join(f">{name} some words\n{sequence}\n" for name, sequence in CHAINS.items())
+
+
+def with_sequence(chain: Chain) -> Chain:
+    return dataclasses.replace(chain, sequence=CHAINS["one"])
 
 
 def hashed(folder: Path) -> Path:
@@ -178,10 +190,20 @@ def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path) -> No
         zoo.create_model(f"states:{tmp_path / 'none.h5'}", "gat")
     name = f"states:{hashed(tmp_path)}"
     assert zoo.create_model(name, "gat").side is not None
-    with pytest.raises(ConfigError, match="write_back=deep"):
-        zoo.create_model(name, "gat", write_back="deep")
     with pytest.raises(ConfigError, match="nothing to train"):
         zoo.create_model(name, "gat", values={"sequence.tuning": "lora"})
+
+
+@pytest.mark.parametrize("row", ROWS_OF_TABLE)
+def test_every_row_of_a_table_takes_a_file(row: str, tmp_path: Path) -> None:
+    name = f"states:{hashed(tmp_path)}"
+    base = Config().with_options({"sequence.name": name, "task": "ppbs", "graph.k": 5})
+    (cell,) = cells([row], ["gat"])
+    model = build_model(resolve(cell.config(base)))
+    protein = dataclasses.replace(ordinary(10), chains=(with_sequence(ordinary(10).chains[0]),))
+    model(model.batch([protein])).sum().backward()
+    lost = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+    assert not lost
 
 
 @pytest.fixture(scope="module")

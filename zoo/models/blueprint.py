@@ -270,19 +270,13 @@ def _fusion_name(config: Config) -> str:
 
 
 def _check_write_back(config: Config) -> None:
-    from_file = config.sequence.name.startswith(STATES)
-    if config.fusion.write_back == "deep":
-        if from_file:
-            raise ConfigError(
-                "fusion.write_back=deep needs a language model that runs on with what is written "
-                f"back; {config.sequence.name} is a file. Use --set fusion.write_back=side."
-            )
-        return
-    if from_file and config.sequence.tuning != "frozen":
+    if config.sequence.name.startswith(STATES) and config.sequence.tuning != "frozen":
         raise ConfigError(
             f"sequence.tuning={config.sequence.tuning}: {config.sequence.name} is a file, so there "
             "is nothing to train. Use sequence.tuning=frozen."
         )
+    if config.fusion.write_back == "deep":
+        return
     if config.sequence.name == NONE:
         raise ConfigError("fusion.write_back=side needs a language model; --seq is none.")
     if config.sequence.tuning != "frozen":

@@ -244,7 +244,7 @@ class Config:
 
         Values are not parsed as YAML, so a folder may be called `models/my #1`. Options that leave
         one branch of two, or add the second one, also unset the whole exchange, unless they set
-        parts of it. A file of hidden states takes the only write-back that it can.
+        parts of it. A file of hidden states takes write-back side, unless they say otherwise.
 
         Examples:
             >>> Config().with_options({"sequence.name": "none", "seed": None}).sequence.name
