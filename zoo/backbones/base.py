@@ -88,6 +88,8 @@ class StructureBackbone(nn.Module, ABC):
     num_layers: int
     width: int
     """Columns of the scalars `s` between layers."""
+    reads_features: ClassVar[bool] = True
+    """Whether it reads the nodes' features and types, and not only where atoms are."""
     recompute = False
     """Whether layers are computed again in the backward pass, which saves memory."""
     frozen = False

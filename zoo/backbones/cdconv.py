@@ -21,7 +21,7 @@ from zoo.backbones.base import NodeScalars, NodeState, StructureBackbone
 from zoo.backbones.frames import direction
 from zoo.backbones.message_passing import edge_sum, to_edges, with_loops
 from zoo.proteins.build_graph import FeatureWidths
-from zoo.proteins.features import APART
+from zoo.proteins.features import offset_class
 from zoo.proteins.graph import Block, Graph
 from zoo.settings.ranges import Count, Layers, Positive, Rate, Whole
 
@@ -170,5 +170,4 @@ class CDConv(StructureBackbone):
         """Return (edges,) source minus destination as 0 to 2 `reach`; one more between chains."""
         position = graph.nodes["position"]
         step = position.index_select(0, graph.src) - position.index_select(0, graph.dst)
-        near = step.clamp(-self.reach, self.reach) + self.reach
-        return torch.where(step.abs() < APART, near, 2 * self.reach + 1)
+        return offset_class(step, self.reach)

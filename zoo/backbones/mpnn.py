@@ -136,6 +136,7 @@ class MPNN(StructureBackbone):
 
     pretrained = "mpnn"
     neighbours = 47
+    reads_features = False
 
     def __init__(
         self,

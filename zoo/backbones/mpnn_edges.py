@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.backbones.message_passing import to_edges
-from zoo.proteins.features import APART
+from zoo.proteins.features import offset_class
 from zoo.proteins.graph import Block, Graph
 
 BLOCK = 8192
@@ -87,5 +87,4 @@ class EdgeFeatures(nn.Module):
         """Return (edges,) destination minus source from -32 to 32 as 0 to 64; 65 between chains."""
         position = graph.nodes["position"]
         step = position[block.nodes][block.dst] - position[block.src]
-        near = step.clamp(-REACH, REACH) + REACH
-        return torch.where(step.abs() < APART, near, 2 * REACH + 1)
+        return offset_class(step, REACH)

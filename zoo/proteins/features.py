@@ -134,6 +134,17 @@ def sequence_offsets(offset: Tensor) -> Tensor:
     return table.index_select(0, (near - low).where(known, len(each)))
 
 
+def offset_class(offset: Tensor, reach: int) -> Tensor:
+    """Return (edges,) offsets from -reach to reach as 0 to 2 reach; one more between chains.
+
+    Args:
+        offset: (edges,) difference of two positions, `APART` or more between chains.
+        reach: Largest offset that is told apart; longer ones count as the longest.
+    """
+    near = offset.clamp(-reach, reach) + reach
+    return torch.where(offset.abs() < APART, near, 2 * reach + 1)
+
+
 def relations(offset: Tensor, dist: Tensor) -> Tensor:
     """Return (edges,) the index in `RELATIONS`; residues of different chains are far in sequence.
 

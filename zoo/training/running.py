@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from zoo.models.changes import changes_text
 from zoo.models.summary import RANDOM_WARNING, title
+from zoo.settings.config import GraphConfig
 from zoo.system.listener import SILENT, Listener, Stopped, leader
 from zoo.system.locks import alone
 from zoo.training.curves import best_row
@@ -86,6 +87,11 @@ class Lines:
                 f"  {name} {reason} in the validation samples, so its score is undefined there: "
                 f"the best epoch is chosen by {'the other targets' if rest else 'the loss'}"
             )
+        if self._unread(module):
+            self.warn(
+                f"  {module.model.recipe.config.structure.name} reads neither residue types nor "
+                "named features, so graph.features and train.mask_types have no effect on it"
+            )
         for target in module.objective.constant:
             self.warn(f"  {target} has only one value in training: there is nothing to learn")
         if module.model.taps and module.model.side is None and module.model.fuse_after:
@@ -93,6 +99,12 @@ class Lines:
                      "fusion.write_back=side it would run once")  # fmt: skip
         if module.model.recipe.random_plm:
             self.warn(RANDOM_WARNING)
+
+    def _unread(self, module: TrainingModule) -> bool:
+        """Return whether the config asks for features or masks that the graph network ignores."""
+        struct, config = module.model.struct, self.job.config
+        asked = config.graph.features != GraphConfig().features or config.train.mask_types > 0
+        return struct is not None and not struct.reads_features and asked
 
     def epoch(self, row: dict[str, float]) -> None:
         """Report the losses and the score of an epoch; "*" marks the best epoch so far."""
