@@ -17,9 +17,11 @@ import pytest
 import torch
 
 import zoo
+from tests import shelf
 from tests.verbs import call
 from zoo.errors import ConfigError
 from zoo.prediction import embedding, feature_check, inputs
+from zoo.proteins.files.scores import write_scored
 from zoo.system.locks import alone
 from zoo.system.transactions import TransactionFile
 
@@ -359,6 +361,59 @@ def test_two_proteins_of_one_name_are_told_and_neither_replaces_the_other(
         assert "the name 'p2' is taken" in done.err
     with h5py.File(tmp_path / "f.h5") as file:
         assert file["p2/fused"].shape[0] == 20
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_another_protein_of_one_name_is_refused_by_a_later_command(capsys, tmp_path, fasta, former):
+    out = tmp_path / "f.h5"
+    assert call(capsys, *_three(out)).code == 0
+    if former:  # a group as earlier versions wrote it
+        with h5py.File(out, "r+") as file:
+            for name in (feature_check.CHECKSUM, embedding.CONTENT):
+                del file["p2"].attrs[name]
+    other = tmp_path / "other.fasta"
+    other.write_text(">p2\nGGGG\n>new\nMKT\n")
+    for written in (1, 0):
+        done = call(capsys, "embed", other, "--model", "plm_mini", "--out", out)
+        assert done.code == 1 and f"{written} written" in done.out
+        said = " ".join(done.err.split())
+        assert f"the name 'p2' is taken in {out} by a protein of another sequence ({fasta})" in said
+    with h5py.File(out) as file:
+        assert set(file) == {"p1", "p2", "p3", "new"} and file["p2/fused"].shape[0] == 20
+
+
+def test_other_coordinates_of_one_name_are_refused_and_a_copy_is_kept(
+    capsys, tmp_path, structures, model_dir
+):
+    out, folder = tmp_path / "f.h5", tmp_path / "other"
+    options = ("--model", model_dir, "--out", out)
+    assert call(capsys, "embed", structures, *options).code == 0
+    folder.mkdir()
+    protein = shelf.rotate(zoo.read_structure(structures / "s0.cif.gz"), shelf.rotation())
+    write_scored(folder / "s0.cif", protein, np.zeros(len(protein)))
+    (folder / "s1.cif.gz").write_bytes((structures / "s1.cif.gz").read_bytes())
+    done = call(capsys, "embed", folder, *options)
+    assert done.code == 1 and "0 written, 1 already there" in done.out
+    assert "by a protein with other coordinates" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("first", ["t.cif.gz", "t/native.cif.gz"])
+def test_a_file_and_a_folder_of_one_name_do_not_overwrite_each_other_in_a_later_command(
+    capsys, tmp_path, structures, model_dir, first
+):
+    """ "t" and "t/native" have one place in HDF5, whichever comes first."""
+    out, content = tmp_path / "f.h5", (structures / "s0.cif.gz").read_bytes()
+    folders = [tmp_path / "one", tmp_path / "two"]
+    names = sorted(["t.cif.gz", "t/native.cif.gz"], key=lambda name: name != first)
+    for folder, name in zip(folders, names, strict=True):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    assert call(capsys, "embed", folders[0], "--model", model_dir, "--out", out).code == 0
+    for _ in range(2):
+        done = call(capsys, "embed", folders[1], "--model", model_dir, "--out", out)
+        assert done.code == 1 and "is taken in" in done.err and "damaged" not in done.err
+    again = call(capsys, "embed", folders[0], "--model", model_dir, "--out", out)
+    assert again.code == 0 and "0 written, 1 already there" in again.out
 
 
 def test_a_sequence_without_structure_is_told(capsys, tmp_path, fasta, model_dir):

@@ -148,9 +148,18 @@ def _open_model(name: str, weights: str | None, states: str | None) -> FusedMode
 
 
 def _fresh(window: list[Protein], file: EmbeddingFile, outcome: Outcome) -> list[Protein]:
-    """Return the proteins that are not in the file yet; count the others as kept."""
-    fresh = [protein for protein in window if not file.has(protein)]
-    outcome.kept += len(window) - len(fresh)
+    """Return the proteins that are not in the file yet; count the others as kept or failed.
+
+    A protein whose name another one in the file has is noted as failed.
+    """
+    fresh = []
+    for protein in window:
+        if owner := file.owner(protein):
+            outcome.refuse(protein, file.path, owner)
+        elif file.has(protein):
+            outcome.kept += 1
+        else:
+            fresh.append(protein)
     return fresh
 
 

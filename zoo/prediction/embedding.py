@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import h5py
@@ -16,8 +17,8 @@ from torch import Tensor
 
 from zoo.errors import ConfigError, ZooError
 from zoo.models.model import FusedModel
-from zoo.prediction.feature_check import CHECKSUM, check, checksum
-from zoo.prediction.inputs import Outcome, sequence_hash, stamp
+from zoo.prediction.feature_check import CHECKSUM, OWN, check, checksum
+from zoo.prediction.inputs import Outcome, content_hash, sequence_hash, stamp
 from zoo.prediction.paths import Input
 from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
@@ -28,6 +29,8 @@ from zoo.system.reading import plain_file
 from zoo.system.transactions import TransactionFile
 
 PARTIAL = "__partial__"
+CONTENT = "content"
+"""Attribute of a protein's group: the hash of its content, which earlier versions did not write."""
 RAW = "raw"
 """Name of the last layer before its final norm."""
 SIGNATURE, HEADER, EMPTY = b"\x89HDF\r\n\x1a\n", 96, 2048
@@ -111,16 +114,52 @@ class EmbeddingFile:
 
     def has(self, protein: Protein) -> bool:
         """Return whether this protein is done, with the same name, sequence and structure."""
-        group = self.file.get(group_of(protein))
-        if group is None or group.attrs.get("sequence_hash") != sequence_hash(protein):
+        group = self._group(group_of(protein))
+        if group is None or group.attrs[OWN] != sequence_hash(protein):
             return False
-        # One sequence can have several structures, so the structure file must be the same too.
-        return not protein.has_structure or group.attrs["file_stamp"] == stamp(protein.source)
+        # One sequence can have several structures, so the structure must be the same too.
+        if not protein.has_structure:
+            return True
+        if CONTENT in group.attrs:
+            return bool(group.attrs[CONTENT] == content_hash(protein))
+        return bool(group.attrs["file_stamp"] == stamp(protein.source))
 
     def has_file(self, file: Input) -> bool:
         """Return whether an unchanged structure file was embedded before, without reading it."""
-        group = self.file.get(file.name)
-        return group is not None and group.attrs.get("file_stamp") == stamp(str(file.path))
+        group = self._group(file.name)
+        if group is None or group.attrs["file_stamp"] != stamp(file.path):
+            return False
+        return CONTENT not in group.attrs or group.attrs["source"] == os.path.abspath(file.path)
+
+    def owner(self, protein: Protein) -> str:
+        """Return what another protein that has this protein's place is; "" if there is none.
+
+        Another sequence or structure from another file is another protein; one from the same file
+        is the same protein, whose file has changed. The names of structures are paths, so "t" and
+        "t/native" cannot both be groups.
+        """
+        name = group_of(protein)
+        for parent in map(str, PurePosixPath(name).parents):
+            if self._group(parent) is not None:
+                return f"a protein whose name {parent!r} would be the folder of this one"
+        group = self._group(name)
+        if group is None:
+            return f"the folder of proteins named {name}/..." if name in self.file else ""
+        source = str(group.attrs["source"])
+        if self.has(protein):
+            return ""
+        # A pipe has the path of the pipe before it, and is none the less another one.
+        same = os.path.abspath(source) == os.path.abspath(protein.source)
+        if same and os.path.isfile(protein.source):
+            return ""
+        if group.attrs[OWN] != sequence_hash(protein):
+            return f"a protein of another sequence ({source})"
+        return f"a protein with other coordinates ({source})"
+
+    def _group(self, name: str) -> h5py.Group | None:
+        """Return the group of a protein; None if there is none, or a folder of proteins."""
+        group = self.file.get(name)
+        return group if isinstance(group, h5py.Group) and OWN in group.attrs else None
 
     def write(self, protein: Protein, rows: dict[str, Tensor], nodes: Sequence[str]) -> None:
         """Add one protein's features; they replace those of a protein with the same name."""
@@ -129,8 +168,9 @@ class EmbeddingFile:
             values = tensor.float().cpu().numpy()
             group[layer] = values.astype(np.float16 if self.settings.half else np.float32)
         group["residues"] = np.array(nodes, dtype="S")
-        group.attrs["sequence_hash"] = sequence_hash(protein)
-        group.attrs["source"] = protein.source
+        group.attrs[OWN] = sequence_hash(protein)
+        group.attrs[CONTENT] = content_hash(protein)
+        group.attrs["source"] = os.path.abspath(protein.source)
         group.attrs["file_stamp"] = stamp(protein.source)
         group.attrs[CHECKSUM] = checksum(group)
         name = group_of(protein)

@@ -46,6 +46,14 @@ class Outcome:
         names = itertools.chain([name], (f"{name} ({at})" for at in count(2)))
         self.failed[next(key for key in names if key not in self.failed)] = reason
 
+    def refuse(self, protein: Protein, place: Path, owner: str) -> None:
+        """Note the failure of a protein whose name another one has in the output."""
+        self.fail(
+            f"{protein.source} {protein.name}",
+            f"{protein.source}: the name {protein.name!r} is taken in {place} by {owner}; rename "
+            "one of them, or choose another --out",
+        )
+
 
 def read_all(
     inputs: Iterable[Input], outcome: Outcome, is_done: Callable[[Input], bool]

@@ -57,12 +57,7 @@ class Prediction:
         """
         for protein in read_all(files, self.outcome, self._has_file):
             if owner := self.journal.owner(protein):
-                self.outcome.fail(
-                    _source(protein),
-                    f"{protein.source}: the name {protein.name!r} is taken in "
-                    f"{self.journal.path.parent} by {owner}; rename one of them, or choose another "
-                    "--out",
-                )
+                self.outcome.refuse(protein, self.journal.path.parent, owner)
                 continue
             kept = self.journal.has(protein) and self._has_structure(protein.name, protein)
             self.done[protein.name] = kept
