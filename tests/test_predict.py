@@ -22,7 +22,7 @@ from zoo.models.checkpoint import WEIGHTS, load_model, save_model
 from zoo.models.model import FusedModel
 from zoo.models.outputs import activate
 from zoo.models.runs import CALIBRATION, FACTS
-from zoo.prediction import inputs
+from zoo.prediction import inputs, many
 from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL
 from zoo.proteins import scored
@@ -559,6 +559,35 @@ def test_a_journal_of_an_earlier_version_is_gone_on_with(
     done = json.loads(call(capsys, "predict", structures, *options, "--json").out)
     assert (done["written"], done["kept"]) == (2, 3)
     assert {row["id"] for row in table(tmp_path / "o")} == set(SIZES)
+
+
+def test_a_copy_of_the_model_is_the_same_model(capsys, tmp_path, structures, runs):
+    out = tmp_path / "o"
+    assert call(capsys, "predict", structures, "--model", runs["ensemble"], "--out", out).code == 0
+    copy = shutil.copytree(runs["ensemble"], tmp_path / "copy", copy_function=shutil.copyfile)
+    done = call(capsys, "predict", structures, "--model", copy, "--out", out)
+    assert done.code == 0 and "0 predicted, 5 already there" in done.out
+    calibration = copy / "seed_1" / CALIBRATION
+    calibration.write_text(calibration.read_text().replace("1.0", "1.5"))
+    done = call(capsys, "predict", structures, "--model", copy, "--out", out)
+    assert done.code == 2 and "another model" in done.err
+
+
+def test_a_journal_that_knows_the_model_by_its_files_times_is_gone_on_with(
+    capsys, tmp_path, structures, runs
+):
+    """As earlier versions wrote it; from then on it knows the model by its content."""
+    journal, model = tmp_path / "o" / JOURNAL, runs["binary"]
+    options = (structures, "--out", tmp_path / "o")
+    assert call(capsys, "predict", *options, "--model", model).code == 0
+    _, *lines = journal.read_text().splitlines(keepends=True)
+    former = json.dumps(many.describe_as_before(load_ensemble(model, "cpu")))
+    journal.write_text("".join([f"{former}\n", *lines]))
+    copy = shutil.copytree(model, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert call(capsys, "predict", *options, "--model", copy).code == 2
+    for one in (model, copy):
+        done = call(capsys, "predict", *options, "--model", one)
+        assert done.code == 0 and "0 predicted, 5 already there" in done.out
 
 
 def test_what_another_model_left_unfinished_is_not_added_to(

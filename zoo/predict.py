@@ -111,7 +111,8 @@ def _predict(
     out = path.parent
     kept = f"What was predicted is in {out / JOURNAL}. Make room; the same command continues."
     with saving(out, kept), alone(out):
-        with Journal(journal_of(out), many.describe(ensemble)) as journal:
+        names = many.describe(ensemble), many.describe_as_before(ensemble)
+        with Journal(journal_of(out), *names) as journal:
             folder = out / STRUCTURES if structures else None
             work = many.Prediction(ensemble, journal, folder, bfactors)
             _run(work, files, tokens)

@@ -37,13 +37,15 @@ class Journal:
     Args:
         path: file of the results, created if it does not exist.
         description: everything that the results depend on; it is the first line of the file.
+        former: the same as an earlier version described it; such a file is gone on with, and gets
+            the description of now when it is rewritten.
 
     Raises:
         ConfigError: if the file has another description, or cannot be read.
     """
 
-    def __init__(self, path: Path, description: Any) -> None:
-        self.path = path
+    def __init__(self, path: Path, description: Any, former: Any = None) -> None:
+        self.path, self._description = path, description
         self._places: dict[str, _Place] = {}
         try:
             if path.exists():
@@ -52,12 +54,13 @@ class Journal:
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
         try:
-            self._go_on(description)
+            self._is_former = self._go_on(former)
         except ZooError:
             self._file.close()
             raise
 
-    def _go_on(self, description: Any) -> None:
+    def _go_on(self, former: Any) -> bool:
+        """Read what is there; return whether it has the former description."""
         try:
             known = self._scan()
         except (ValueError, KeyError, TypeError) as error:
@@ -66,12 +69,13 @@ class Journal:
                 "of file, delete it or choose another --out."
             ) from error
         if known is None:
-            self._write(description)
-        elif known != json.loads(json.dumps(description)):
+            self._write(self._description)
+        elif known not in (_plain(self._description), _plain(former)):
             raise ConfigError(
                 f"{self.path.parent} holds predictions of another model, as {self.path} tells. "
                 "Choose another --out, or delete that folder to start again."
             )
+        return known is not None and known != _plain(self._description)
 
     def __enter__(self) -> Journal:
         return self
@@ -129,14 +133,15 @@ class Journal:
     def keep(self, names: Iterable[str]) -> None:
         """Rewrite the file with these results only, in this order."""
         wanted = list(names)
-        if wanted == self.names():
+        if wanted == self.names() and not self._is_former:
             return
         with whole_file(self.path, "wb") as file:
-            for start in (0, *(self._places[name].start for name in wanted)):
-                self._file.seek(start)
+            file.write(_line(self._description))
+            for name in wanted:
+                self._file.seek(self._places[name].start)
                 file.write(self._file.readline())
             self._file.close()
-        self._file = open(self.path, "a+b")
+        self._file, self._is_former = open(self.path, "a+b"), False
         self._places.clear()
         self._scan()
 
@@ -149,7 +154,7 @@ class Journal:
         return json.loads(self._file.readline())["result"]
 
     def _write(self, value: Any) -> None:
-        self._file.write(json.dumps(value, separators=(",", ":")).encode() + b"\n")
+        self._file.write(_line(value))
 
     def _scan(self) -> Any:
         """Find all results, cut off an incomplete last line, and return the description."""
@@ -167,3 +172,12 @@ class Journal:
                 self._places[value["id"]] = _Place(start, value["stamp"], value["hash"], *facts)
             start += len(line)
         return first
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it is once it was written to JSON and read."""
+    return json.loads(json.dumps(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.errors import ConfigError, StructureError, ZooError
 from zoo.models.checkpoint import CONFIG, WEIGHTS
+from zoo.models.checksums import file_hash
 from zoo.models.headroom import ADVICE, Headroom
 from zoo.models.runs import CALIBRATION
 from zoo.prediction.ensemble import Ensemble, Estimate
@@ -136,10 +137,26 @@ class Prediction:
 
 def describe(ensemble: Ensemble) -> dict[str, Any]:
     """Return what identifies the models, so that predictions of others are not mixed with these."""
+    return _description(ensemble, _hash)
+
+
+def describe_as_before(ensemble: Ensemble) -> dict[str, Any]:
+    """Return what identified the models in earlier versions: sizes and times of their files.
+
+    A model that was copied or installed again was another model by these.
+    """
+    return _description(ensemble, stamp)
+
+
+def _hash(path: Path) -> str:
+    return file_hash(path) if path.exists() else ""
+
+
+def _description(ensemble: Ensemble, identity: Callable[[Path], str]) -> dict[str, Any]:
     files = (CONFIG, WEIGHTS, CALIBRATION)
     return {
         "members": [
-            {"name": member.name, "files": [stamp(member.folder / name) for name in files]}
+            {"name": member.name, "files": [identity(member.folder / name) for name in files]}
             # Left out of runs of before, whose folders of predictions must go on.
             | ({} if member.shared is None else {"temperatures": dict(member.shared)})
             for member in ensemble.members
