@@ -20,9 +20,11 @@ import zoo
 from tests import shelf
 from tests.verbs import call
 from zoo.errors import ConfigError
+from zoo.models import headroom
 from zoo.prediction import embedding, feature_check, inputs
 from zoo.proteins.files.scores import write_scored
 from zoo.system.locks import alone
+from zoo.system.memory import check_fits
 from zoo.system.transactions import TransactionFile
 
 pytestmark = pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
@@ -103,15 +105,15 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert call(capsys, "embed", structures, *options, "--out", whole).code == 0
 
     done_by = []
-    real = embedding.embed_batch
+    real = embedding.write_batch
 
-    def interrupting(model, proteins, file, device):
-        real(model, proteins, file, device)
+    def interrupting(proteins, rows, file):
+        real(proteins, rows, file)
         done_by.append([protein.name for protein in proteins])
         if len(done_by) == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(embedding, "embed_batch", interrupting)
+    monkeypatch.setattr(embedding, "write_batch", interrupting)
     first = call(capsys, "embed", structures, *options, "--out", parts)
     assert first.code == 130
     assert "the same command continues" in first.err
@@ -294,6 +296,35 @@ def test_a_folder_that_cannot_be_written_to_is_told(capsys, tmp_path, fasta, mon
         PermissionError(errno.EACCES, "Permission denied")))  # fmt: skip
     done = call(capsys, *_three(tmp_path / "f.h5"))
     assert done.code == 5 and "f.h5 cannot be written to: Permission denied." in done.err
+
+
+def test_memory_that_runs_out_costs_one_protein(capsys, tmp_path, fasta, monkeypatch):
+    real = embedding.compute
+
+    def greedy(model, batch, layers):
+        if 20 in batch.graph.num_nodes:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
+        return real(model, batch, layers)
+
+    monkeypatch.setattr(embedding, "compute", greedy)
+    out = tmp_path / "f.h5"
+    done = call(capsys, "embed", fasta, "--model", "plm_mini", "--out", out)
+    assert done.code == 1 and "p2: memory ran out over 20 residues" in done.err
+    with h5py.File(out) as file:
+        assert set(file) == {"p1", "p3"}
+
+
+def test_a_protein_that_memory_cannot_hold_is_told_beforehand(
+    capsys, tmp_path, structures, monkeypatch
+):
+    monkeypatch.setattr(headroom, "ALWAYS_FITS", 26)
+    monkeypatch.setattr(
+        headroom, "check_fits", lambda what, need, advice: check_fits(what, 1e18, advice)
+    )
+    for at in range(1, 5):
+        (structures / f"s{at}.cif.gz").unlink()
+    done = call(capsys, "embed", structures, "--model", "plm_mini", "--out", tmp_path / "f.h5")
+    assert done.code == 1 and "residues (s0) needs about 1000000000.00 GB" in done.err
 
 
 def test_a_changed_file_is_done_again(capsys, tmp_path, fasta):

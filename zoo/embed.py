@@ -87,6 +87,7 @@ def _embed(
 
     files = find_inputs(inputs)  # before the imports below, which take seconds
     with working("loading the model ..."):
+        from zoo.models.headroom import Headroom
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction import embedding
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
@@ -105,7 +106,7 @@ def _embed(
     for text in settings.layers:
         if text != "fused":
             embedding.layer_index(model, text)
-    outcome = Outcome()
+    outcome, headroom = Outcome(), Headroom(model, device)
     with saving(out, KEPT):
         out.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -119,7 +120,7 @@ def _embed(
                 if first == 0:
                     _announce(model, settings, fresh, len(files) - outcome.kept, out)
                 for batch in batches(fresh, tokens):
-                    embedding.embed_or_note(model, batch, file, device, outcome)
+                    embedding.embed_or_note(headroom, batch, file, outcome)
                     advance(outcome.written + outcome.kept + len(outcome.failed))
                     if interrupts.seen:
                         outcome.interrupted = True

@@ -10,7 +10,6 @@ import torch
 
 from zoo.backbones.file_states import FileStates, blanked
 from zoo.examples import example
-from zoo.models.inference import predict_logits
 from zoo.models.memory import PeakTracker
 from zoo.models.model import FusedModel
 from zoo.proteins.protein import Protein
@@ -55,8 +54,8 @@ class Headroom:
     def _linear(self) -> float:
         """Bytes a residue, of the whole model."""
         protein = example()
-        with PeakTracker() as tracker, blanked(self.model.seq):
-            predict_logits(self.model, [protein], self.device)
+        with PeakTracker() as tracker, blanked(self.model.seq), torch.inference_mode():
+            self.model.features(self.model.batch([protein]).to(self.device))  # heads take little
         return tracker.peak / len(protein)
 
     @cached_property

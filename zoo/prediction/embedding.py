@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import h5py
 import numpy as np
@@ -16,7 +15,9 @@ import torch
 from torch import Tensor
 
 from zoo.errors import ConfigError, ZooError
+from zoo.models.headroom import Headroom
 from zoo.models.model import FusedModel
+from zoo.prediction.attempts import attempted
 from zoo.prediction.feature_check import CHECKSUM, OWN, check, checksum
 from zoo.prediction.inputs import Outcome, content_hash, sequence_hash, stamp
 from zoo.prediction.paths import Input
@@ -29,6 +30,8 @@ from zoo.system.reading import plain_file
 from zoo.system.transactions import TransactionFile
 
 PARTIAL = "__partial__"
+Rows = tuple[Batch, dict[str, Tensor]]
+"""A batch, and its features (nodes, width) by layer."""
 CONTENT = "content"
 """Attribute of a protein's group: the hash of its content, which earlier versions did not write."""
 RAW = "raw"
@@ -347,33 +350,34 @@ def bytes_a_residue(model: FusedModel, settings: Settings) -> int:
 
 
 def embed_or_note(
-    model: FusedModel,
-    proteins: Sequence[Protein],
-    file: EmbeddingFile,
-    device: str,
-    outcome: Outcome,
+    headroom: Headroom, proteins: Sequence[Protein], file: EmbeddingFile, outcome: Outcome
 ) -> None:
-    """Embed a batch; proteins that the model refuses are noted as failed."""
-    try:
-        embed_batch(model, proteins, file, device)
-        outcome.written += len(proteins)
-    except ZooError as error:
-        if len(proteins) == 1:
-            outcome.fail(f"{proteins[0].source} {proteins[0].name}", str(error))
-            return
-        for protein in proteins:
-            embed_or_note(model, [protein], file, device, outcome)
+    """Embed a batch; proteins that cannot be embedded are noted as failed.
+
+    Args:
+        headroom: Memory of the model that embeds.
+        proteins: Proteins of the batch.
+        file: File to write to.
+        outcome: Counts to add to.
+    """
+
+    def embed(proteins: Sequence[Protein]) -> Rows:
+        headroom.check(proteins)
+        batch = headroom.model.batch(proteins)
+        found = compute(headroom.model, batch.to(headroom.device), file.settings.layers)
+        return batch, {name: tensor.cpu() for name, tensor in found.items()}
+
+    for some, rows in attempted(proteins, embed, outcome):
+        write_batch(some, rows, file)
+        outcome.written += len(some)
 
 
-def embed_batch(
-    model: FusedModel, proteins: Sequence[Protein], file: EmbeddingFile, device: str
-) -> None:
-    """Compute the features of one batch and write them."""
-    batch = model.batch(proteins)
-    rows: dict[str, Any] = compute(model, batch.to(device), file.settings.layers)
+def write_batch(proteins: Sequence[Protein], rows: Rows, file: EmbeddingFile) -> None:
+    """Write the features of one batch."""
+    batch, tensors = rows
     for index, protein in enumerate(proteins):
         mine = batch.graph.protein == index
-        part = {name: tensor[mine.to(tensor.device)] for name, tensor in rows.items()}
+        part = {name: tensor[mine] for name, tensor in tensors.items()}
         if file.settings.pool:
             part = {name: tensor.mean(0) for name, tensor in part.items()}
         file.write(protein, part, [] if file.settings.pool else node_names(protein, batch, index))

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import ConfigError, StructureError, ZooError
+from zoo.errors import ConfigError, StructureError
 from zoo.models.checkpoint import CONFIG, WEIGHTS
 from zoo.models.checksums import file_hash
-from zoo.models.headroom import ADVICE, Headroom
+from zoo.models.headroom import Headroom
 from zoo.models.runs import CALIBRATION
+from zoo.prediction.attempts import attempted
 from zoo.prediction.ensemble import Ensemble, Estimate
 from zoo.prediction.inputs import Outcome, read_all, stamp
 from zoo.prediction.journal import Journal
@@ -21,7 +22,6 @@ from zoo.prediction.paths import Input
 from zoo.prediction.table import as_plain, write_table
 from zoo.proteins.protein import Protein
 from zoo.proteins.scored import BESIDE, write_structure
-from zoo.system.memory import out_of_memory
 from zoo.tasks import Target
 
 SUFFIXES = (".pdb", ".cif")
@@ -82,25 +82,12 @@ class Prediction:
 
     def predict_or_note(self, proteins: Sequence[Protein]) -> None:
         """Predict a batch; proteins that cannot be predicted are noted as failed."""
-        try:
-            self._headroom.check(proteins)
-            found = self.ensemble.predict(proteins)
-        except ZooError as error:
-            reason = str(error)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            reason = (
-                f"{proteins[0].name}: memory ran out over {len(proteins[0]):,} residues. {ADVICE}"
-            )
-        else:
-            self._keep(proteins, found)
-            return
-        if len(proteins) == 1:  # outside the handlers, which keep memory of the failure alive
-            self.outcome.fail(_source(proteins[0]), reason)
-            return
-        for protein in proteins:
-            self.predict_or_note([protein])
+        for batch, found in attempted(proteins, self._predict, self.outcome):
+            self._keep(batch, found)
+
+    def _predict(self, proteins: Sequence[Protein]) -> list[dict[str, Estimate]]:
+        self._headroom.check(proteins)
+        return self.ensemble.predict(proteins)
 
     def _keep(self, proteins: Sequence[Protein], found: Sequence[Estimates]) -> None:
         for protein, estimates in zip(proteins, found, strict=True):
