@@ -65,6 +65,36 @@ def test_a_journal_is_carried_out_if_it_is_whole(
     assert not journal.exists()
 
 
+def test_the_room_that_was_reserved_is_kept_until_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, sizes = TransactionFile(tmp_path / "file"), []
+    file.write(b"first")
+    file.commit()
+    raw = file._file
+
+    class Watched:
+        """The file below, whose sizes are noted."""
+
+        def truncate(self, size: int) -> int:
+            sizes.append(size)
+            return raw.truncate(size)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(raw, name)
+
+    monkeypatch.setattr(file, "_file", Watched())
+    file.write(b"x" * PAGE)
+    file.commit()
+    assert set(sizes) == {5 + PAGE}
+    file.truncate(2)
+    file.seek(8)
+    file.write(b"y")
+    file.commit()
+    assert sizes[2] == 2 and (tmp_path / "file").read_bytes() == b"fi" + bytes(6) + b"y"
+    file.close()
+
+
 def test_changes_that_have_no_room_leave_the_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,18 +48,6 @@ class TransactionFile(io.RawIOBase):
         self._size = self._there = self._file.seek(0, os.SEEK_END)
         self._pages: dict[int, bytearray] = {}
 
-    def readable(self) -> bool:
-        """Return that it can be read."""
-        return True
-
-    def writable(self) -> bool:
-        """Return that it can be written."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return that it has positions."""
-        return True
-
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go to a position, and return it."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
@@ -106,7 +94,9 @@ class TransactionFile(io.RawIOBase):
         Raises:
             OSError: If they have no room; the file is then what it was after the last commit.
         """
-        sizes = (self._there, self._size)
+        there = self._file.seek(0, os.SEEK_END)
+        # A file that was not cut keeps the room that `_reserve` makes for what it grows by.
+        sizes = (self._there if self._there < there else self._size, self._size)
         body = bytearray(b"".join(size.to_bytes(NUMBER, "little") for size in sizes))
         for number, page in sorted(self._pages.items()):
             body += number.to_bytes(NUMBER, "little") + page
