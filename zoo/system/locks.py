@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import ConfigError
@@ -59,5 +59,10 @@ def alone(out: Path, lock: Path | None = None) -> Iterator[None]:
             raise ConfigError(
                 f"Another process is writing in {out}. Wait for it, or choose another --out."
             )
-        yield
-    path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            # While it is locked: after that it may be another process's. Some systems do not allow
+            # it, and the file stays.
+            with suppress(OSError):
+                path.unlink()
