@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -24,10 +25,11 @@ from zoo.models.outputs import activate
 from zoo.models.runs import CALIBRATION, FACTS
 from zoo.prediction import inputs, many
 from zoo.prediction.ensemble import Ensemble, load_ensemble
-from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL
+from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL, write_failed
 from zoo.proteins import scored
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
+from zoo.system import files
 from zoo.system.locks import claimed
 from zoo.system.memory import check_fits
 from zoo.tasks import Target
@@ -531,6 +533,56 @@ def test_failures_of_an_earlier_command_stay_listed(capsys, tmp_path, structures
     assert call(capsys, "predict", bad[0], structures, *options).code == 0
     with (tmp_path / "o" / "failed.csv").open() as file:
         assert [row["input"] for row in csv.DictReader(file)] == [str(bad[1])]
+
+
+def failures(out: Path) -> list[str]:
+    """Return the inputs in failed.csv."""
+    with (out / "failed.csv").open(newline="") as file:
+        return [row["input"] for row in csv.DictReader(file)]
+
+
+def test_a_failure_goes_by_the_file_and_not_by_the_spelling_of_its_path(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    monkeypatch.chdir(structures)
+    options = ("--model", runs["binary"], "--out", tmp_path / "o")
+    for name in ("bad one.pdb", "worse.pdb"):
+        Path(name).write_text("nothing\n")
+        call(capsys, "predict", name, *options)
+    Path("bad one.pdb").write_bytes(Path("b.pdb").read_bytes())
+    assert call(capsys, "predict", structures / "bad one.pdb", *options).code == 0
+    assert failures(tmp_path / "o") == ["worse.pdb"]
+
+
+def test_earlier_failures_of_inputs_that_were_not_reached_stay_listed(
+    capsys, tmp_path, structures, runs, monkeypatch
+):
+    monkeypatch.setattr(inputs, "WINDOW", 2)
+    options = ("--model", runs["binary"], "--out", tmp_path / "o", "--tokens", 1)
+    contents = {name: (structures / name).read_bytes() for name in ("b.pdb", "d.pdb", "e.cif")}
+    for name in contents:
+        (structures / name).write_text("nothing\n")
+    call(capsys, "predict", structures, *options)
+    assert failures(tmp_path / "o") == [str(structures / name) for name in contents]
+    for name, data in contents.items():
+        (structures / name).write_bytes(data)
+    interrupt_after(monkeypatch, 1)  # after b; d was read with it, and e was not
+    assert call(capsys, "predict", structures, *options).code == 130
+    assert failures(tmp_path / "o") == [str(structures / name) for name in ("d.pdb", "e.cif")]
+
+
+def test_a_full_disk_keeps_the_failures_of_earlier_commands(tmp_path, monkeypatch):
+    path = tmp_path / "failed.csv"
+    write_failed(path, {"a.pdb": "is empty"}, [])
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "settle", full)
+    with pytest.raises(OSError, match="No space"):
+        write_failed(path, {"b.pdb": "is empty"}, [])
+    assert path.read_bytes() == before
 
 
 def test_a_table_without_a_journal_is_not_replaced(capsys, tmp_path, structures, runs):

@@ -119,7 +119,7 @@ def _predict(
             if not work.outcome.interrupted:
                 work.finish(path)
         failed = work.outcome.failed | work.outcome.partial
-        write_failed(out / FAILED, failed, [file.path for file in files])
+        write_failed(out / FAILED, failed, work.tried())
     return work.outcome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -52,15 +53,17 @@ def write_failed(path: Path, failed: Mapping[str, str], tried: Iterable[Path]) -
     """Write a row for every input that failed, with the reason; no file if none failed.
 
     Args:
-        path: File to write. Its rows on inputs that are not tried now are kept.
+        path: File to write. Its rows on inputs that are not tried now are kept, under whatever
+            spelling of their paths they were given.
         failed: Reason of each failure now, by input.
         tried: Files that were tried now.
     """
-    again = {printable(file) for file in tried}
-    rows = {name: why for name, why in _earlier(path) if _file_of(name, again) is None}
+    again = {os.path.abspath(printable(file)) for file in tried}
+    rows = {name: why for name, why in _earlier(path) if not _is_of(name, again)}
     rows |= failed
-    path.unlink(missing_ok=True)
-    if rows:
+    if not rows:
+        path.unlink(missing_ok=True)
+    else:
         with whole_file(path) as file:
             csv.writer(file).writerows([("input", "reason"), *rows.items()])
 
@@ -73,8 +76,8 @@ def _earlier(path: Path) -> list[tuple[str, str]]:
         return []
 
 
-def _file_of(name: str, files: set[str]) -> str | None:
-    """Return which of the files an input such as "a.fasta record 3" is of."""
+def _is_of(name: str, files: set[str]) -> bool:
+    """Return whether an input such as "a.fasta record 3" is of one of the files."""
     words = name.split(" ")
     heads = (" ".join(words[:stop]) for stop in range(len(words), 0, -1))
-    return next((head for head in heads if head in files), None)
+    return any(os.path.abspath(head) in files for head in heads)

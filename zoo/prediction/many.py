@@ -50,13 +50,15 @@ class Prediction:
 
     def __post_init__(self) -> None:
         self._headroom = Headroom(self.ensemble.models[0], self.ensemble.device)
+        self._read: list[Path] = []
+        self._waiting: dict[str, str] = {}
 
     def pending(self, files: Iterable[Input]) -> Iterator[Protein]:
         """Yield the proteins that are not done yet.
 
         A protein whose name is that of another one that is done is noted as failed.
         """
-        for protein in read_all(files, self.outcome, self._has_file):
+        for protein in read_all(self._noted(files), self.outcome, self._has_file):
             if owner := self.journal.owner(protein):
                 self.outcome.refuse(protein, self.journal.path.parent, owner)
                 continue
@@ -65,7 +67,18 @@ class Prediction:
             if kept:
                 self.outcome.kept += 1
             else:
+                self._waiting[protein.name] = protein.source
                 yield protein
+
+    def _noted(self, files: Iterable[Input]) -> Iterator[Input]:
+        for file in files:
+            yield file
+            self._read.append(file.path)
+
+    def tried(self) -> list[Path]:
+        """Return the files that were read to their end and of which no protein waits."""
+        waiting = set(self._waiting.values())
+        return [path for path in self._read if str(path) not in waiting]
 
     def _has_file(self, file: Input) -> bool:
         kept = self.journal.has_file(file) and self._has_structure(file.name)
@@ -84,6 +97,8 @@ class Prediction:
         """Predict a batch; proteins that cannot be predicted are noted as failed."""
         for batch, found in attempted(proteins, self._predict, self.outcome):
             self._keep(batch, found)
+        for protein in proteins:
+            self._waiting.pop(protein.name, None)
 
     def _predict(self, proteins: Sequence[Protein]) -> list[dict[str, Estimate]]:
         self._headroom.check(proteins)
