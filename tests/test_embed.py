@@ -72,6 +72,17 @@ def test_fused_features_equal_the_models(capsys, tmp_path, model_dir):
         assert len(file["1a8o"].attrs["sequence_hash"]) == 32
 
 
+def test_of_an_ensemble_the_first_model_is_taken(capsys, tmp_path):
+    out = tmp_path / "f.h5"
+    done = call(capsys, "embed", "zoo/examples/1a8o.cif.gz", "--model", "ppbs", "--out", out)
+    assert done.code == 0, done.err
+    assert "models: the features are those of the first" in done.err
+    model = zoo.load_model("ppbs")
+    batch = model.batch([zoo.read_structure("zoo/examples/1a8o.cif.gz")])
+    with h5py.File(out) as file:
+        torch.testing.assert_close(torch.tensor(file["1a8o/fused"][:]), model.features(batch))
+
+
 def test_layers_equal_the_hidden_states_of_hugging_face(capsys, tmp_path, fasta):
     out = tmp_path / "f.h5"
     layers = [arg for k in (0, 3, -1) for arg in ("--layer", k)]

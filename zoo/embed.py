@@ -132,15 +132,21 @@ def _open_model(name: str, weights: str | None, states: str | None) -> FusedMode
     from zoo.errors import RandomWeightsWarning
     from zoo.models.checkpoint import load_model
     from zoo.models.create import create_model
-    from zoo.pretrained import folder_of
+    from zoo.models.runs import read_run
+    from zoo.pretrained import CONFIG, RUN, folder_of
     from zoo.settings.config import is_config
 
-    if (folder_of(name) / "config.yaml").exists():
+    folder = folder_of(name)
+    if any((folder / file).exists() for file in (CONFIG, RUN)):
         if weights is not None:
             raise ConfigError("--weights is not for a saved model, which has weights of its own.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
-            return load_model(name, states=states)
+            model = load_model(name, states=states)
+        count = 1 if (folder / CONFIG).exists() else len(read_run(folder).members)
+        if count > 1:
+            note(f"{name} has {count} models: the features are those of the first")
+        return model
     if states is not None:
         raise ConfigError("--states is for a saved model that was trained on a file of states.")
     if is_config(name):
