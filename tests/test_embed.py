@@ -268,6 +268,17 @@ def test_a_process_that_stands_still_is_ended(capsys, tmp_path, fasta, monkeypat
     assert done.code == 2 and "HDF5 stood still for 0 s" in done.err
 
 
+def test_a_check_that_fails_is_not_taken_for_a_file_without_damage(
+    capsys, tmp_path, fasta, monkeypatch
+):
+    out, broken = tmp_path / "f.h5", tmp_path / "broken.py"
+    assert call(capsys, *_three(out)).code == 0
+    broken.write_text("raise ImportError('h5py')")
+    monkeypatch.setattr(feature_check, "__file__", str(broken))
+    done = call(capsys, *_three(out))
+    assert done.code == 2 and "the check ended with code 1" in done.err
+
+
 def test_a_file_without_checksums_is_gone_on_with(capsys, tmp_path, fasta):
     out = tmp_path / "f.h5"
     assert call(capsys, *_three(out)).code == 0

@@ -63,8 +63,13 @@ def check(path: Path, copy: Path | None = None) -> Findings:
         except queue.Empty:
             process.kill()
             found.problem = f"HDF5 stood still for {PATIENCE:.0f} s"
-    if process.returncode < 0 and not found.problem:
-        found.problem = f"HDF5 was killed by signal {-process.returncode}"
+    if process.returncode and not found.problem:
+        code = process.returncode
+        found.problem = (
+            f"HDF5 was killed by signal {-code}"
+            if code < 0
+            else f"the check ended with code {code}"
+        )
     return found
 
 
