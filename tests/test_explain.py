@@ -190,6 +190,23 @@ def test_a_wrong_option_is_an_error(
     assert not (tmp_path / "out").exists()
 
 
+@LONG
+@pytest.mark.parametrize(
+    "options", [("--colour", "nope"), ("--out", "file")], ids=["colour", "folder"]
+)
+def test_what_cannot_be_written_is_told_before_the_work(
+    plm: str, options: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(attribution, "refined", lambda *_, **__: pytest.fail("the work began"))
+    save_model(trained(plm, "local"), tmp_path / "model")
+    example = Path(EXAMPLE).absolute()
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("mine")
+    done = call(capsys, "explain", example, "--model", "model", "--out", "out", *options)
+    assert done.code == 2 and ("by_structure" in done.err or "cannot be a folder" in done.err)
+
+
 def test_residues_are_found_by_the_numbers_of_the_file() -> None:
     protein = read_structure(EXAMPLE)
     numbers = protein.chains[0].numbers

@@ -84,8 +84,10 @@ def _embed(
     layers: list[str] | None, pool: bool, half: bool, device: str, tokens: int,
 ) -> Outcome:  # fmt: skip
     from zoo.prediction.paths import find_inputs
+    from zoo.system.files import make_folder, saving
 
     files = find_inputs(inputs)  # before the imports below, which take seconds
+    make_folder(out.parent)
     with working("loading the model ..."):
         from zoo.models.headroom import Headroom
         from zoo.models.summary import RANDOM_WARNING
@@ -93,7 +95,6 @@ def _embed(
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
         from zoo.prediction.paths import left_out
         from zoo.system.devices import choose_device
-        from zoo.system.files import saving
         from zoo.system.locks import alone
 
         device = choose_device(device)
@@ -107,8 +108,6 @@ def _embed(
         if text != "fused":
             embedding.layer_index(model, text)
     outcome, headroom = Outcome(), Headroom(model, device)
-    with saving(out, KEPT):
-        out.parent.mkdir(parents=True, exist_ok=True)
     with (
         alone(out, out.with_name(f".{out.name}.lock")), saving(out, KEPT),
         embedding.EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,

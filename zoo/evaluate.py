@@ -16,7 +16,7 @@ from zoo.command.options import StatesName, names
 from zoo.command.say import note, progress, say, show, warn, working
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
-from zoo.system.files import settle
+from zoo.system.files import make_folder, settle
 
 if TYPE_CHECKING:
     from zoo.metrics.predictions import Predictions
@@ -94,6 +94,7 @@ def evaluate(
         )
     folder = out or folder
     _refuse_predictions(folder)
+    make_folder(folder)
     with working("loading ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.evaluation import Settings, evaluate_run
@@ -101,7 +102,6 @@ def evaluate(
         from zoo.system.devices import choose_device
         from zoo.system.files import write_json
 
-    folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states)
     metrics, predictions = evaluate_run(
         found, data or found.data, settings, new=data is not None, progress=progress

@@ -13,13 +13,16 @@ from zoo.command.cli import run
 from zoo.command.options import StatesName, names
 from zoo.command.say import say, warn, working
 from zoo.errors import ConfigError, unknown
-from zoo.system.files import whole_file
+from zoo.system.files import make_folder, whole_file
 
 if TYPE_CHECKING:
     from zoo.explanation.attribution import Attribution
     from zoo.explanation.exchanges import Exchanges
     from zoo.models.model import FusedModel
     from zoo.proteins.protein import Protein
+
+BY_BRANCH = ("by_sequence", "by_structure")
+"""Columns of the contributions, which integrated gradients fill."""
 
 
 def explain(
@@ -80,11 +83,15 @@ def explain(
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     chosen = ensemble.models[0]
-    columns, attention, share = _columns(chosen, protein, steps, output, at)
-    if colour is not None and colour not in columns:
-        raise unknown("column (--colour)", colour, columns)
-    out.mkdir(parents=True, exist_ok=True)
-    written = _write(out, protein, columns, colour, attention if matrices else {})
+    seen = _look(chosen, protein)
+    _check(chosen, seen, steps, output, at, colour)
+    make_folder(out)  # all this before the gradients, which take minutes
+    columns, share = dict(seen.columns) if seen else {}, None
+    if steps:
+        share = _share(chosen, protein, steps, output, at)
+        columns |= dict(zip(BY_BRANCH, (share.sequence, share.structure), strict=True))
+    attention = dict(seen.attention) if seen and matrices else {}
+    written = _write(out, protein, columns, colour, attention)
     facts = _facts(protein, columns, share, written) | {"changes": _changes(chosen, protein)}
     if json:
         print(jsonlib.dumps(facts, indent=2))
@@ -108,31 +115,41 @@ def _what(model: FusedModel, output: int) -> str:
     return f"{target.name}{which} (logit)"
 
 
-def _columns(
-    model: FusedModel, protein: Protein, steps: int, output: int, residue: int | None
-) -> tuple[dict[str, Any], dict[str, Any], Attribution | None]:
-    from zoo.explanation.attribution import refined
+def _look(model: FusedModel, protein: Protein) -> Exchanges | None:
+    """Return what the exchanges weigh; None for a fusion that weighs nothing."""
     from zoo.explanation.exchanges import look, weighs
+
+    return look(model, protein, model.batch([protein])) if weighs(model) else None
+
+
+def _check(
+    model: FusedModel, seen: Exchanges | None, steps: int, output: int, residue: int | None,
+    colour: str | None,
+) -> None:  # fmt: skip
+    """Refuse options that this model cannot follow."""
     from zoo.models.heads import ResidueHead
 
-    batch, seen = model.batch([protein]), None
-    if weighs(model):
-        seen = look(model, protein, batch)
     if residue is not None and not isinstance(model.head, ResidueHead):
         raise ConfigError("--residue: this model predicts one value for the whole protein.")
     outputs = model.head.out.out_features if model.head is not None else 0
     if output >= outputs:
         raise ConfigError(f"--output {output}: the head has outputs 0 to {outputs - 1}.")
-    columns: dict[str, Any] = dict(seen.columns) if seen else {}
-    if steps == 0:
-        if seen is None:
-            raise ConfigError(f"Fusion {model.recipe.config.fusion.name!r} has no gates or "
-                              "attention; for attributions, set --steps above 0.")  # fmt: skip
-        return columns, _matrices(seen), None
+    if steps == 0 and seen is None:
+        raise ConfigError(f"Fusion {model.recipe.config.fusion.name!r} has no gates or "
+                          "attention; for attributions, set --steps above 0.")  # fmt: skip
+    columns = [*(seen.columns if seen else ()), *(BY_BRANCH if steps else ())]
+    if colour is not None and colour not in columns:
+        raise unknown("column (--colour)", colour, columns)
+
+
+def _share(
+    model: FusedModel, protein: Protein, steps: int, output: int, residue: int | None
+) -> Attribution:
+    from zoo.explanation.attribution import refined
+
+    batch = model.batch([protein])
     with working("integrating gradients ..."):
-        share = refined(model, protein, batch, steps=steps, column=output, residue=residue)
-    columns |= {"by_sequence": share.sequence, "by_structure": share.structure}
-    return columns, _matrices(seen), share
+        return refined(model, protein, batch, steps=steps, column=output, residue=residue)
 
 
 def _changes(model: FusedModel, protein: Protein) -> dict[str, float]:
@@ -146,10 +163,6 @@ def _changes(model: FusedModel, protein: Protein) -> dict[str, float]:
     with torch.no_grad():
         model.features(model.batch([protein]), changes=found)
     return {name: float(value) for name, value in named_changes(found).items()}
-
-
-def _matrices(seen: Exchanges | None) -> dict[str, Any]:
-    return dict(seen.attention) if seen else {}
 
 
 def _write(

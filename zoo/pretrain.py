@@ -79,6 +79,7 @@ def pretrain(
     from zoo.command.interrupts import asked_to_stop
     from zoo.pretraining.corpus import make
     from zoo.pretraining.loop import Pretraining, Settings
+    from zoo.system.files import make_folder
     from zoo.system.locks import alone
 
     if threads:
@@ -87,7 +88,7 @@ def pretrain(
         num_layers=layers, width=width, num_heads=heads, tokens=round(tokens), budget=budget,
         rate=rate, seed=seed, patience=patience, every=round(every), precision=precision,
     )  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with asked_to_stop() as asked, alone(out):
         note("searching for relatives of the test chains (takes minutes, once) ...")
         corpus = make(sequences, away_from or [], out / "corpus", seed)

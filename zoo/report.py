@@ -13,7 +13,7 @@ from zoo.command.cli import run
 from zoo.command.options import names
 from zoo.command.say import say, working
 from zoo.errors import ConfigError, unknown
-from zoo.system.files import write_whole
+from zoo.system.files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from zoo.data.store import Store
@@ -82,8 +82,8 @@ def report(
             )
         scores = scores or found.folder
         path = out or scores / PAGE
+        make_folder(path.parent)
         text = _page(found, data or found.data, scores, protein or [], beside or [])
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
     size = path.stat().st_size / 1e6
     if json:

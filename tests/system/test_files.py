@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from zoo.errors import ConfigError, SaveError
 from zoo.system import files
-from zoo.system.files import read_json, settle, whole_file, write_json, write_whole
+from zoo.system.files import make_folder, read_json, settle, whole_file, write_json, write_whole
 
 
 def test_what_was_there_stays_until_the_block_ends(tmp_path: Path) -> None:
@@ -51,6 +53,22 @@ def test_bytes_and_a_name_of_ones_own_beside_it(tmp_path: Path) -> None:
         assert (tmp_path / "mine.part").exists()
         file.write(b"\x00\r\n")
     assert path.read_bytes() == b"\x00\r\n"
+
+
+def test_a_folder_is_made_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        make_folder(tmp_path / "new" / "folder")
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ConfigError, match="cannot be a folder"):
+            make_folder(path)
+
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(SaveError, match="Permission denied"):
+        make_folder(tmp_path / "other")
 
 
 def test_text_is_written_as_it_is(tmp_path: Path) -> None:

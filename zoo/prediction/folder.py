@@ -9,7 +9,7 @@ from pathlib import Path
 
 from zoo.errors import ConfigError
 from zoo.proteins.files.content import printable
-from zoo.system.files import whole_file
+from zoo.system.files import make_folder, whole_file
 from zoo.system.reading import plain_file
 
 TABLE, JOURNAL, FAILED, STRUCTURES = "predictions", "journal.jsonl", "failed.csv", "structures"
@@ -23,13 +23,9 @@ def open_folder(out: Path) -> None:
 
     Raises:
         ConfigError: If it cannot be a folder, or holds predictions whose model is not known.
+        SaveError: If it cannot be made, as in a read-only folder.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"--out {out} cannot be a folder: {error.strerror}. Name another one."
-        ) from error
+    make_folder(out)
     if (out / JOURNAL).exists() or (out / FORMER_JOURNAL).exists():
         return
     for table in (out / f"{TABLE}.{format}" for format in FORMATS):

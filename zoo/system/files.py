@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import SaveError
+from zoo.errors import ConfigError, SaveError
 from zoo.system.reading import content
 
 
@@ -92,6 +92,22 @@ def saving(place: Path, kept: str) -> Iterator[None]:
             raise
         raise SaveError(
             f"{place} cannot be written to: {os.strerror(error.errno)}. {kept}"
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder that a command writes to, before the work whose results it is for.
+
+    Raises:
+        ConfigError: If a file is in its place.
+        SaveError: If it cannot be made, as in a read-only folder.
+    """
+    try:
+        with saving(path, "Name another --out, or a folder that you may write to."):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be a folder: {error.strerror}. Name another --out."
         ) from error
 
 
