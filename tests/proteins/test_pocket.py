@@ -20,7 +20,8 @@ from zoo.models.blueprint import resolve
 from zoo.models.checkpoint import load_model, save_model
 from zoo.models.checksums import CHECKSUMS
 from zoo.proteins.build_graph import GraphSpec, build_graph
-from zoo.proteins.pocket import POCKET_CUTOFF, near
+from zoo.proteins.feature_sets import FEATURE_SETS
+from zoo.proteins.pocket import POCKET_CUTOFF, inside, near
 from zoo.proteins.protein import Atoms, Ligand, Protein
 from zoo.settings.config import Config
 from zoo.settings.safe_yaml import read_yaml
@@ -46,25 +47,29 @@ def whole() -> Protein:
 
 @pytest.fixture
 def pocket(whole: Protein) -> Protein:
-    inside = near(whole, whole.ligands[0])
-    assert 3 <= inside.sum() < 30
-    return complex_of(dataclasses.replace(whole, ligands=()), whole.ligands[0], inside)
+    kept = near(whole, whole.ligands[0])
+    assert 3 <= kept.sum() < 30
+    return complex_of(dataclasses.replace(whole, ligands=()), whole.ligands[0], kept)
 
 
-def cut_before(whole: Protein, inside: np.ndarray) -> Protein:
+def cut_before(whole: Protein, kept: np.ndarray) -> Protein:
     """Return the pocket as an older version prepared it: the others have no coordinates."""
     (chain,) = whole.chains
     coords = chain.coords.copy()
-    coords[~inside] = np.nan
+    coords[~kept] = np.nan
     return dataclasses.replace(whole, chains=(dataclasses.replace(chain, coords=coords),))
 
 
-def test_nodes_have_the_features_of_the_whole_protein(whole: Protein, pocket: Protein) -> None:
-    all_of_it, part = build_graph(whole, SPEC), build_graph(pocket, SPEC)
+@pytest.mark.parametrize("names", [("backbone",), tuple(FEATURE_SETS)])
+def test_nodes_have_the_features_of_the_whole_protein(
+    whole: Protein, pocket: Protein, names: tuple[str, ...]
+) -> None:
+    spec = dataclasses.replace(SPEC, features=names)
+    all_of_it, part = build_graph(whole, spec), build_graph(pocket, spec)
     kept = torch.from_numpy(np.append(pocket.nodes, [True, True]))  # and two ligand atoms
     for name in ("node_s", "node_v", "node_type", "residue"):
         torch.testing.assert_close(part.nodes[name], all_of_it.nodes[name][kept])
-    before = build_graph(cut_before(whole, pocket.nodes), SPEC)
+    before = build_graph(cut_before(whole, pocket.nodes), spec)
     assert (before.nodes["node_s"] != part.nodes["node_s"]).any()
 
 
@@ -81,7 +86,7 @@ def test_neighbours_are_chosen_among_the_nodes(pocket: Protein) -> None:
 def test_the_old_way_gives_the_old_graph_bit_for_bit(whole, pocket, kind: str) -> None:
     spec = dataclasses.replace(SPEC, kind=kind, cut=True)
     before = cut_before(whole, pocket.nodes)
-    before = dataclasses.replace(before, atoms=pocket.atoms)
+    before = dataclasses.replace(before, atoms=inside(pocket))
     old, now = build_graph(before, dataclasses.replace(spec, cut=False)), build_graph(pocket, spec)
     assert old.nodes.keys() == now.nodes.keys()
     for name in old.nodes:
@@ -90,9 +95,24 @@ def test_the_old_way_gives_the_old_graph_bit_for_bit(whole, pocket, kind: str) -
         assert torch.equal(old.edges[name], now.edges[name]), name
 
 
-def test_a_complex_of_a_users_own_is_what_prepare_makes(whole: Protein, pocket: Protein) -> None:
-    own = build_graph(whole, dataclasses.replace(SPEC, pocket=POCKET_CUTOFF))
-    ours = build_graph(pocket, dataclasses.replace(SPEC, pocket=POCKET_CUTOFF))
+@pytest.mark.parametrize("kind", ["residue", "atom"])
+def test_prepared_pockets_without_the_atoms_around_them_load(pocket: Protein, kind: str) -> None:
+    spec = dataclasses.replace(SPEC, kind=kind)
+    fewer = dataclasses.replace(pocket, atoms=inside(pocket))
+    assert len(fewer.atoms) < len(pocket.atoms)
+    old = unpack(pack(Sample("a", fewer, {}))).protein
+    was, now = build_graph(old, spec), build_graph(pocket, spec)
+    for name in now.nodes:
+        assert torch.equal(was.nodes[name], now.nodes[name]), name
+    assert torch.equal(was.src, now.src) and torch.equal(was.dst, now.dst)
+
+
+@pytest.mark.parametrize("kind", ["residue", "atom"])
+def test_a_complex_of_a_users_own_is_what_prepare_makes(
+    whole: Protein, pocket: Protein, kind: str
+) -> None:
+    spec = dataclasses.replace(SPEC, kind=kind, pocket=POCKET_CUTOFF)
+    own, ours = build_graph(whole, spec), build_graph(pocket, spec)
     for name in ours.nodes:
         assert torch.equal(own.nodes[name], ours.nodes[name]), name
     assert torch.equal(own.src, ours.src) and torch.equal(own.dst, ours.dst)
@@ -160,7 +180,7 @@ def test_a_saved_model_without_the_keys_cuts_pockets_out_as_before(
     (path.parent / CHECKSUMS).unlink()  # which older versions did not write
     old = load_model(path.parent)
     assert old.graph_spec.cut and old.graph_spec.pocket is None
-    before = dataclasses.replace(cut_before(whole, pocket.nodes), atoms=pocket.atoms)
+    before = dataclasses.replace(cut_before(whole, pocket.nodes), atoms=inside(pocket))
     with torch.no_grad():
         was, now, other = (
             one(one.batch([protein]))

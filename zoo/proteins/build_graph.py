@@ -17,7 +17,7 @@ from zoo.proteins import features
 from zoo.proteins.feature_sets import BACKBONE, computed, ordered, widths
 from zoo.proteins.graph import Graph
 from zoo.proteins.nodes import STRIDE, ResidueNodes, ligand_atoms, residue_nodes
-from zoo.proteins.pocket import around_the_ligand, cut_out
+from zoo.proteins.pocket import around_the_ligand, cut_out, inside
 from zoo.proteins.protein import Protein
 
 ATOM_RADIUS = 4.5
@@ -220,7 +220,7 @@ def _of_nodes(protein: Protein, part: ResidueNodes, spec: GraphSpec) -> tuple[Te
 
 
 def _atom_graph(protein: Protein, spec: GraphSpec) -> Graph:
-    parts = [protein.atoms, *([ligand_atoms(protein)] if spec.ligands else [])]
+    parts = [inside(protein), *([ligand_atoms(protein)] if spec.ligands else [])]
     element = np.concatenate([part.element for part in parts])
     keep = np.ones(len(element), bool) if spec.hydrogens else element != 1
     exact = torch.from_numpy(np.concatenate([part.pos for part in parts])[keep]).double()

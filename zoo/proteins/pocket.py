@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import StructureError
-from zoo.proteins.protein import Chain, Ligand, Protein
+from zoo.proteins.protein import Atoms, Chain, Ligand, Protein
 
 #: Largest distance in angstrom from an atom of a residue to a heavy atom of the ligand, as in
 #: ATOM3D; a residue belongs to the pocket with all of its atoms.
@@ -33,17 +33,12 @@ def near(protein: Protein, ligand: Ligand, cutoff: float = POCKET_CUTOFF) -> NDA
     return kept
 
 
-def with_pocket(protein: Protein, pocket: NDArray[np.bool_]) -> Protein:
-    """Return a protein of which only the pocket's residues are nodes; other atoms are left out.
-
-    Args:
-        protein: The whole protein.
-        pocket: (residues,) whether each residue is in the pocket.
-    """
-    inside = pocket[protein.atoms.residue]
-    columns = {name: values[inside] for name, values in vars(protein.atoms).items()}
-    atoms = dataclasses.replace(protein.atoms, **columns)
-    return dataclasses.replace(protein, atoms=atoms, pocket=pocket)
+def inside(protein: Protein) -> Atoms:
+    """Return the atoms of the pocket's residues; all atoms if the protein has no pocket."""
+    if protein.pocket is None:
+        return protein.atoms
+    kept = protein.pocket[protein.atoms.residue]
+    return Atoms(**{name: values[kept] for name, values in vars(protein.atoms).items()})
 
 
 def around_the_ligand(protein: Protein, cutoff: float) -> Protein:
@@ -66,7 +61,7 @@ def around_the_ligand(protein: Protein, cutoff: float) -> Protein:
             f"{protein.name}: no residue is within {cutoff:g} angstrom of the ligand {names[0]}, "
             "so there is no pocket. Give a structure with the ligand in its place."
         )
-    return with_pocket(protein, pocket)
+    return dataclasses.replace(protein, pocket=pocket)
 
 
 def cut_out(protein: Protein) -> Protein:
@@ -78,7 +73,7 @@ def cut_out(protein: Protein) -> Protein:
     assert protein.pocket is not None
     stops = np.cumsum([len(chain) for chain in protein.chains])[:-1]
     chains = tuple(map(_cut, protein.chains, np.split(protein.pocket, stops)))
-    return dataclasses.replace(protein, chains=chains, pocket=None)
+    return dataclasses.replace(protein, chains=chains, atoms=inside(protein), pocket=None)
 
 
 def _cut(chain: Chain, kept: NDArray[np.bool_]) -> Chain:

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.proteins.pocket import with_pocket
 from zoo.proteins.protein import Chain, Ligand, Protein
 
 
@@ -18,8 +17,8 @@ def complex_of(protein: Protein, ligand: Ligand, pocket: NDArray[np.bool_] | Non
         protein: The whole protein.
         ligand: The measured ligand.
         pocket: (residues,) whether each residue is a node. The others keep their letters, which a
-            language model reads, and their backbone, from which features of the nodes are
-            computed. None makes all residues nodes.
+            language model reads, and their atoms, from which features of the nodes are computed.
+            None makes all residues nodes.
     """
     notes = list(protein.notes)
     if protein.ligands:
@@ -30,7 +29,7 @@ def complex_of(protein: Protein, ligand: Ligand, pocket: NDArray[np.bool_] | Non
         return found
     stops = np.cumsum([len(chain) for chain in protein.chains])[:-1]
     chains = tuple(map(_noted, protein.chains, np.split(pocket, stops)))
-    return with_pocket(dataclasses.replace(found, chains=chains), pocket)
+    return dataclasses.replace(found, chains=chains, pocket=pocket)
 
 
 def _noted(chain: Chain, pocket: NDArray[np.bool_]) -> Chain:
