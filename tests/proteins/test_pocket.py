@@ -21,12 +21,14 @@ from zoo.models.checkpoint import load_model, save_model
 from zoo.models.checksums import CHECKSUMS
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.feature_sets import FEATURE_SETS
-from zoo.proteins.pocket import POCKET_CUTOFF, inside, near
+from zoo.proteins.noise import moved
+from zoo.proteins.pocket import POCKET_CUTOFF, cut_out, inside, near
 from zoo.proteins.protein import Atoms, Ligand, Protein
 from zoo.settings.config import Config
 from zoo.settings.safe_yaml import read_yaml
 
 SPEC = GraphSpec(k=8, ligands=True)
+RANDOM = np.random.default_rng(0)
 
 
 def ligand(pos: np.ndarray, name: str = "LIG") -> Ligand:
@@ -93,6 +95,16 @@ def test_the_old_way_gives_the_old_graph_bit_for_bit(whole, pocket, kind: str) -
         assert torch.equal(old.nodes[name], now.nodes[name]), name
     for name in old.edges:
         assert torch.equal(old.edges[name], now.edges[name]), name
+
+
+def test_noise_joins_no_residues_across_a_cut(pocket: Protein) -> None:
+    """What is bonded after a cut is the same whether the noise (here none) was added before."""
+    spec = dataclasses.replace(SPEC, cut=True)
+    still, noisy = (build_graph(one, spec) for one in (pocket, moved(pocket, 0.0, RANDOM)))
+    for name in still.nodes:
+        assert torch.equal(still.nodes[name], noisy.nodes[name]), name
+    (plain,), (after,) = (cut_out(one).chains for one in (pocket, moved(pocket, 0.1, RANDOM)))
+    assert after.segments.tolist() == plain.segments.tolist() and plain.segments.max() > 0
 
 
 @pytest.mark.parametrize("kind", ["residue", "atom"])

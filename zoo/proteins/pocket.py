@@ -77,6 +77,14 @@ def cut_out(protein: Protein) -> Protein:
 
 
 def _cut(chain: Chain, kept: NDArray[np.bool_]) -> Chain:
-    coords = chain.coords.copy()
+    coords, segments = chain.coords.copy(), chain.kept_segments
     coords[~kept] = np.nan
-    return dataclasses.replace(chain, coords=coords)
+    if segments is not None:
+        segments = _cut_segments(segments, kept)
+    return dataclasses.replace(chain, coords=coords, kept_segments=segments)
+
+
+def _cut_segments(segments: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the unbroken stretches of the residues that are kept: a stretch ends at a cut too."""
+    starts = kept & ((np.diff(segments, prepend=-2) != 0) | ~np.append(False, kept[:-1]))
+    return np.where(kept & (segments >= 0), np.cumsum(starts) - 1, -1)
