@@ -10,6 +10,7 @@ import time
 import pytest
 
 from zoo.data.similarity import clusters, main_chains, near_duplicates, pair_identity
+from zoo.data.reading.words import WordIndex
 from zoo.errors import ZooError
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -87,6 +88,17 @@ def test_a_thousand_sequences_take_less_than_twenty_seconds():
     start = time.perf_counter()
     assert len(set(clusters(family, 0.3))) == 250
     assert time.perf_counter() - start < 20
+
+
+def test_a_family_is_looked_up_once(monkeypatch):
+    rng = random.Random(6)
+    parent = sequence(rng, 120)
+    family = list(dict.fromkeys(mutant(rng, parent, 0.97) for _ in range(50)))
+    asked = []
+    look_up = WordIndex.candidates
+    monkeypatch.setattr(WordIndex, "candidates", lambda *a: asked.append(a[1]) or look_up(*a))
+    assert set(clusters(family, 0.9)) == {0}
+    assert len(asked) < 10 < len(family)
 
 
 def fake_mmseqs(folder, script: str) -> None:

@@ -110,6 +110,8 @@ def _built_in(sequences: list[str], identity: float) -> list[int]:
     for at, sequence in enumerate(sequences):
         apart = root != root[at]
         apart[:at] = False  # these pairs were compared in earlier steps
+        if not apart.any():  # looking up the words of all members would be quadratic in a family
+            continue
         for other in index.candidates(sequence, identity, apart).tolist():
             linked = root[other] == root[at]
             if not linked and pair_identity(sequence, sequences[other]) >= identity:
