@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import stat
 import time
 
 import pytest
 
-from zoo.data.similarity import clusters, main_chains, near_duplicates, pair_identity
+from zoo.data.similarity import (
+    clusters,
+    clusters_built_in,
+    main_chains,
+    near_duplicates,
+    pair_identity,
+)
 from zoo.data.reading.words import WordIndex
 from zoo.errors import ZooError
 
+MMSEQS = shutil.which("mmseqs")
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
 
@@ -118,6 +126,22 @@ def test_a_failing_mmseqs_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.defpath}")
     with pytest.raises(ZooError, match=r"failed \(3\): no space left"):
         clusters(["AAAA"], 0.3)
+
+
+PEPTIDES = ["ACDE", "ACDEF", "WWWW", "X" * 20]
+
+
+def test_where_mmseqs_finds_nothing_to_look_up_the_built_in_method_answers(tmp_path, monkeypatch):
+    fake_mmseqs(tmp_path, "echo Maybe the sequences length is less than 14 residues. >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.defpath}")
+    assert clusters(PEPTIDES, 0.3) == clusters_built_in(PEPTIDES, 0.3) == [0, 0, 1, 2]
+
+
+@pytest.mark.skipif(MMSEQS is None, reason="MMseqs2 is not installed")
+@pytest.mark.parametrize("one", [*PEPTIDES, "A" * 40])
+def test_a_sequence_without_words_is_a_cluster_of_its_own(monkeypatch, one):
+    monkeypatch.setenv("PATH", f"{os.path.dirname(MMSEQS)}{os.pathsep}{os.defpath}")
+    assert clusters([one], 0.3) == [0]
 
 
 def test_a_short_peptide_beside_a_chain_does_not_link_proteins() -> None:

@@ -19,6 +19,8 @@ from zoo.errors import ZooError
 SHORT = 10
 #: In MMseqs2: the share of the shorter sequence that an alignment must cover.
 COVERAGE = 0.8
+#: What MMseqs2 says if no sequence has a word that it can look up: all are short, or of one letter.
+WITHOUT_WORDS = "less than 14 residues"
 #: Match, mismatch, gap opening and gap extension. Gaps are expensive to open, so that the residues
 #: of a short sequence are not matched one by one along a long one.
 SCORES = (4, -1, -20, 0)
@@ -120,7 +122,10 @@ def _built_in(sequences: list[str], identity: float) -> list[int]:
 
 
 def _mmseqs(sequences: list[str], identity: float) -> list[int]:
-    """Return the root of each sequence's cluster, from `mmseqs easy-cluster` in linkage mode."""
+    """Return the root of each sequence's cluster, from `mmseqs easy-cluster` in linkage mode.
+
+    MMseqs2 fails where no sequence has a word to look up; the built-in method answers then.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         records = (f">{at}\n{sequence}\n" for at, sequence in enumerate(sequences))
@@ -131,6 +136,8 @@ def _mmseqs(sequences: list[str], identity: float) -> list[int]:
         ]  # fmt: skip
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if done.returncode:
+            if WITHOUT_WORDS in done.stderr + done.stdout:
+                return _built_in(sequences, identity)
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise ZooError(f"mmseqs easy-cluster failed ({done.returncode}): {' '.join(last)}")
         pairs = (line.split("\t") for line in (folder / "out_cluster.tsv").read_text().splitlines())
