@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from zoo.data.reading.words import WordIndex
 from zoo.data.similarity import (
     clusters,
     clusters_built_in,
@@ -17,7 +18,6 @@ from zoo.data.similarity import (
     near_duplicates,
     pair_identity,
 )
-from zoo.data.reading.words import WordIndex
 from zoo.errors import ZooError
 
 MMSEQS = shutil.which("mmseqs")
