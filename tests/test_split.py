@@ -117,6 +117,9 @@ def test_a_row_that_cannot_be_split_is_left_out_and_told(capsys, labels, options
     assert "p3" not in {row["id"] for row in read(labels.with_name("labels_split.csv"))}
     told = json.loads(call(capsys, "split", labels, *options, "--json").out)
     assert list(told["left_out"]) == ["p3"] and told["sum"]["left_out"] == 1
+    if "time" in options:
+        years = {row["year"] for row in read(labels) if row["year"] != cell}
+        assert told["groups"] == len(years)
 
 
 def test_by_time_the_latest_are_the_test(capsys, labels, tmp_path):

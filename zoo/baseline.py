@@ -99,7 +99,7 @@ def _named(scored: Report, first: str) -> Report:
 def _show(reports: list[Report], target: Any) -> None:
     from rich.table import Table
 
-    from zoo.metrics.suite import ONE_FAMILY
+    from zoo.metrics.suite import without_intervals
     from zoo.reporting.score_tables import headlines_first
 
     for scored in reports:
@@ -114,7 +114,7 @@ def _show(reports: list[Report], target: Any) -> None:
         show(table)
         say("95 % bootstrap intervals over proteins or groups", style="dim")
         if {value.n_groups for part in pooled for value in part.values.values()} == {1}:
-            warn(ONE_FAMILY)
+            warn(without_intervals(pooled[0].examples))
 
 
 def _cell(found: Any) -> str:

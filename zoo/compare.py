@@ -71,21 +71,23 @@ def compare(
     if json:
         print(jsonlib.dumps([comparison.to_dict() for comparison in found], indent=2))
     else:
-        _show_all(found)
+        ids = [one.id[one.split == split] for each in targets for one in each.values()]
+        _show_all(found, len({key for some in ids for key in some.tolist()}))
     for total in sums(given, targets, split):
         show_sum(total, tell=note if json else say)
 
 
-def _show_all(found: list[Comparison]) -> None:
+def _show_all(found: list[Comparison], samples: int) -> None:
     from zoo.metrics.multiple import told
-    from zoo.metrics.suite import ONE_FAMILY
+    from zoo.metrics.suite import without_intervals
 
     for comparison in found:
         _show(comparison)
     say("95 % intervals; paired differences to the first run", style="dim")
-    say(told([one for comparison in found for one in comparison.differences]), style="dim")
+    if corrected := told([one for comparison in found for one in comparison.differences]):
+        say(corrected, style="dim")
     if any(comparison.clusters == 1 for comparison in found):
-        warn(ONE_FAMILY)
+        warn(without_intervals(samples))
 
 
 def sums(

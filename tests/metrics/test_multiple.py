@@ -12,6 +12,7 @@ from tests.verbs import call
 from zoo.metrics.comparison import compare_targets
 from zoo.metrics.multiple import ALPHA, correct, enough, holm, told
 from zoo.metrics.predictions import write_predictions
+from zoo.metrics.suite import ONE_SAMPLE, without_intervals
 
 NAN = float("nan")
 
@@ -46,6 +47,7 @@ def test_too_few_resamples_are_told_with_the_number_that_is_enough():
     text = told([{"p": 0.1, "resamples": 20}] * 30)
     assert "30 differences, 20 resamples:" in text and "3,000 are enough" in text
     assert told([]) == told([{"p": None}]) == ""
+    assert "for 1 difference," in told([{"p": 0.1}])
 
 
 def test_of_many_runs_that_do_not_differ_few_are_clear():
@@ -89,3 +91,8 @@ def test_runs_of_one_family_have_no_interval_and_that_is_told(capsys, tmp_path):
     done = call(capsys, "compare", tmp_path / "a", tmp_path / "b")
     assert done.code == 0
     assert "There are no intervals" in done.err + done.out
+    assert "to the first run\n\n" not in done.out
+
+
+def test_one_protein_is_not_advised_to_take_groups_of_its_own():
+    assert without_intervals(1) == ONE_SAMPLE != without_intervals(2)

@@ -205,7 +205,7 @@ def split_rows(
         ),
         "cluster": lambda: _grouped(*cluster_groups(table, root, identity), fractions, seed),
         "structure": lambda: _grouped(*structure_groups(table, root, listener), fractions, seed),
-        "time": lambda: Outcome(*by_time(table[column], fractions), len(set(table[column]))),
+        "time": lambda: _by_time(table[column], fractions),
         "column": lambda: _by_column(table[column], fractions, seed),
     }
     if by not in ways:
@@ -223,6 +223,11 @@ def _grouped(
 ) -> Outcome:
     splits = allot([*groups.values()], fractions, seed)
     return Outcome(dict(zip(groups, splits, strict=True)), left_out, len(set(groups.values())))
+
+
+def _by_time(cells: Sequence[str], fractions: Sequence[float]) -> Outcome:
+    split, left_out = by_time(cells, fractions)
+    return Outcome(split, left_out, len({cells[row] for row in split}))
 
 
 def _by_column(cells: Sequence[str], fractions: Sequence[float], seed: int) -> Outcome:

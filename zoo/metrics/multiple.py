@@ -67,7 +67,8 @@ def told(differences: Iterable[Mapping[str, Any]], resamples: int = FEWEST) -> s
     if not found:
         return ""
     n = min(one.get("resamples", resamples) for one in found)
-    text = f"p by Holm's correction for {len(found):,} differences, {n:,} resamples"
+    many = "1 difference" if len(found) == 1 else f"{len(found):,} differences"
+    text = f"p by Holm's correction for {many}, {n:,} resamples"
     if 2 / (n + 1) * len(found) < ALPHA:
         return text
     return f"{text}:\ntoo few for any p below {ALPHA}; {enough(len(found)):,} are enough"

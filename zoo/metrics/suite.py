@@ -35,7 +35,8 @@ ONE_FAMILY = (
     "There are no intervals: all samples are kin, or of one group, and so are drawn as one. If "
     "each is to be drawn by itself, give each row of the table its own group and prepare it again."
 )
-"""What is said of scores on samples that are one unit."""
+"""What is said of scores on several samples that are one unit."""
+ONE_SAMPLE = "There are no intervals: they are drawn over proteins, and there is one."
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,11 @@ def _in_subset(predictions: Predictions, name: str) -> NDArray[np.bool_]:
     """
     labels = {label: name in str(label).split(",") for label in set(predictions.subset)}
     return np.array([labels[label] for label in predictions.subset], np.bool_)
+
+
+def without_intervals(samples: int) -> str:
+    """Return why scores on this number of samples, which are one unit, have no intervals."""
+    return ONE_SAMPLE if samples == 1 else ONE_FAMILY
 
 
 def evaluate(

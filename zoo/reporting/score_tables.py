@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.metrics.multiple import clear, differences_in, told
-from zoo.metrics.suite import ONE_FAMILY, POOLED
+from zoo.metrics.suite import POOLED, without_intervals
 from zoo.metrics.verdict import HEADLINE, MODEL, headlines
 from zoo.tasks import Kind
 
@@ -39,7 +39,7 @@ def render(metrics: Values) -> Iterator[Table | Text]:
     if corrected := correction(metrics):
         yield Text(corrected, "dim")
     if _units(metrics) == [1]:
-        yield Text(ONE_FAMILY, "yellow")
+        yield Text(without_intervals(metrics["samples"]), "yellow")
     if metrics["split"] == "train":
         yield Text(SEEN, "yellow")
 
@@ -47,6 +47,8 @@ def render(metrics: Values) -> Iterator[Table | Text]:
 def drawn(metrics: Values) -> str:
     """Return a sentence on how the intervals were made."""
     resamples, units = metrics["bootstrap"]["n"], _units(metrics)
+    if units == [1]:
+        return "no intervals, as there is one protein or group"
     count = f"{units[-1]:,} " if len(units) == 1 else ""
     return f"95 % intervals, {resamples:,} resamples of {count}proteins or groups"
 

@@ -82,13 +82,13 @@ def p_value(moved: Mapping[str, Any] | None) -> str:
 def beside(found: Sequence[Comparison]) -> str:
     """Return the scores of this run next to those of other runs, for each target."""
     corrected = told([moved for one in found for moved in one.differences])
-    return "".join(_beside(one, corrected) for one in found)
+    return "".join(_beside(one, f" {corrected}." if corrected else "") for one in found)
 
 
 def _beside(found: Comparison, corrected: str) -> str:
     text = f"<h2>{html.escape(found.target)}: compared with other runs</h2>"
     text += f"<p class=soft>{found.examples:,} rows in {found.clusters:,} groups; differences are "
-    text += f"to the first run, on the same resamples. {corrected}.</p>"
+    text += f"to the first run, on the same resamples.{corrected}</p>"
     for metric, better, entries in found.metrics:
         rows = [(one.run, cell(one.value.to_dict()),
                  cell(one.difference.to_dict(), "+") if one.difference else "",
