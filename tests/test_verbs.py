@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.verbs import call
 from zoo.__main__ import VERBS
 from zoo.backbones import STRUCTURE_BACKBONES
-from zoo.backbones.published import source
+from zoo.backbones.plm import names
 from zoo.fusion import FUSIONS
+from zoo.pretrained import source
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec
 from zoo.tasks import TASKS
+
+ROOT = Path(__file__).parents[1]
 
 
 def quickest(*arguments: str, runs: int = 3) -> float:
@@ -62,9 +67,45 @@ def test_list_tells_the_size_licence_and_check_of_every_graph_network(capsys):
             made.width,
             size,
         )
-        assert row["checked"] and row["licence"] == (
-            source(made.pretrained)["licence"] if made.pretrained else "Apache-2.0"
-        )
+        assert row["paper"] in " ".join(sys.modules[type(made).__module__].__doc__.split())
+        assert row["licence"] == source(name).get("licence", "Apache-2.0")
+        for path in re.findall(r"tests/[\w/]+\.py", row["checked"]):
+            assert re.search(rf"def test_.*{name}|{name.upper()}", (ROOT / path).read_text())
+        assert (row["weights"] is None) == (made.pretrained is None)
+        if row["weights"]:
+            assert re.fullmatch("[0-9a-f]{64}", row["weights"]["sha256"])
+
+
+def test_list_tells_commit_licence_and_check_of_every_language_model(capsys):
+    rows = json.loads(call(capsys, "list", "--json").out)["sequence"]
+    assert [row["name"] for row in rows] == names()
+    for row in rows:
+        assert row["commit"] is None or re.fullmatch("[0-9a-f]{40}", row["commit"])
+        assert re.fullmatch(r"[A-Z][\w.-]+|unknown: see the model's page", row["licence"])
+        known = not row["licence"].startswith("unknown")
+        assert row["commercial use"] is ("-NC-" not in row["licence"] if known else None)
+        assert "by this project" in row["checked"] or "never with these weights" in row["checked"]
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+def test_list_breaks_no_name(capsys, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = call(capsys, "list", "*_*")
+    lines = done.out.splitlines()
+    found = [line for line in lines if line.startswith("esm2_35m ")]
+    rows = [line for line in lines if re.match(r"\w+_\w+ ", line)]
+    assert found and max(map(len, rows)) <= columns
+    assert (columns < 80) == ("facebook/esm2_t12_35M_UR50D" not in found[0])
+    assert ("Not shown for want of columns" in done.out) == (columns < 100)
+    assert "No commercial use: ankh_base, ankh_large" in done.out
+
+
+def test_a_pipe_gets_whole_rows(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = call(capsys, "list", "[eg]*").out.splitlines()
+    for name in ("gvp", "egnn"):
+        (line,) = [line for line in lines if line.startswith(name)]
+        assert STRUCTURE_BACKBONES.about(name) in line and "Apache-2.0" in line
 
 
 def test_list_tells_the_size_of_a_plug_ins_network(capsys, monkeypatch):

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from zoo.command.cli import run
-from zoo.command.say import say, show
+from zoo.command.say import narrowest, say, show, width
 from zoo.errors import ConfigError
 
 TITLES = {
@@ -21,6 +21,14 @@ TITLES = {
     "model": "trained models of the package (zoo.predict --model NAME)",
     "config": "configs (zoo.build NAME)",
 }
+
+
+LONG = ("commit", "commercial use", "paper", "checked", "weights")
+"""What only --json tells."""
+LEAST = ("width", "layers", "here", "hub id")
+"""Columns to leave out in a narrow terminal, the first one first."""
+UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
+"""Of parameters: billions, millions, thousands."""
 
 
 def list_(
@@ -52,13 +60,37 @@ def list_(
 
 def _show(kind: str, rows: list[dict[str, Any]]) -> None:
     say(f"\n{TITLES[kind]}", style="bold")
-    rows = [{key: x for key, x in row.items() if key != "checked"} for row in rows]  # too long
-    table = Table(box=None, pad_edge=False, header_style="dim", show_header=len(rows[0]) > 1)
-    for column in rows[0]:
-        table.add_column(column, overflow="fold")
+    shown = [key for key in rows[0] if key not in LONG]
+    left_out = []
+    while narrowest(_table(rows, shown)) > width() and (less := _least(shown)):
+        shown.remove(less)
+        left_out.append(less)
+    show(_table(rows, shown))
+    barred = [row["name"] for row in rows if row.get("commercial use", True) is False]
+    if barred:
+        say(f"No commercial use: {', '.join(barred)}.")
+    if left_out:
+        say(f"Not shown for want of columns: {', '.join(left_out)}; a pipe and --json have all.")
+
+
+def _least(shown: list[str]) -> str | None:
+    """Return the column that is missed least."""
+    return next((key for key in LEAST if key in shown), None)
+
+
+def _table(rows: list[dict[str, Any]], shown: list[str]) -> Table:
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True,
+        header_style="dim", show_header=len(shown) > 1,
+    )  # fmt: skip
+    for key in shown:
+        cells = [_cell(row[key]) for row in rows]
+        numbers = any(type(row[key]) is int for row in rows)
+        least = None if key == "about" else max(map(len, (key, *cells)))
+        table.add_column(key, min_width=least, justify="right" if numbers else "left")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    show(table)
+        table.add_row(*(_cell(row[key]) for key in shown))
+    return table
 
 
 def _cell(value: object) -> str:
@@ -66,7 +98,10 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    if type(value) is not int or value < 10_000:
+        return str(value)
+    size, unit = next((size, unit) for size, unit in UNITS if value >= size)
+    return f"{value / size:.3g} {unit}"
 
 
 if __name__ == "__main__":

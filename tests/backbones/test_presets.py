@@ -132,13 +132,15 @@ def test_names_that_people_use_are_known(name: str) -> None:
 
 
 def test_a_folder_of_the_hub_tells_the_size_where_no_commit_is_pinned(tmp_path: Path) -> None:
-    folder = published.weights("bert", tmp_path)
-    assert shape_of(plms.resolve("prot_bert"), Weights("random")) == (30, 1024)
-    assert shape_of(plms.resolve("prot_bert"), Weights("pretrained", folder)) == (3, 32)
+    folder = published.weights("esmc", tmp_path)
+    assert shape_of(plms.resolve("esmc_300m"), Weights("random")) == (30, 960)
+    assert shape_of(plms.resolve("esmc_300m"), Weights("pretrained", folder)) == (3, 32)
     assert shape_of(plms.resolve("esm2_8m"), Weights("pretrained", folder)) == (6, 320)
 
 
-def test_an_unpinned_name_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_whose_weights_never_ran_here_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ZOO_STORE", str(tmp_path / "store"))
     folder = published.vocab(published.weights("bert", tmp_path / "bert"))
     load_plm(plms.resolve("prot_bert"), Weights("pretrained", folder), dtype="float32", seed=0)

@@ -11,7 +11,7 @@ import zoo
 from tests import shelf
 from zoo import pretrained
 from zoo.backbones import STRUCTURE_BACKBONES
-from zoo.backbones.published import WEIGHTS, source
+from zoo.backbones.published import WEIGHTS
 from zoo.errors import ConfigError
 from zoo.models.card import model_card
 from zoo.models.checkpoint import load_model, save_model
@@ -51,7 +51,7 @@ def test_other_networks_have_random_weights_and_thirty_neighbours() -> None:
 
 @for_every_published
 def test_the_folder_says_where_the_weights_are_from(name: str) -> None:
-    folder, facts = pretrained.HOME / name, source(name)
+    folder, facts = pretrained.HOME / name, pretrained.source(name)
     assert len(facts["sha256"]) == 64 and facts["licence"] in (folder / "LICENSE.txt").read_text()
     assert facts["weights"] in (folder / "README.md").read_text()
     assert (folder / WEIGHTS).stat().st_size < 10_000_000

@@ -225,6 +225,7 @@ FREE = {
     "zoo/reporting/viewer.py": "files of the package",
     "zoo/models/catalogue.py": "files of the package",
     "zoo/backbones/published.py": "files of the package",
+    "zoo/pretrained/__init__.py": "files of the package",
     "zoo/examples/made_up.py": "writes",
     "zoo/training/running.py": "appends to its own log",
     "zoo/pretraining/homology.py": "output of a program that it started",

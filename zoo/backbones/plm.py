@@ -21,6 +21,19 @@ NOW = "main"
 """The hub's word for its newest commit."""
 Family = Literal["esm2", "esmc", "t5", "prost_t5", "ankh", "prot_bert"]
 """What models share: the architecture but for its size, the letters, and what is around a chain."""
+MIT, AFL, CC_BY_NC_SA = "MIT", "AFL-3.0", "CC-BY-NC-SA-4.0"
+"""Licences of weights by their SPDX names, as the model's page or its authors' repository says."""
+UNKNOWN_LICENCE = "unknown: see the model's page"
+_LAYERS = "layers equal to transformers' output_hidden_states, batched equal to single"
+_UNTRIED = "never with these weights, which are tried at their first load"
+_AS_THEIRS = f"built tiny: {_LAYERS}, tokens as its authors' tokenizer; {_UNTRIED}"
+CHECKED: dict[Family, str] = {
+    "esm2": f"{_LAYERS}, tokens as its authors' tokenizer: with random weights, and the trained "
+    "ones of plm_mini; never with these weights",
+    "esmc": _AS_THEIRS, "t5": _AS_THEIRS, "prost_t5": _AS_THEIRS, "prot_bert": _AS_THEIRS,
+    "ankh": f"built tiny: {_LAYERS}, letters read off its own files; {_UNTRIED}",
+}  # fmt: skip
+"""How each family was held against what its authors published."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,9 @@ class Preset:
     hub_id: str
     revision: str
     """Commit of the hub's repository: what the name stands for, today and in ten years; `NOW`
-    where no commit could be verified, so that each folder is tried at its first load."""
+    where no commit could be verified."""
+    licence: str
+    """Of the weights, by its SPDX name; `UNKNOWN_LICENCE` where it could not be found out."""
     family: Family
     num_layers: int
     width: int
@@ -46,13 +61,20 @@ class Preset:
         """Name without the organisation."""
         return self.hub_id.split("/")[1]
 
+    @property
+    def commercial(self) -> bool | None:
+        """Whether the licence allows commercial use; None where the licence is unknown."""
+        if self.licence == UNKNOWN_LICENCE:
+            return None
+        return "-nc-" not in self.licence.lower() and "non-commercial" not in self.licence.lower()
+
 
 def _esm2(
     size: str, revision: str, num_layers: int, width: int, heads: int, parameters: int
 ) -> Preset:
     hub_id = f"facebook/esm2_t{num_layers}_{size}_UR50D"
     short = f"esm2_{size.lower()}"
-    return Preset(short, hub_id, revision, "esm2", num_layers, width, heads, parameters)
+    return Preset(short, hub_id, revision, MIT, "esm2", num_layers, width, heads, parameters)
 
 
 def _esmc(
@@ -60,7 +82,7 @@ def _esmc(
 ) -> Preset:
     hub_id, short = f"biohub/ESMC-{size}", f"esmc_{size.lower()}"
     return Preset(
-        short, hub_id, NOW, "esmc", num_layers, width, heads, parameters,
+        short, hub_id, NOW, MIT, "esmc", num_layers, width, heads, parameters,
         {"intermediate_size": inner},
     )  # fmt: skip
 
@@ -73,22 +95,31 @@ PRESETS = (
     _esm2("3B", "476b639933c8baad5ad09a60ac1a87f987b656fc", 36, 2560, 40, 2_832_442_880),
     _esm2("15B", "5fbca39631164edc1d402a5aa369f982f72ee282", 48, 5120, 40, 15_102_868_480),
     Preset("prot_t5_xl", "Rostlab/prot_t5_xl_half_uniref50-enc",
-           "94a6abc029ae13029317b140b7424e012bf8dfbf", "t5", 24, 1024, 32, 1_208_141_824),
+           "94a6abc029ae13029317b140b7424e012bf8dfbf", AFL, "t5", 24, 1024, 32, 1_208_141_824),
+    # Their names hold two layouts of weights, one after the other, and the commits that others pin
+    # hold the one that transformers cannot read.
     _esmc("300M", 30, 960, 15, 2560, 332_011_200),
     _esmc("600M", 36, 1152, 18, 3072, 573_632_640),
     _esmc("6B", 80, 2560, 40, 6912, 6_345_280_000),
-    Preset("prost_t5", "Rostlab/ProstT5", NOW, "prost_t5", 24, 1024, 32, 1_208_164_352),
-    *(Preset(short, hub_id, NOW, "prot_bert", 30, 1024, 16, 418_881_536) for short, hub_id in (
-        ("prot_bert", "Rostlab/prot_bert"), ("prot_bert_bfd", "Rostlab/prot_bert_bfd"),
-        ("igbert", "Exscientia/IgBert"), ("igbert_unpaired", "Exscientia/IgBert_unpaired"),
+    Preset("prost_t5", "Rostlab/ProstT5", "d7d097d5bf9a993ab8f68488b4681d6ca70db9e5", MIT,
+           "prost_t5", 24, 1024, 32, 1_208_164_352),
+    *(Preset(*names, "prot_bert", 30, 1024, 16, 418_881_536) for names in (
+        ("prot_bert", "Rostlab/prot_bert", "7a894481acdc12202f0a415dd567f6cfdb698908", AFL),
+        ("prot_bert_bfd", "Rostlab/prot_bert_bfd",
+         "6c5c8a55a52ff08a664dfd584aa1773f125a0487", AFL),
+        ("igbert", "Exscientia/IgBert", "81a4abb8a4dac5cdcbefc28e5b331a82224c485d", MIT),
+        ("igbert_unpaired", "Exscientia/IgBert_unpaired",
+         "53ed1be4a09fd30ef3f21ba0c8aae778ccdfff74", MIT),
     )),
-    *(Preset(short, hub_id, NOW, "t5", 24, 1024, 32, 1_208_141_824) for short, hub_id in (
-        ("igt5", "Exscientia/IgT5"), ("igt5_unpaired", "Exscientia/IgT5_unpaired"),
+    *(Preset(*names, "t5", 24, 1024, 32, 1_208_141_824) for names in (
+        ("igt5", "Exscientia/IgT5", NOW, MIT),
+        ("igt5_unpaired", "Exscientia/IgT5_unpaired",
+         "324edf161b2e4f94e651b95fee08dfb8d4a0fc0f", MIT),
     )),
-    Preset("ankh_base", "ElnaggarLab/ankh-base", NOW, "ankh", 48, 768, 12, 453_170_688,
-           {"d_ff": 3072}),
-    Preset("ankh_large", "ElnaggarLab/ankh-large", NOW, "ankh", 48, 1536, 16, 1_151_707_648,
-           {"d_ff": 3840}),
+    Preset("ankh_base", "ElnaggarLab/ankh-base", "d99cb6b966530dfc2ae96bc69d9255c2a07308b0",
+           CC_BY_NC_SA, "ankh", 48, 768, 12, 453_170_688, {"d_ff": 3072}),
+    Preset("ankh_large", "ElnaggarLab/ankh-large", "74b371dbfa3ee0a05d32ae74df0c2e0b82d6b9a6",
+           CC_BY_NC_SA, "ankh", 48, 1536, 16, 1_151_707_648, {"d_ff": 3840}),
 )  # fmt: skip
 ALIASES = {
     "prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl",
@@ -120,6 +151,13 @@ class PLM:
     def revision(self) -> str:
         """The hub's commit that a known name stands for; of others, what the hub has now."""
         return self.preset.revision if self.preset else NOW
+
+    @property
+    def runs_in_tests(self) -> bool:
+        """Whether trained weights of its architecture are run by the tests: those of plm_mini."""
+        if self.name in pretrained.language_models():
+            return True
+        return self.preset is not None and self.preset.family == "esm2"
 
 
 def resolve(name: str) -> PLM:

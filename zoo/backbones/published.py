@@ -6,9 +6,7 @@ the licence, and `source.json`: where the weights are from, and how they were ch
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
@@ -16,13 +14,7 @@ from zoo import pretrained
 from zoo.backbones.base import StructureBackbone
 from zoo.errors import ConfigError
 
-WEIGHTS, SOURCE = "model.safetensors", "source.json"
-
-
-def source(name: str) -> dict[str, Any]:
-    """Return what `source.json` says of published weights."""
-    found: dict[str, Any] = json.loads((_folder(name) / SOURCE).read_text(encoding="utf-8"))
-    return found
+WEIGHTS = "model.safetensors"
 
 
 def check_fit(network: StructureBackbone, name: str) -> None:

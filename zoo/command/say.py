@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.table import Table
 
 from zoo.system.listener import SILENT, Listener, leader
 
@@ -19,6 +22,8 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+ENDLESS = 1000
+"""Columns of a pipe or a file."""
 console = _Console(markup=False, highlight=False, emoji=False)
 err_console = _Console(stderr=True, markup=False, highlight=False, emoji=False)
 
@@ -44,9 +49,28 @@ def _print(where: Console, text: str, style: str | None) -> None:
     where.print(text, style=style, soft_wrap=True)
 
 
-def show(table: RenderableType) -> None:
-    """Print a table or another drawing on standard output."""
-    console.print(table)
+def show(drawing: RenderableType) -> None:
+    """Print a table or another drawing on standard output; a table's rows are whole in a pipe."""
+    if isinstance(drawing, Table) and width() == ENDLESS:
+        plain = _Console(
+            file=console.file, width=ENDLESS, markup=False, highlight=False, emoji=False
+        )
+        plain.print(drawing)
+    else:
+        console.print(drawing)
+
+
+def width() -> int:
+    """Return how many columns a table may take: the terminal's, and in a pipe as many as it needs.
+
+    `COLUMNS` counts in a pipe, too.
+    """
+    return console.width if console.is_terminal or "COLUMNS" in os.environ else ENDLESS
+
+
+def narrowest(table: Table) -> int:
+    """Return how many columns a table needs so that no word of it is broken."""
+    return Measurement.get(console, console.options.update(max_width=ENDLESS), table).minimum
 
 
 def working(what: str) -> AbstractContextManager[object]:

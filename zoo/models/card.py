@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from zoo.backbones.published import source
+from zoo import pretrained
+from zoo.backbones.plm import PRESETS
 from zoo.models.model import FusedModel
 from zoo.models.summary import RANDOM_WARNING, count, title
 from zoo.tasks import TASKS
@@ -34,6 +35,7 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     ]  # fmt: skip
     if weights is not None:
         lines.append(f"| language model | {config.sequence.name}: {weights.source} |")
+        lines += _licence(config.sequence.name)
     if config.structure.weights == "pretrained":
         lines.append(f"| graph network | {config.structure.name}: {_published(model)} |")
     if config.task is not None:
@@ -44,11 +46,20 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     return "\n".join([*lines, "", *_usage(), "", "## Config", "", "```yaml", yaml_text + "```", ""])
 
 
+def _licence(name: str) -> list[str]:
+    """Return the row on the licence of a language model's weights, where the zoo knows it."""
+    preset = next((x for x in PRESETS if x.short == name), None)
+    if preset is None:
+        return []
+    barred = ", which allows no commercial use" if preset.commercial is False else ""
+    return [f"| licence of its weights | {preset.licence}{barred} |"]
+
+
 def _published(model: FusedModel) -> str:
     """Return where the graph network's weights are from, and whether they were trained on."""
     assert model.struct is not None and model.struct.pretrained is not None
     tuned = "frozen" if model.struct.frozen else "trained on"
-    return f"{source(model.struct.pretrained)['weights']}, {tuned}"
+    return f"{pretrained.source(model.struct.pretrained)['weights']}, {tuned}"
 
 
 def _usage() -> list[str]:

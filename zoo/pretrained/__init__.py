@@ -1,17 +1,21 @@
-"""What comes trained with the package: a small language model, and a model for each task.
+"""What comes trained with the package: a small language model, ProteinMPNN, a model for each task.
 
-Each is a folder here: `plm_mini` is one of Hugging Face's, the others are runs of `zoo.train`.
+Each is a folder here: `plm_mini` is one of Hugging Face's, `mpnn` holds published weights of a
+graph network, and the others are runs of `zoo.train`.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from zoo.errors import nearest
 
 HOME = Path(__file__).parent
-LANGUAGE_MODEL, RUN, CONFIG = "vocab.txt", "run.json", "config.yaml"
-"""The files by which a folder is known: a language model, a run, a saved model."""
+LANGUAGE_MODEL, RUN, CONFIG, SOURCE = "vocab.txt", "run.json", "config.yaml", "source.json"
+"""The files by which a folder is known: a language model, a run, a saved model, a graph network's
+published weights."""
 
 
 def language_models() -> list[str]:
@@ -22,6 +26,18 @@ def language_models() -> list[str]:
 def task_models() -> list[str]:
     """Return the names of the models that predict."""
     return sorted(path.parent.name for path in HOME.glob(f"*/{RUN}"))
+
+
+def source(name: str) -> dict[str, Any]:
+    """Return where a graph network's published weights are from; nothing for one without any.
+
+    Returns:
+        What `source.json` in the network's folder says: `weights` (the file that they were read
+        from), `sha256` of that file, `licence` and `parameters`.
+    """
+    path = HOME / name / SOURCE
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return found
 
 
 def folder_of(name: str | Path) -> Path:
