@@ -51,4 +51,4 @@ def data_dir() -> Path:
 def plm_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A folder with weights and tokenizer of every kind of tiny language model, for --seq."""
     root = tmp_path_factory.mktemp("plm")
-    return {kind: shelf.save_plm(kind, root / kind) for kind in shelf.PLM_KINDS}
+    return {kind: shelf.save_plm(kind, root / kind) for kind in shelf.SEQUENCE_KINDS}

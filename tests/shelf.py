@@ -193,6 +193,8 @@ SHELF: dict[str, Protein] = {
 # ------------------------------------------------------------------------------ language models
 
 PLM_KINDS = ("esm", "bert", "t5")
+#: Kinds that have code of their own in the sequence branch.
+SEQUENCE_KINDS = (*PLM_KINDS, "esmc")
 NUM_PLM_LAYERS, PLM_WIDTH = 3, 32
 #: Tokens that the tiny models have positions for.
 PLM_POSITIONS = 64
@@ -215,6 +217,10 @@ def plm_config(kind: str) -> Any:
         return transformers.BertConfig(
             vocab_size=len(_BERT_VOCABULARY), max_position_embeddings=PLM_POSITIONS, **shared
         )
+    if kind == "esmc":
+        return transformers.EsmcConfig(
+            vocab_size=64, max_position_embeddings=PLM_POSITIONS, attention_dropout=0.1, **shared
+        )
     config = transformers.T5Config(
         vocab_size=128, d_model=PLM_WIDTH, d_kv=8, d_ff=48, num_layers=NUM_PLM_LAYERS, num_heads=4,
         relative_attention_num_buckets=8, initializer_factor=1.0,
@@ -225,12 +231,14 @@ def plm_config(kind: str) -> Any:
 
 def plm_module(kind: str, seed: int = 0) -> Any:
     """Return the bare `transformers` encoder."""
-    from transformers import BertModel, EsmModel, T5EncoderModel
+    from transformers import BertModel, EsmcModel, EsmModel, T5EncoderModel
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if kind == "t5":
             return T5EncoderModel(plm_config(kind))
+        if kind == "esmc":
+            return EsmcModel(plm_config(kind))
         made = {"esm": EsmModel, "bert": BertModel}[kind](plm_config(kind), add_pooling_layer=False)
     made.contact_head = None  # ESM's; hidden states do not pass through it
     return made
@@ -239,7 +247,7 @@ def plm_module(kind: str, seed: int = 0) -> Any:
 def plm_tokenizer(kind: str) -> ResidueTokenizer:
     """Return the letters' ids without any file."""
     if kind != "bert":
-        return residue_tokens.published("esm2" if kind == "esm" else "t5")
+        return residue_tokens.published("esm2" if kind == "esm" else kind)
     table = np.full(256, _BERT_VOCABULARY.index("X"), np.int64)
     for index, word in enumerate(_BERT_VOCABULARY):
         if len(word) == 1 and word not in "UZOB":  # letters that ProtBert never learnt
@@ -264,8 +272,11 @@ def save_plm(kind: str, folder: Path, *, seed: int = 0, weights: bool = True) ->
 
 
 def _save_tokenizer(kind: str, folder: Path) -> None:
-    from transformers import T5Tokenizer
+    from transformers import EsmcTokenizer, T5Tokenizer
 
+    if kind == "esmc":
+        EsmcTokenizer().save_pretrained(folder)
+        return
     if kind == "t5":
         words = residue_tokens._PROT_T5
         pieces = [(w if len(w) > 1 else "\u2581" + w, 0.0) for w in words]

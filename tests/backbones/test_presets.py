@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests import shelf
 from tests.backbones import published
 from zoo.backbones import agreement, residue_tokens
 from zoo.backbones import plm as plms
@@ -18,6 +20,8 @@ from zoo.backbones.hf import HFBackbone
 from zoo.backbones.loading import load_plm, shape_of
 from zoo.backbones.weights import Weights, locate
 from zoo.errors import WeightsError
+from zoo.models import card
+from zoo.models.card import model_card
 from zoo.models.create import create_model
 from zoo.models.tuning import tune
 from zoo.settings.config import SequenceConfig
@@ -81,30 +85,60 @@ def ids(family: plms.Family) -> list[int]:
     return found
 
 
-def test_esmc_reads_as_its_own_tokenizer() -> None:
+def esm_tokens(folder: Path) -> list[int]:
+    from transformers import EsmTokenizer
+
+    shelf._save_tokenizer("esm", folder)
+    found: list[int] = EsmTokenizer.from_pretrained(folder)(CHAIN)["input_ids"]
+    return found
+
+
+def esmc_tokens(folder: Path) -> list[int]:
     from transformers import EsmcTokenizer
 
-    assert ids("esmc") == EsmcTokenizer()(CHAIN)["input_ids"]
+    found: list[int] = EsmcTokenizer()(CHAIN)["input_ids"]
+    return found
 
 
-def test_prot_bert_reads_as_its_own_tokenizer(tmp_path: Path) -> None:
+def bert_tokens(folder: Path) -> list[int]:
     from transformers import BertTokenizer
 
-    theirs = BertTokenizer.from_pretrained(published.vocab(tmp_path, do_lower_case=False))
-    assert ids("prot_bert") == theirs(replaced())["input_ids"]
+    theirs = BertTokenizer.from_pretrained(published.vocab(folder, do_lower_case=False))
+    found: list[int] = theirs(replaced())["input_ids"]
+    return found
 
 
-@pytest.mark.parametrize("family", ["t5", "prost_t5"])
-def test_t5_reads_as_its_own_tokenizer(family: plms.Family) -> None:
+def t5_tokens(folder: Path, prefix: str = "") -> list[int]:
     from transformers import T5Tokenizer
 
     words = residue_tokens._PROT_T5
     pieces = [(w if len(w) > 1 else "\u2581" + w, 0.0) for w in words]
     theirs = T5Tokenizer(vocab=pieces, extra_ids=100)
     theirs.add_tokens([*"algvsredtipkfqnymhwc", "<fold2AA>", "<AA2fold>"])
-    prefix = "<AA2fold> " if family == "prost_t5" else ""
-    assert ids(family) == theirs(prefix + replaced())["input_ids"]
-    assert residue_tokens.published(family)(["A"]).start == (1 if prefix else 0)
+    found: list[int] = theirs(prefix + replaced())["input_ids"]
+    return found
+
+
+#: What the tokenizer of each family's authors gives for `CHAIN`, from files of our own making.
+THEIRS: dict[plms.Family, Callable[[Path], list[int]]] = {
+    "esm2": esm_tokens, "esmc": esmc_tokens, "prot_bert": bert_tokens, "t5": t5_tokens,
+    "prost_t5": lambda folder: t5_tokens(folder, "<AA2fold> "),
+}  # fmt: skip
+#: Families whose letters only their own files tell: the next test reads Ankh's.
+BY_FILES = {"ankh"}
+
+
+@pytest.mark.parametrize("family", [x for x in ONE_EACH if x not in BY_FILES])
+def test_a_family_reads_as_its_authors_tokenizer(family: plms.Family, tmp_path: Path) -> None:
+    assert ids(family) == THEIRS[family](tmp_path)
+    start = {"t5": 0}.get(family, 1)  # what is ahead of the first residue
+    assert residue_tokens.published(family)(["A"]).start == start
+
+
+@pytest.mark.parametrize("family", ONE_EACH)
+def test_how_a_family_was_checked_is_told(family: plms.Family) -> None:
+    assert "output_hidden_states" in plms.CHECKED[family]
+    assert ("off its own files" in plms.CHECKED[family]) == (family in BY_FILES)
 
 
 @pytest.mark.parametrize("prefix", ["", "[NLU]"], ids=["ankh", "ankh3"])
@@ -121,9 +155,30 @@ def test_ankh_reads_as_its_own_tokenizer(tmp_path: Path, prefix: str) -> None:
     assert load_plm(plm, locate(plm, "pretrained"), dtype="float32", seed=0).num_layers == 3
 
 
-def test_an_alphabet_that_only_its_files_tell_is_never_guessed() -> None:
+@pytest.mark.parametrize("preset", plms.PRESETS, ids=lambda preset: preset.short)
+def test_an_alphabet_that_only_its_files_tell_is_never_guessed(preset: plms.Preset) -> None:
+    if preset.family not in BY_FILES:
+        assert residue_tokens.published(preset.family)([CHAIN]).attend.all()
+        return
     with pytest.raises(WeightsError, match="alphabet of ankh is read from its own files"):
-        create_model("ankh_base", "gvp", weights="random")
+        create_model(preset.short, "gvp", weights="random")
+
+
+def test_the_card_names_a_licence_that_allows_no_commercial_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = create_model("esm2_8m", "gat", weights="random", values={"sequence.layers": 1})
+    assert "| licence of its weights | MIT |" in model_card(model)
+    barred = dataclasses.replace(plms.PRESETS[0], licence=plms.CC_BY_NC_SA)
+    monkeypatch.setattr(plms, "PRESETS", (barred,))
+    monkeypatch.setattr(card, "PRESETS", (barred,))
+    said = "| licence of its weights | CC-BY-NC-SA-4.0, which allows no commercial use |"
+    assert said in model_card(model)
+
+
+def test_an_unknown_licence_is_said_and_never_taken_for_a_free_one() -> None:
+    unknown = dataclasses.replace(plms.PRESETS[0], licence=plms.UNKNOWN_LICENCE)
+    assert unknown.commercial is None and plms.PRESETS[0].commercial is True
 
 
 @pytest.mark.parametrize("name", ["ankh3_large", "ProstT5", "ProtBert", "biohub/ESMC-600M"])

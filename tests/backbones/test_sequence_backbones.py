@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from tests import shelf
-from zoo.backbones.hf import HFBackbone, find_layers
-from zoo.backbones.packed_esm import can_pack
+from zoo.backbones import packed
+from zoo.backbones.hf import PACKED, HFBackbone, find_layers
 from zoo.errors import ConfigError
 
 SEQUENCES = ["ACDEFGHIKLMNPQRSTVWY", "MKV", "W", "GGGGGSXSGGGGS"]
-for_every_plm = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
+for_every_plm = pytest.mark.parametrize("kind", shelf.SEQUENCE_KINDS)
 
 
-@pytest.fixture(scope="module", params=shelf.PLM_KINDS)
+@pytest.fixture(scope="module", params=shelf.SEQUENCE_KINDS)
 def plm(request: pytest.FixtureRequest) -> HFBackbone:
     return shelf.tiny_plm(request.param)
 
@@ -47,16 +47,17 @@ def reference(plm: HFBackbone) -> tuple[list[Tensor], Tensor]:
 
 
 def assert_same(plm: HFBackbone, ours: Tensor, theirs: Tensor) -> None:
-    """Compare with transformers; ESM-2 on a CPU is computed in another order, without padding."""
+    """Compare with transformers; ESM-2 and ESM C on a CPU are computed in another order."""
     attend = plm.tokenize(SEQUENCES).attend
     shelf.assert_close(ours[attend], theirs[attend])
-    if not can_pack(plm.model):
+    if not any(kind.can_pack(plm.model) for kind in PACKED):
         assert torch.equal(ours, theirs)
 
 
 def final_norm(plm: HFBackbone) -> nn.Module:
-    encoder = plm.model.encoder
-    for name in ("emb_layer_norm_after", "final_layer_norm"):  # ESM, T5; BERT has none
+    encoder = getattr(plm.model, "encoder", plm.model)
+    # ESM, T5, ESM C; BERT has none
+    for name in ("emb_layer_norm_after", "final_layer_norm", "norm"):
         if hasattr(encoder, name):
             return getattr(encoder, name)
     return nn.Identity()
@@ -106,6 +107,21 @@ def test_what_a_callback_returns_is_what_the_model_goes_on_with(plm: HFBackbone)
         plm(tokens.ids, tokens.attend, add)
     assert torch.equal(after[1], before[1]) and torch.equal(after[2], before[2])
     assert not torch.allclose(after[3], before[3])
+
+
+@pytest.mark.parametrize("kind", [kind.__name__.rpartition("_")[2] for kind in PACKED])
+def test_what_is_packed_gives_padding_zeros_and_goes_over_blocks_of_chains(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plm = shelf.tiny_plm(kind)
+    seen, out = taps(plm)
+    attend = plm.tokenize(SEQUENCES).attend
+    assert all((h[~attend] == 0.0).all() for h in (*seen.values(), out))
+    monkeypatch.setattr(packed, "BLOCK", 16)  # two chains, one, one
+    again, out_again = taps(plm)
+    shelf.assert_close(out_again, out)
+    assert all(torch.isfinite(again[k]).all() for k in seen)
+    assert packed.blocks([22, 5, 3, 15]) == [[22], [5, 3], [15]]
 
 
 # ------------------------------------------------------------------------------ starting midway
@@ -262,7 +278,7 @@ def test_a_model_that_is_not_frozen_trains_every_weight(kind: str) -> None:
     assert all(torch.isfinite(p.grad).all() for p in plm.parameters())
 
 
-@pytest.mark.parametrize("kind", ["esm", "t5"])
+@pytest.mark.parametrize("kind", ["esm", "t5", "esmc"])
 def test_a_long_chain_warns_once_where_positions_go_on(kind: str) -> None:
     plm = shelf.tiny_plm(kind)
     longest = shelf.PLM_POSITIONS - plm.tokenizer.num_special

@@ -19,7 +19,7 @@ from zoo.models.blueprint import depths, resolve
 from zoo.settings.config import Config
 
 PROTEIN = shelf.ordinary()
-for_every_plm = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
+for_every_plm = pytest.mark.parametrize("kind", shelf.SEQUENCE_KINDS)
 
 
 def make(folder: str, layers: int | None = None, **values: Any) -> zoo.FusedModel:
@@ -28,8 +28,8 @@ def make(folder: str, layers: int | None = None, **values: Any) -> zoo.FusedMode
 
 
 def final_norm(model: nn.Module) -> nn.Module:
-    encoder: Any = model.encoder
-    for name in ("emb_layer_norm_after", "final_layer_norm"):
+    encoder: Any = getattr(model, "encoder", model)
+    for name in ("emb_layer_norm_after", "final_layer_norm", "norm"):
         if hasattr(encoder, name):
             return getattr(encoder, name)
     return nn.Identity()

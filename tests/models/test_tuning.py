@@ -29,7 +29,7 @@ def trained(model: zoo.FusedModel) -> set[str]:
     return {name for name, p in named if p.requires_grad and name.startswith("seq.")}
 
 
-@pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+@pytest.mark.parametrize("plm", shelf.SEQUENCE_KINDS)
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_trained_gets_a_gradient_and_nothing_else_changes(
     plm_folders: dict[str, str], plm: str, way: str
@@ -48,7 +48,7 @@ def test_what_is_trained_gets_a_gradient_and_nothing_else_changes(
     assert trained(model) != set()
 
 
-@pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+@pytest.mark.parametrize("plm", shelf.SEQUENCE_KINDS)
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_trained_is_float32_and_computes_in_half_precision(
     plm_folders: dict[str, str], plm: str, way: str
@@ -66,7 +66,7 @@ def test_what_is_trained_is_float32_and_computes_in_half_precision(
     assert any(named[name].grad is not None for name in trained(model))
 
 
-@pytest.mark.parametrize("plm", shelf.PLM_KINDS)
+@pytest.mark.parametrize("plm", shelf.SEQUENCE_KINDS)
 def test_adapters_begin_as_nothing(plm_folders: dict[str, str], plm: str) -> None:
     plain, adapted = make(plm_folders[plm]), make(plm_folders[plm], **WAYS["lora"])
     batch = plain.batch([PROTEIN])

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones import packed_esm
+from zoo.backbones import packed, packed_esm, packed_esmc
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
 from zoo.backbones.lowered import lowered
 from zoo.backbones.residue_tokens import ResidueTokenizer
@@ -23,6 +23,8 @@ from zoo.proteins.batch import Tokens
 
 MIDWAY = ("bert", "esm", "esmc", "t5")
 """Types of encoders whose first layers can be left out; another may carry more than one state."""
+PACKED = (packed_esm, packed_esmc)
+"""Encoders that run without padding on a CPU."""
 
 
 class HFBackbone(SequenceBackbone):
@@ -43,7 +45,6 @@ class HFBackbone(SequenceBackbone):
         # In a list, because a module of this one would be saved under two names.
         self._layers = [find_layers(model, self.num_layers)]
         self.can_start_midway = config.model_type in MIDWAY
-        self._packs = packed_esm.can_pack(model)
         self.max_tokens, self.extends = position_limit(model)
         self._warned = False
         self.requires_grad_(not frozen)
@@ -96,8 +97,9 @@ class HFBackbone(SequenceBackbone):
     def _run(
         self, tokens: Tensor, attend: Tensor, on_layer: OnLayer | None, start: Start | None
     ) -> Tensor:
-        if self._packs and tokens.device.type == "cpu":
-            return packed_esm.run(self.model, tokens, attend, on_layer, start)
+        kind = next((kind for kind in PACKED if kind.can_pack(self.model)), None)
+        if kind is not None and tokens.device.type == "cpu":
+            return packed.run(kind.parts(self.model), tokens, attend, on_layer, start)
         first = 1
         skipping: AbstractContextManager[None] = nullcontext()
         if start is not None:
