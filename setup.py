@@ -51,6 +51,7 @@ setup(
         "lmdb>=1.4",  # the container of ATOM3D, and of prepared data
         "rdkit>=2024.9",  # ligand files
         "tmtools>=0.3",  # TM-score
+        "mini3di>=0.2.1",  # 3Di letters, for language models that read structure
         "psutil>=7.1",
         "pyyaml>=6.0",
         "rich>=13.7",

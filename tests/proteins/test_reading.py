@@ -1,0 +1,50 @@
+"""What a language model reads of a chain: a character a residue, and all that it depends on."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import shelf
+from zoo.errors import StructureError
+from zoo.proteins.protein import Protein, from_sequence
+from zoo.proteins.reading import codes, every_pair, paired, readings, unpaired
+from zoo.proteins.threedi import structure_letters
+
+for_every_protein = pytest.mark.parametrize("protein", shelf.SHELF.values(), ids=shelf.SHELF)
+
+
+@for_every_protein
+def test_a_chain_has_one_character_a_residue_that_stands_for_both_letters(protein: Protein) -> None:
+    sequences = [chain.sequence for chain in protein.chains]
+    assert readings(protein, "sequence") == sequences
+    found = readings(protein, "both")
+    assert [len(text) for text in found] == [len(sequence) for sequence in sequences]
+    pairs = zip(sequences, structure_letters(protein), strict=True)
+    assert [unpaired(text) for text in found] == list(pairs)
+    assert readings(protein, "structure") == found
+
+
+def test_a_residue_without_structure_stays_its_letter_and_other_signs_do_too() -> None:
+    assert paired(["MKV"], ["###"]) == ["MKV"]
+    assert unpaired(paired(["M?k"], ["vvv"])[0]) == ("M?k", "v##")
+    assert len(set("".join(every_pair()))) == 26 * 20
+
+
+def test_letters_and_structure_letters_have_numbers_of_their_own() -> None:
+    letters, states = codes(paired(["AZB"], ["ay#"])[0])
+    assert letters.tolist() == [65, 90, 66] and states.tolist() == [0, 19, 20]
+
+
+def test_two_structures_of_one_sequence_are_two_texts() -> None:
+    one, other = (shelf.ordinary(30, seed) for seed in (1, 2))
+    same = one.chains[0].sequence
+    text = paired([same], structure_letters(one)), paired([same], structure_letters(other))
+    assert text[0] != text[1]
+
+
+def test_a_sequence_alone_is_read_with_a_warning_or_not_at_all() -> None:
+    alone = from_sequence("alone", "MKV")
+    with pytest.warns(UserWarning, match="in the place of each 3Di letter"):
+        assert readings(alone, "both") == ["MKV"]
+    with pytest.raises(StructureError, match="alone has no structure.*without ::3di"):
+        readings(alone, "structure")
