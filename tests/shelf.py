@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.backbones import STRUCTURE_BACKBONES, residue_tokens
+from zoo.backbones import STRUCTURE_BACKBONES, residue_tokens, structure_tokens
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.message_passing import dgl_problem
 from zoo.backbones.residue_tokens import ResidueTokenizer
@@ -268,6 +268,19 @@ def save_plm(kind: str, folder: Path, *, seed: int = 0, weights: bool = True) ->
     else:
         plm_config(kind).save_pretrained(folder)
     _save_tokenizer(kind, folder)
+    return str(folder)
+
+
+def save_saprot(folder: Path, seed: int = 0) -> str:
+    """Write a tiny random model of SaProt's shape, with its tokens in `vocab.txt`."""
+    from transformers import EsmConfig, EsmModel
+
+    config = plm_config("esm").to_dict() | {"vocab_size": 446, "mask_token_id": 4}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        EsmModel(EsmConfig(**config), add_pooling_layer=False).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(structure_tokens.SAPROT))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "EsmTokenizer"}')
     return str(folder)
 
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from tests import shelf
 from tests.backbones import published
-from zoo.backbones import agreement, residue_tokens
+from zoo.backbones import agreement, residue_tokens, structure_tokens
 from zoo.backbones import plm as plms
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.loading import load_plm, shape_of
@@ -39,13 +39,18 @@ def tiny_config(preset: plms.Preset) -> Any:
     return plms.architecture(small)
 
 
+def published_tokens(family: plms.Family) -> Any:
+    module = structure_tokens if family == "saprot" else residue_tokens
+    return module.published(family)
+
+
 def tiny(family: str) -> HFBackbone:
     from transformers import AutoModel, AutoModelForTextEncoding
 
     config = tiny_config(ONE_EACH[family])
     auto = AutoModelForTextEncoding if config.model_type == "t5" else AutoModel
     # Which letters Ankh's ids are does not matter here; from_pretrained reads them off its files.
-    letters = residue_tokens.published("t5" if family == "ankh" else family)
+    letters = published_tokens("t5" if family == "ankh" else family)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return HFBackbone(auto.from_config(config), letters, frozen=True)

@@ -15,6 +15,7 @@ from zoo.backbones import STRUCTURE_BACKBONES as STRUCTURE_BACKBONES  # plug-ins
 from zoo.proteins.batch import Tokens
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
+from zoo.proteins.reading import Reads
 
 OnLayer = Callable[[int, Tensor], Tensor]
 """Gets (k, h) after layer k, h (chains, tokens, width); returns the h to go on with."""
@@ -33,6 +34,8 @@ class SequenceBackbone(nn.Module, ABC):
     width: int
     can_start_midway: bool = False
     """Whether `forward` takes a `start`."""
+    reads: Reads = "sequence"
+    """What it reads of a chain; with another value `tokenize` gets texts of `proteins.reading`."""
 
     @abstractmethod
     def tokenize(self, sequences: Sequence[str]) -> Tokens:

@@ -18,6 +18,7 @@ from zoo.backbones import packed, packed_esm, packed_esmc
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
 from zoo.backbones.lowered import lowered
 from zoo.backbones.residue_tokens import ResidueTokenizer
+from zoo.backbones.structure_tokens import StructureTokenizer
 from zoo.errors import ConfigError
 from zoo.proteins.batch import Tokens
 
@@ -33,10 +34,13 @@ class HFBackbone(SequenceBackbone):
     A frozen one takes no gradient and stays in evaluation mode, also inside a model in training.
     """
 
-    def __init__(self, model: nn.Module, tokenizer: ResidueTokenizer, *, frozen: bool) -> None:
+    def __init__(
+        self, model: nn.Module, tokenizer: ResidueTokenizer | StructureTokenizer, *, frozen: bool
+    ) -> None:
         super().__init__()
         self.model = model
         self.tokenizer = tokenizer
+        self.reads = tokenizer.reads
         self.frozen = frozen
         self.rounded: Mapping[str, torch.dtype] = {}
         """The float32 weights that it computes with in another dtype, by their names in `model`."""

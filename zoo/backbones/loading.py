@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.backbones import agreement, residue_tokens
+from zoo.backbones import agreement, residue_tokens, structure_tokens
 from zoo.backbones import plm as plms
 from zoo.backbones.file_states import FileStates
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.residue_tokens import ResidueTokenizer
+from zoo.backbones.structure_tokens import StructureTokenizer
 from zoo.backbones.weights import Weights
 from zoo.errors import WeightsError
 from zoo.system.memory import check_fits
@@ -104,11 +105,13 @@ def _config(plm: plms.PLM, folder: str | None) -> Any:
     )
 
 
-def _tokenizer(plm: plms.PLM, folder: str | None) -> ResidueTokenizer:
+def _tokenizer(plm: plms.PLM, folder: str | None) -> ResidueTokenizer | StructureTokenizer:
     if plm.preset is not None and folder is None:
+        if plm.threedi or plm.preset.family == "saprot":
+            return structure_tokens.published(plm.preset.family)
         return residue_tokens.published(plm.preset.family)
     assert folder is not None
-    return residue_tokens.from_pretrained(folder)
+    return residue_tokens.from_pretrained(folder, threedi=plm.threedi)
 
 
 def _encoder(config: Any, folder: str | None, dtype: str, seed: int) -> nn.Module:

@@ -6,7 +6,7 @@ Adding a model is one line in `PRESETS`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 NOW = "main"
 """The hub's word for its newest commit."""
-Family = Literal["esm2", "esmc", "t5", "prost_t5", "ankh", "prot_bert"]
+DIRECTION, THREEDI = "::", "3di"
+"""After a name and `DIRECTION`: of a model that reads either residues or 3Di letters, the latter.
+"""
+Family = Literal["esm2", "esmc", "t5", "prost_t5", "ankh", "prot_bert", "saprot"]
 """What models share: the architecture but for its size, the letters, and what is around a chain."""
 MIT, AFL, CC_BY_NC_SA = "MIT", "AFL-3.0", "CC-BY-NC-SA-4.0"
 """Licences of weights by their SPDX names, as the model's page or its authors' repository says."""
@@ -32,6 +35,7 @@ CHECKED: dict[Family, str] = {
     "ones of plm_mini; never with these weights",
     "esmc": _AS_THEIRS, "t5": _AS_THEIRS, "prost_t5": _AS_THEIRS, "prot_bert": _AS_THEIRS,
     "ankh": f"built tiny: {_LAYERS}, letters read off its own files; {_UNTRIED}",
+    "saprot": _AS_THEIRS,
 }  # fmt: skip
 """How each family was held against what its authors published."""
 
@@ -87,6 +91,17 @@ def _esmc(
     )  # fmt: skip
 
 
+def _saprot(
+    size: str, data: str, num_layers: int, width: int, parameters: int, **sizes: float
+) -> Preset:
+    short = f"saprot_{size.lower()}" + ("" if data == "AF2" else f"_{data.lower()}")
+    return Preset(
+        short, f"westlake-repl/SaProt_{size}_{data}", NOW, MIT, "saprot", num_layers, width, 20,
+        parameters, sizes,
+    )  # fmt: skip
+
+
+_DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
 PRESETS = (
     _esm2("8M", "c731040fcd8d73dceaa04b0a8e6329b345b0f5df", 6, 320, 20, 7_408_960),
     _esm2("35M", "6fbf070e65b0b7291e7bbcd451118c216cff79d8", 12, 480, 20, 33_269_280),
@@ -120,6 +135,9 @@ PRESETS = (
            CC_BY_NC_SA, "ankh", 48, 768, 12, 453_170_688, {"d_ff": 3072}),
     Preset("ankh_large", "ElnaggarLab/ankh-large", "74b371dbfa3ee0a05d32ae74df0c2e0b82d6b9a6",
            CC_BY_NC_SA, "ankh", 48, 1536, 16, 1_151_707_648, {"d_ff": 3840}),
+    _saprot("35M", "AF2", 12, 480, 33_467_520),
+    _saprot("650M", "AF2", 33, 1280, 649_928_960, **_DROPOUT),
+    _saprot("650M", "PDB", 33, 1280, 649_928_960, **_DROPOUT),
 )  # fmt: skip
 ALIASES = {
     "prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl",
@@ -139,6 +157,7 @@ class PLM:
         folder: None for a model of the hub.
         preset: its architecture, where it is one that we know.
         states: the file of hidden states in place of a language model, if the name is of one.
+        threedi: whether a model that reads either residues or 3Di letters reads the latter.
     """
 
     name: str
@@ -146,6 +165,7 @@ class PLM:
     folder: Path | None = None
     preset: Preset | None = None
     states: StatesFile | None = None
+    threedi: bool = False
 
     @property
     def revision(self) -> str:
@@ -163,7 +183,8 @@ class PLM:
 def resolve(name: str) -> PLM:
     """Return the model that a short name, official name, hub id or local folder means.
 
-    "states:FILE" and "states:FILE::LAYER" mean hidden states that were computed elsewhere.
+    "states:FILE" and "states:FILE::LAYER" mean hidden states that were computed elsewhere;
+    "NAME::3di" means a model that reads residues or 3Di letters (ProstT5), reading the latter.
 
     Raises:
         ConfigError: if it is none of these; names the nearest known name.
@@ -171,6 +192,23 @@ def resolve(name: str) -> PLM:
     """
     if name.startswith(STATES):
         return _states(name)
+    name, with_direction, direction = name.partition(DIRECTION)
+    return _directed(_named(name), direction) if with_direction else _named(name)
+
+
+def _directed(plm: PLM, direction: str) -> PLM:
+    """Return a model in the direction that its name asks for."""
+    if direction != THREEDI:
+        raise unknown("direction of a language model", direction, [THREEDI])
+    if plm.preset is not None and plm.preset.family != "prost_t5":
+        raise ConfigError(
+            f"{plm.name} does not read 3Di letters alone, so {plm.name}{DIRECTION}{THREEDI} means "
+            "nothing. ProstT5 does: prost_t5::3di."
+        )
+    return replace(plm, name=f"{plm.name}{DIRECTION}{THREEDI}", threedi=True)
+
+
+def _named(name: str) -> PLM:
     name = ALIASES.get(name.lower(), name)
     lowered = name.lower()
     for preset in PRESETS:
@@ -223,13 +261,14 @@ def architecture(preset: Preset) -> Any:
         "t5": (transformers.T5Config, _PROT_T5),
         "prost_t5": (transformers.T5Config, _PROT_T5 | {"vocab_size": 150}),
         "ankh": (transformers.T5Config, _ANKH),
+        "saprot": (transformers.EsmConfig, _ESM2 | {"vocab_size": 446, "mask_token_id": 4}),
     }
     build, shared = families[preset.family]
     t5 = build is transformers.T5Config
     names = ("d_model", "num_layers", "num_heads") if t5 else _NAMES
     shape = (preset.width, preset.num_layers, preset.num_heads)
     sizes: dict[str, Any] = dict(zip(names, shape, strict=True))
-    if preset.family == "esm2":
+    if preset.family in ("esm2", "saprot"):
         sizes["intermediate_size"] = 4 * preset.width
     config: Any = build(**(shared | sizes | dict(preset.sizes)))
     if t5 and preset.family != "ankh":

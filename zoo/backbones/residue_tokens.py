@@ -11,15 +11,18 @@ import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.backbones import structure_tokens
 from zoo.backbones.plm import Family
+from zoo.backbones.structure_tokens import StructureTokenizer
 from zoo.errors import ConfigError, WeightsError
 from zoo.proteins.batch import Tokens
+from zoo.proteins.reading import Reads
 
 # The first ids of the two published vocabularies, for models built without the network.
 _ESM2 = "<cls> <pad> <eos> <unk> L A G V S E R T I D P K Q N F Y M H W C X B U Z O".split()
@@ -54,6 +57,8 @@ class ResidueTokenizer:
         after: special tokens behind the last residue.
         pad: padding id.
     """
+
+    reads: ClassVar[Reads] = "sequence"
 
     table: NDArray[np.int64]
     before: tuple[int, ...]
@@ -97,6 +102,8 @@ def _table(
 def published(family: Family) -> ResidueTokenizer:
     """Return the tokenizer of a family whose vocabulary is known without its files.
 
+    Those of families that read 3Di letters are in `structure_tokens`.
+
     Raises:
         WeightsError: if it is not.
     """
@@ -117,8 +124,12 @@ def _numbered(words: Sequence[str], start: int = 0) -> dict[str, int]:
     return {word: index for index, word in enumerate(words, start) if len(word) == 1}
 
 
-def from_pretrained(folder: str) -> ResidueTokenizer:
+def from_pretrained(folder: str, *, threedi: bool = False) -> ResidueTokenizer | StructureTokenizer:
     """Return the table that a model's own tokenizer files give.
+
+    Args:
+        folder: with the files.
+        threedi: whether the model is to read 3Di letters alone, as ProstT5 can.
 
     Raises:
         ConfigError: if the folder has no usable tokenizer, one without single residues, or one
@@ -126,6 +137,8 @@ def from_pretrained(folder: str) -> ResidueTokenizer:
     """
     tokenizer = _load(folder)
     vocabulary = tokenizer.get_vocab()
+    if threedi or structure_tokens.has_pairs(vocabulary):
+        return structure_tokens.read(tokenizer, vocabulary, folder, threedi=threedi)
     _check_alphabet(vocabulary, folder)
     # A BERT with vocab.txt alone is loaded as one that reads lower case, and knows no residue.
     found = _read(tokenizer, vocabulary) or _read(_load(folder, do_lower_case=False), vocabulary)
