@@ -118,8 +118,9 @@ class FusedModel(nn.Module):
 
     def batch(self, proteins: Sequence[Protein]) -> Batch:
         """Return what the model takes for some proteins, on the CPU."""
-        tokenize = self.seq.tokenize if self.seq is not None else None
-        return collate(proteins, tokenize, self.graph_spec)
+        if self.seq is None:
+            return collate(proteins, None, self.graph_spec)
+        return collate(proteins, self.seq.tokenize, self.graph_spec, self.seq.reads)
 
     def forward(
         self,

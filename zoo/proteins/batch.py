@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo.proteins.build_graph import GraphSpec, build_graphs
 from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Protein
+from zoo.proteins.reading import Reads, readings
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ class Batch:
 
 
 def collate(
-    proteins: Sequence[Protein], tokenize: Tokenize | None, spec: GraphSpec | None = None
+    proteins: Sequence[Protein],
+    tokenize: Tokenize | None,
+    spec: GraphSpec | None = None,
+    reads: Reads = "sequence",
 ) -> Batch:
     """Return the batch of some proteins.
 
@@ -79,16 +83,17 @@ def collate(
         proteins: One or more proteins.
         tokenize: Tokenizer of the language model; None for a model without one.
         spec: Settings of the graph.
+        reads: What the language model reads of a chain.
 
     Raises:
         ValueError: If there are no proteins.
-        StructureError: If the graph needs coordinates and a protein has none.
+        StructureError: If the graph or the language model needs coordinates and a protein has none.
     """
     if not proteins:
         raise ValueError("a batch needs at least one protein")
     return join(
         build_graphs(proteins, spec),
-        [[chain.sequence for chain in protein.chains] for protein in proteins],
+        [readings(protein, reads) for protein in proteins],
         tokenize,
         tuple(protein.name for protein in proteins),
     )
@@ -104,7 +109,7 @@ def join(
 
     Args:
         graph: Graph of all proteins.
-        sequences: Sequences of the chains of each protein.
+        sequences: What is read of the chains of each protein: a character for each residue.
         tokenize: Tokenizer of the language model; None if the language model does not run.
         names: Name of each protein.
     """

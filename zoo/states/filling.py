@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.backbones.base import SequenceBackbone
 from zoo.proteins.packing import packed
+from zoo.proteins.reading import unpaired
 from zoo.states.room import check_room
 from zoo.states.shard import StoreError
 
@@ -128,7 +129,7 @@ def states(
             # The sum is not finite if a value is not, and is thirty times as fast to check.
             if not torch.isfinite(h.sum()):
                 raise StoreError(
-                    f"Layer {k} is not finite for the sequence {sequence[:10]}... of "
+                    f"Layer {k} is not finite for the sequence {unpaired(sequence)[0][:10]}... of "
                     f"{len(sequence)} residues: float16 overflows in some models. Use --set "
                     "sequence.dtype=bfloat16 or float32."
                 )

@@ -11,7 +11,9 @@ continues from them, it has a row for each token instead, in a folder whose name
 
 The states of a sequence depend only on the settings in the folder's name, so any number of runs and
 processes can share them. The version of torch and the device are not part of the name, because they
-only change rounding.
+only change rounding. A sequence is what the language model reads of a chain: for one that reads the
+structure too, its letters with 3Di letters (`proteins.reading`), so that two structures of one
+sequence have states of their own.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from zoo.backbones.base import SequenceBackbone
 from zoo.errors import unknown
 from zoo.proteins.batch import gather_rows, residue_rows
 from zoo.proteins.graph import Graph
+from zoo.proteins.reading import every_pair, unpaired
 from zoo.states.filling import fill
 from zoo.states.shard import StoreError, write_whole
 from zoo.states.shards import Shards
@@ -151,7 +154,8 @@ class StateStore:
         except KeyError:
             raise StoreError(
                 f"{self.folder} has no states of layer {layer} for a sequence of {len(sequence)} "
-                f"residues ({sequence[:10]}...). Fill the store first; was it pruned meanwhile?"
+                f"residues ({unpaired(sequence)[0][:10]}...). Fill the store first; was it pruned "
+                "meanwhile?"
             ) from None
 
     def put(self, states: Mapping[int, Mapping[str, Tensor]]) -> None:
@@ -198,7 +202,8 @@ def _short(dtype: torch.dtype) -> str:
 def _facts(
     seq: SequenceBackbone, name: str, fingerprint: str, dtype: torch.dtype
 ) -> dict[str, Any]:
-    letters = seq.tokenize([string.ascii_uppercase]).ids
+    pairs = every_pair() if seq.reads != "sequence" else []
+    letters = seq.tokenize([string.ascii_uppercase, *pairs]).ids
     return {
         "name": name,
         "fingerprint": fingerprint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class TrainingData(lightning.LightningDataModule):
             name: PreparedExamples(
                 job.data, job.manifest["inputs"], keys,
                 [tuple(job.index[key]["sequences"]) for key in keys], job.targets,
-                model.graph_spec, kept,
+                model.graph_spec, kept, model.seq.reads if model.seq is not None else "sequence",
             ) for name, keys in (("train", job.plan.keys.train),
                                  ("validation", job.plan.keys.validation))
         }  # fmt: skip
@@ -61,10 +62,10 @@ class TrainingData(lightning.LightningDataModule):
             self.model.taps, DTYPES[self.settings.store], every_token=self.model.side is None,
         )  # fmt: skip
 
-    @property
+    @cached_property
     def sequences(self) -> list[str]:
-        """The distinct chain sequences of all samples."""
-        parts = [chains for part in self.parts.values() for chains in part.sequences]
+        """The distinct chains of all samples, as the language model reads them."""
+        parts = [chains for part in self.parts.values() for chains in part.readings()]
         return list(dict.fromkeys(sequence for chains in parts for sequence in chains))
 
     def fill(self, device: torch.device | str, rank: int = 0, world: int = 1) -> None:

@@ -6,7 +6,6 @@ process and batch a sample is read, and in a run that is resumed.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from torch.utils.data import Dataset, Sampler
 from zoo.proteins.features import NUM_LETTERS
 from zoo.proteins.noise import moved
 from zoo.training.batching import TokenBatches
-from zoo.training.examples import PreparedExamples, featurised
+from zoo.training.examples import PreparedExamples
 
 MASKED = NUM_LETTERS - 1
 """The node type of a masked residue, which an unknown letter has too."""
@@ -87,8 +86,7 @@ class DisturbedExamples(Dataset[dict[str, Tensor]]):
         keys = [examples.keys[draw.sample] for draw in draws]
         for draw, sample in zip(draws, examples.samples(keys), strict=True):
             protein = moved(sample.protein, self.noise, self._random(draw, "noise"))
-            noisy = dataclasses.replace(sample, protein=protein)
-            found.append((draw.sample, featurised(noisy, examples.targets, examples.spec)))
+            found.append((draw.sample, examples.tensors(sample, protein)))
         return found
 
     def _masked(self, tensors: dict[str, Tensor], draw: Draw) -> dict[str, Tensor]:

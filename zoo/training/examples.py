@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from zoo.data.store import Store
 from zoo.proteins.batch import Batch, Tokenize, join
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.graph import Graph
+from zoo.proteins.protein import Protein
+from zoo.proteins.reading import Reads, check_structure, paired
+from zoo.proteins.threedi import structure_letters
 from zoo.states.shards import Shards
 from zoo.tasks import Target
 
 VERSION = 3
 """Version of the features; raise it when `build_graph` computes other numbers."""
+STRUCTURE = "structure"
+"""Name of the tensor of a sample with 3Di letters, for a language model that reads them."""
 States = Callable[[Sequence[Sequence[str]], Graph], Mapping[int, Tensor]]
 
 
@@ -106,6 +112,7 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
         targets: targets whose values are given to the nodes.
         spec: how the graphs are built.
         root: folder of the store for graphs; None to featurise on every access.
+        reads: what the language model reads of a chain.
     """
 
     def __init__(
@@ -117,15 +124,17 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
         targets: Sequence[Target],
         spec: GraphSpec,
         root: Path | None,
+        reads: Reads = "sequence",
     ) -> None:
         self.data, self.keys, self.sequences = data, tuple(keys), tuple(sequences)
-        self.targets, self.spec = tuple(targets), spec
+        self.targets, self.spec, self.reads = tuple(targets), spec, reads
         self.kept = None if root is None else Shards(root / "graphs" / self._name(inputs))
 
     def _name(self, inputs: str) -> str:
         spec = dataclasses.asdict(self.spec)
         names = [target.name for target in self.targets]
-        text = json.dumps([VERSION, inputs, spec, names], sort_keys=True)
+        extra = [] if self.reads == "sequence" else [STRUCTURE]
+        text = json.dumps([VERSION, inputs, spec, names, *extra], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def __len__(self) -> int:
@@ -145,7 +154,42 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
     def featurised(self, keys: Sequence[str]) -> dict[str, dict[str, Tensor]]:
         """Read samples, and return their graphs and targets by key."""
         samples = zip(keys, self.samples(keys), strict=True)
-        return {key: featurised(sample, self.targets, self.spec) for key, sample in samples}
+        return {key: self.tensors(sample) for key, sample in samples}
+
+    def tensors(self, sample: Sample, moved: Protein | None = None) -> dict[str, Tensor]:
+        """Return a sample as plain tensors; `moved` is its protein with noise, for the graph alone.
+
+        A language model that reads the structure reads it without noise, live as from its store.
+        """
+        noisy = sample if moved is None else dataclasses.replace(sample, protein=moved)
+        found = featurised(noisy, self.targets, self.spec)
+        return found if self.reads == "sequence" else found | self._structure(sample)
+
+    def _structure(self, sample: Sample) -> dict[str, Tensor]:
+        check_structure(sample.protein.has_structure, self.reads, sample.id)
+        letters = "".join(structure_letters(sample.protein)).encode()
+        return {STRUCTURE: torch.from_numpy(np.frombuffer(letters, np.uint8).copy())}
+
+    def read(self, index: int, tensors: Mapping[str, Tensor]) -> Sequence[str]:
+        """Return what the language model reads of the chains of a sample, from its tensors."""
+        sequences = self.sequences[index]
+        if self.reads == "sequence":
+            return sequences
+        letters = tensors[STRUCTURE].numpy().tobytes().decode()
+        stops = np.cumsum([0, *map(len, sequences)]).tolist()
+        return paired(sequences, [letters[a:b] for a, b in pairwise(stops)])
+
+    def readings(self) -> Iterator[Sequence[str]]:
+        """Yield what the language model reads of the chains of each sample."""
+        if self.reads == "sequence":
+            yield from self.sequences
+            return
+        for index, key in enumerate(self.keys):
+            if self.kept is not None and key in self.kept:
+                yield self.read(index, self.kept.get(key))
+            else:
+                (sample,) = self.samples([key])
+                yield self.read(index, self._structure(sample))
 
     def samples(self, keys: Sequence[str]) -> Iterator[Sample]:
         """Yield samples. The store is open meanwhile, which LMDB allows only once per process."""
@@ -179,10 +223,9 @@ class Collate:
 
     def __call__(self, found: Sequence[tuple[int, Mapping[str, Tensor]]]) -> Examples:
         """Return the batch of these indices and tensors."""
-        indices = [index for index, _ in found]
         graphs = [to_graph(tensors) for _, tensors in found]
-        sequences = [self.examples.sequences[index] for index in indices]
-        keys = tuple(self.examples.keys[index] for index in indices)
+        sequences = [self.examples.read(index, tensors) for index, tensors in found]
+        keys = tuple(self.examples.keys[index] for index, _ in found)
         batch = join(Graph.batch(graphs), sequences, self.tokenize, keys)
         level = self.examples.targets[0].level
         rows = batch.graph.protein if level == "residue" else torch.arange(len(graphs))
