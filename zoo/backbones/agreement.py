@@ -22,6 +22,8 @@ from torch import Tensor
 
 from zoo.backbones.hf import HFBackbone
 from zoo.errors import ConfigError
+from zoo.proteins.reading import paired
+from zoo.proteins.threedi import STATES
 from zoo.system.files import cache_root, read_json, whole_file
 from zoo.system.memory import out_of_memory
 from zoo.system.reading import content, plain_file
@@ -123,7 +125,10 @@ def _chains(seq: HFBackbone) -> list[str]:
     """Return two unlike chains, short enough for the model's positions."""
     special = seq.tokenizer.num_special
     length = max(3, min(LONG, (seq.max_tokens or LONG + special) - special))
-    return [_RESIDUES[:length], (_OTHERS * length)[: length // 3]]
+    chains = [_RESIDUES[:length], (_OTHERS * length)[: length // 3]]
+    if seq.reads == "sequence":
+        return chains
+    return paired(chains, [(STATES * length)[: len(chain)] for chain in chains])
 
 
 def _ours(seq: HFBackbone, chains: list[str]) -> list[States]:
