@@ -48,7 +48,7 @@ ROOMS = (
      ("hpo", "the search")),
     (("command", "the terminal: options, messages, interrupts"),),
     (("explanation", "why"), ("reporting", "HTML page"), ("ablation", "fair table"),
-     ("pretraining", "language models")),
+     ("probing", "layers"), ("pretraining", "language models")),
     (("training", "fit a model, resume"), ("prediction", "apply and score a model")),
     (("metrics", "scores, intervals, baselines, comparisons"),),
     (("data", "layouts, samples, splits"), ("states", "store of hidden states")),

@@ -45,6 +45,7 @@ ALLOWED = {
     "matplotlib": {
         "zoo/explanation/colours.py",
         "zoo/explanation/drawing.py",
+        "zoo/probing/drawing.py",
         "zoo/reporting/page.py",
         "zoo/reporting/drawing.py",
         "zoo/training/curves.py",
@@ -58,7 +59,7 @@ ALLOWED = {
 ORDER = (
     "zoo.errors", "system", "settings", "proteins", "pretrained", "examples", "tasks", "backbones",
     "fusion", "models", "data", "states", "metrics", "training", "prediction", "explanation",
-    "reporting", "ablation", "pretraining", "command", "hpo", "verbs", "zoo.__main__",
+    "reporting", "ablation", "pretraining", "probing", "command", "hpo", "verbs", "zoo.__main__",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tests import shelf
 from tests.metrics.samples import predictions
 from tests.test_predict import run_folder, saved
 from tests.test_store import hurt, some_states
+from tests.training import runs
 from tests.verbs import Result, call
 from zoo.__main__ import VERBS
 from zoo.command.sums import Sum, grouped, show_sum, sum_of
@@ -147,9 +149,20 @@ def pretrain(capsys: Any, root: Path, _: str) -> Counted:
     return Counted(5, 3, Result(0, capsys.readouterr().out, ""))
 
 
+def probe(capsys: Any, root: Path, plm: str) -> Counted:
+    found = runs.samples(runs.BINDING)
+    blank = {"binding_site": np.full(len(found[0].protein), np.nan, np.float32)}
+    found[0] = dataclasses.replace(found[0], targets=blank)
+    data = runs.prepare(root / "data", [runs.BINDING], found)
+    tests = sum(one.split == "test" for one in found)
+    command = ("probe", "--data", data, "--features", "density", "--bootstrap", 5, "--out")
+    return Counted(len(found), tests + 1, call(capsys, *command, root / "o"),
+                   call(capsys, *command, root / "p", "--json"))  # fmt: skip
+
+
 CASES: dict[str, Callable[[Any, Path, str], Counted]] = {
     one.__name__: one
-    for one in (predict, embed, inspect, prepare, split, evaluate, compare, store, pretrain)
+    for one in (predict, embed, inspect, prepare, split, evaluate, compare, store, pretrain, probe)
 }
 
 

@@ -174,6 +174,7 @@ MISSING = {
     "explain": ("none.pdb", "--model", "ppbs", "--out", "out"),
     "evaluate": ("ppbs", "--data", "none", "--out", "out"),
     "baseline": ("none",),
+    "probe": ("--data", "none", "--seq", "plm_mini", "--out", "out"),
     "compare": ("none", "neither"),
     "split": ("none.csv",),
     "inspect": ("none.pdb",),

@@ -41,6 +41,7 @@ GROUPS = {
         "explain": "show how residues and branches contribute to a prediction",
     },
     "Study": {
+        "probe": "say which layers of a language model a linear map reads a target from",
         "search": "search for the best settings, with any number of workers",
         "ablate": "compare every fusion with every graph network on the same data",
     },

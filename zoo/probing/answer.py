@@ -1,0 +1,61 @@
+"""What a probe tells the search: a config whose language model ends at the best layer.
+
+A search's first trial is the config that it is given, so the answer is a config. Its language model
+runs as far as the best layer, and exchanges are placed anew over the layers that are left.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from zoo.probing.probe import Probed
+from zoo.settings.config import Config
+
+NAME = "best.yaml"
+
+
+def config_of(config: Config, layer: int) -> Config:
+    """Return a config whose language model ends at a layer.
+
+    The places of its exchanges are those that its fusion has by default, if they were in layers
+    that are left out; otherwise they stay.
+    """
+    after = config.fusion.after
+    fits = after is not None and all(0 < pair[0] <= layer for pair in after)
+    return dataclasses.replace(
+        config,
+        sequence=dataclasses.replace(config.sequence, layers=layer),
+        fusion=dataclasses.replace(config.fusion, after=after if fits else None),
+    )
+
+
+def text_of(config: Config, told: str) -> str:
+    """Return the config as YAML that says where it comes from in its first lines."""
+    data: Mapping[str, Any] = config.to_dict()
+    return f"# {told}\n{yaml.safe_dump(dict(data), sort_keys=False)}"
+
+
+def common_layer(probed: Sequence[Sequence[Probed]], source: str) -> int:
+    """Return the layer with the best mean rank over several targets; of equal ones the lowest.
+
+    Args:
+        probed: What was probed for each target.
+        source: The language model.
+    """
+    total: dict[int, int] = {}
+    for one in probed:
+        for rank, layer in enumerate(_ranked(one, source)):
+            total[layer] = total.get(layer, 0) + rank
+    return min(total, key=lambda layer: (total[layer], layer))
+
+
+def _ranked(probed: Sequence[Probed], source: str) -> list[int]:
+    from zoo.probing.probe import headline
+
+    mine = [one for one in probed if one.part.source == source and one.part.layer is not None]
+    sign = -1.0 if headline(mine[0].validation).better == "higher" else 1.0
+    return [one.part.layer or 0 for one in sorted(mine, key=lambda one: sign * one.score)]

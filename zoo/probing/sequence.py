@@ -1,0 +1,80 @@
+"""The layers of a language model as parts: its hidden states, as the store keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from zoo.backbones.file_states import FileStates
+from zoo.data.samples import Sample
+from zoo.models.create import LoadedPLM
+from zoo.probing.parts import STOPPED, Array, Part, Samples, Source, nothing
+from zoo.settings.config import Config
+from zoo.states.states import DTYPES, StateStore
+from zoo.system.listener import Listener, Stopped
+
+TOKENS = 4096
+"""Tokens in a batch on a GPU, padding included."""
+
+
+def language_model(
+    name: str, loaded: LoadedPLM, config: Config, layers: Sequence[int], root: Path, device: str
+) -> Source:
+    """Return layers of a language model, before its final norm, as write-back side reads them.
+
+    Args:
+        name: Name of the source.
+        loaded: The language model.
+        config: Its config; `train.store` says in which format states are kept.
+        layers: Numbers of the layers, from 1.
+        root: Folder of the store.
+        device: Device that computes states which are not stored.
+    """
+    if isinstance(loaded.seq, FileStates):
+        rows = partial(_of_file, loaded.seq)
+        return Source(name, (Part(name, "layer 1", rows, 1),), nothing)
+    kept = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
+    dtype = kept.get(config.train.store, DTYPES[0])
+    store = StateStore(
+        root, loaded.seq, config.sequence.name, loaded.fingerprint, sorted(layers), dtype
+    )
+    parts = [Part(name, f"layer {k}", partial(_stored, store, k), k) for k in sorted(layers)]
+    return Source(name, tuple(parts), partial(_fill, store, device))
+
+
+def _fill(
+    store: StateStore, device: str, samples: Samples, keys: Sequence[str], listener: Listener
+) -> None:
+    chains = (chain.sequence for key in keys for chain in samples(key).protein.chains)
+    missing = store.missing(chains)
+    if not missing:
+        return
+    size = store.expected_bytes(missing) / 1e9
+    listener.say(
+        f"the language model runs once: {len(missing):,} sequences, layers "
+        f"{', '.join(map(str, store.layers))}, {size:.2f} GB in {store.root}"
+    )
+    with listener.progress("hidden states", len(missing)) as shown:
+
+        def advance(done: int) -> bool:
+            shown(done)
+            return not listener.asked()
+
+        complete = store.fill(missing, budget=TOKENS, device=device, advance=advance)
+    if not complete:
+        raise Stopped(STOPPED)
+
+
+def _stored(store: StateStore, layer: int, key: str, sample: Sample) -> Array:
+    rows = [store.rows(chain.sequence, layer).float() for chain in sample.protein.chains]
+    return np.concatenate([one.numpy() for one in rows])
+
+
+def _of_file(seq: FileStates, key: str, sample: Sample) -> Array:
+    sequences = [chain.sequence for chain in sample.protein.chains]
+    tokens = seq.tokenize(sequences)
+    states = seq.embedding(tokens.ids, tokens.attend)
+    return np.concatenate([states[i, : len(x)].numpy() for i, x in enumerate(sequences)])
