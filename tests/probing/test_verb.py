@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,20 @@ def test_data_without_structures_are_told(capsys: Any, tmp_path: Path) -> None:
     call(capsys, "prepare", "table", "--data", tmp_path / "labels.csv", "--out", prepared)
     words = ("--data", prepared, "--out", tmp_path / "out", "--store", tmp_path / "store")
     done = call(capsys, "probe", *words, "--struct", "mpnn")
-    assert done.code == 4 and "coordinates" in done.err
+    assert done.code == 4 and "4 samples are left out: it has no coordinates" in done.err
+
+
+def test_a_protein_without_a_structure_is_left_out_and_counted(capsys: Any, tmp_path: Path) -> None:
+    found = runs.samples(runs.BINDING)
+    protein = found[0].protein
+    chain = shelf.without(protein.chains[0], range(len(protein)))
+    blank = dataclasses.replace(protein, chains=(chain,))
+    found[0] = dataclasses.replace(found[0], protein=blank)
+    data = runs.prepare(tmp_path / "data", [runs.BINDING], found)
+    done = call(capsys, "probe", "--data", data, "--out", tmp_path / "out", "--store",
+                tmp_path / "store", "--struct", "mpnn", "--test", "--bootstrap", 5)  # fmt: skip
+    assert done.code == 0, done.err
+    assert "18 samples in = 17 done + 1 left out" in done.out
 
 
 # The sources

@@ -7,6 +7,7 @@ with the best validation score. Test samples are predicted by what was chosen, a
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -109,11 +110,14 @@ def _exact(found: Table) -> Table:
 
 def _check(target: Target, found: Table, split: str) -> None:
     y = found.truth.y_true
-    if len(found) < 2 or (y.ndim == 1 and len(np.unique(y)) < 2):
-        raise DataError(
-            f"{target.name}: the {split} samples have {len(found)} known values, of one kind. A "
-            "probe needs different values in training and in validation samples."
-        )
+    if len(found) > 1 and (y.ndim > 1 or len(np.unique(y)) > 1):
+        return
+    reasons = Counter(found.left_out.values())
+    left = "".join(f"; {count} samples are left out: {why}" for why, count in reasons.items())
+    raise DataError(
+        f"{target.name}: the {split} samples have {len(found)} known values, of one kind{left}. A "
+        "probe needs different values in training and in validation samples."
+    )
 
 
 def probe(

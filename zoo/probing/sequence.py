@@ -48,7 +48,7 @@ def language_model(
 def _fill(
     store: StateStore, device: str, samples: Samples, keys: Sequence[str], listener: Listener
 ) -> None:
-    chains = (chain.sequence for key in keys for chain in samples(key).protein.chains)
+    chains = (chain for key in keys for chain in _chains(samples(key)))
     missing = store.missing(chains)
     if not missing:
         return
@@ -69,12 +69,16 @@ def _fill(
 
 
 def _stored(store: StateStore, layer: int, key: str, sample: Sample) -> Array:
-    rows = [store.rows(chain.sequence, layer).float() for chain in sample.protein.chains]
-    return np.concatenate([one.numpy() for one in rows])
+    return np.concatenate([store.rows(x, layer).float().numpy() for x in _chains(sample)])
 
 
 def _of_file(seq: FileStates, key: str, sample: Sample) -> Array:
-    sequences = [chain.sequence for chain in sample.protein.chains]
+    sequences = _chains(sample)
     tokens = seq.tokenize(sequences)
     states = seq.embedding(tokens.ids, tokens.attend)
     return np.concatenate([states[i, : len(x)].numpy() for i, x in enumerate(sequences)])
+
+
+def _chains(sample: Sample) -> list[str]:
+    """Return what the language model reads of each chain."""
+    return [chain.sequence for chain in sample.protein.chains]

@@ -72,7 +72,8 @@ def _fill(
     kept: Shards, struct: StructureBackbone, spec: GraphSpec, root: Path, device: str,
     samples: Samples, keys: Sequence[str], listener: Listener,
 ) -> None:  # fmt: skip
-    todo = [key for key in keys if key not in kept]
+    missing = [key for key in keys if key not in kept]
+    todo = [key for key in missing if samples(key).protein.nodes.any()]
     if not todo:
         return
     columns = struct.num_layers * struct.width + struct.out_width - struct.width
