@@ -192,8 +192,8 @@ def features() -> str:
     parts = [
         f"## {name}\n\n" + table(head, (
             (one.name, one.width, "vectors" if one.vector else "numbers", one.unit, one.missing)
-            for one in found.features
-        )) for name, found in FEATURE_SETS.items()
+            for one in FEATURE_SETS[name].features
+        )) for name in feature_sets.ordered(FEATURE_SETS)
     ]  # fmt: skip
     return _page(
         "Node features", "anyone who sets `graph.features`, or reads `node_s` and `node_v`.",

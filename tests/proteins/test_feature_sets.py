@@ -16,7 +16,8 @@ from zoo.examples import example
 from zoo.models.blueprint import resolve
 from zoo.proteins import accessibility, density, secondary_structure, side_chain
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
-from zoo.proteins.feature_sets import BACKBONE, FEATURE_SETS, computed
+from zoo.proteins.feature_sets import BACKBONE, FEATURE_SETS, ORDER, Feature, FeatureSet, computed
+from zoo.proteins.feature_sets import numbers as columns
 from zoo.proteins.protein import Atoms, Chain, Protein, from_sequence
 from zoo.proteins.structure import read_structure
 from zoo.settings.config import Config
@@ -349,3 +350,18 @@ def test_confidence_is_the_rank_of_the_b_factor() -> None:
     chain = dataclasses.replace(shelf.chain(5), bfactor=np.array([30, 10, 20, 20, np.nan], "f4"))
     expected = [1.0, 0.0, 0.5, 0.5, 0.0]
     assert scalars("confidence", shelf.protein("x", chain))[:, 0].tolist() == expected
+
+
+def test_the_order_of_columns_names_every_set_of_the_library() -> None:
+    assert sorted(ORDER) == FEATURE_SETS.known()
+
+
+def test_a_set_of_a_plug_in_comes_after_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = FeatureSet(
+        (Feature("number of the residue", 1, "none", "0"),),
+        lambda protein: columns(np.arange(len(protein), dtype=float)[:, None]),
+    )
+    monkeypatch.setitem(FEATURE_SETS._entries, "a_mine", mine)
+    graph = build_graph(EXAMPLE, GraphSpec(features=("a_mine", "density", BACKBONE)))
+    assert GraphSpec(features=("a_mine", BACKBONE)).features == (BACKBONE, "a_mine")
+    assert graph.nodes["node_s"][:, -1].tolist() == list(range(len(EXAMPLE)))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from zoo.proteins.feature_sets import FEATURE_SETS, Columns, Feature, FeatureSet, numbers
 from zoo.proteins.protein import Protein
 
 Array = NDArray[np.float64]
@@ -157,3 +158,14 @@ def _cuts(at: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     marks = np.searchsorted(at, at[np.arange(CHUNK, len(at), CHUNK)])
     bounds = sorted({0, *marks.tolist(), len(at)})
     yield from pairwise(bounds)
+
+
+def _columns(protein: Protein) -> Columns:
+    exposed = relative_accessibility(protein)[:, None]
+    return numbers(exposed, np.isfinite(exposed).astype(np.float64))
+
+
+FEATURE_SETS.register("surface")(FeatureSet((
+    Feature("relative solvent accessibility", 1, "of Gly-X-Gly", "0"),
+    Feature("1 where that is known", 1, "none", "0"),
+), _columns))  # fmt: skip

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from zoo.proteins.feature_sets import FEATURE_SETS, Columns, Feature, FeatureSet, numbers
 from zoo.proteins.features import side_chains
 from zoo.proteins.protein import Protein
 
@@ -125,3 +126,21 @@ def place(protein: Protein, around: Surroundings | None = None) -> Array:
 def _held(radius: float) -> float:
     """Return how many residues a sphere of protein holds."""
     return float(4 / 3 * np.pi * radius**3 / VOLUME)
+
+
+def _columns(protein: Protein) -> Columns:
+    around = Surroundings.of(protein)
+    return numbers(density(protein, around), place(protein, around))
+
+
+FEATURE_SETS.register("density")(FeatureSet((
+    Feature("CA atoms within 6, 8, 10, 12, 14, 18 angstrom", len(CA_RADII),
+            "of a full sphere", "0"),
+    Feature("those on the side chain's side within 10, 13, 16 angstrom", len(HALF_RADII),
+            "of a full half sphere", "0"),
+    Feature("distance to the protein's centre", 1, "radius of gyration", "0"),
+    Feature("radius of gyration", 1, "10 angstrom", "0"),
+    Feature("radius of gyration over length ** 0.4", 1, "angstrom", "0"),
+    Feature("logarithm of the number of resolved residues over 200", 1, "none", "0"),
+    Feature("position in the chain, 0 to 1", 1, "none", "0"),
+), _columns))  # fmt: skip

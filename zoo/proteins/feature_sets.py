@@ -1,25 +1,21 @@
 """The named sets of node features that a residue graph may have: `graph.features` of a config.
 
 Each set is computed from a `Protein` for all of its residues. In a graph their numbers stand in the
-order of `FEATURE_SETS`, in whatever order a config names them: those of a residue in `node_s`,
+order of `ORDER`, in whatever order a config names them: those of a residue in `node_s`,
 vectors in `node_v`. Ligand atoms have zeros.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from zoo.errors import unknown
-from zoo.proteins.accessibility import relative_accessibility
-from zoo.proteins.density import CA_RADII, HALF_RADII, Surroundings, density, place
 from zoo.proteins.protein import Protein
-from zoo.proteins.secondary_structure import STATES, states
-from zoo.proteins.side_chain import MOST_CHI, centroids, chi_angles
+from zoo.settings.registry import Registry
 
 Array = NDArray[np.float64]
 BACKBONE = "backbone"
@@ -81,85 +77,41 @@ class FeatureSet:
         return sum(one.width for one in self.features if one.vector)
 
 
-def _numbers(*parts: Array) -> Columns:
+def numbers(*parts: Array) -> Columns:
+    """Return columns side by side, 0 where NaN, without vectors."""
     scalars = np.nan_to_num(np.concatenate(parts, axis=1))
     return Columns(scalars, np.zeros((len(scalars), 0, 3)))
 
 
-def _side_chain(protein: Protein) -> Columns:
-    length, direction = centroids(protein)
-    return Columns(np.concatenate([chi_angles(protein), length], axis=1), direction[:, None])
+FEATURE_SETS: Registry[FeatureSet] = Registry("feature set")
+ORDER = (BACKBONE, "side_chain", "density", "surface", "secondary_structure", "confidence")
+"""Names of the library's own sets in the order of their columns; those of plug-ins come after."""
+FEATURE_SETS.register(BACKBONE)(FeatureSet((
+    Feature("cosines, then sines of phi, psi, omega", 6, "none", "(0, 0); (1, 0) at an end"),
+    Feature("unit vectors to the next and the previous CA", 2, "none", "zero", vector=True),
+    Feature("unit vector to an ideal CB", 1, "none", "zero", vector=True),
+)))  # fmt: skip
+for _name, _module, _about in (
+    ("side_chain", "side_chain", "Torsions of each side chain, and where its middle lies."),
+    ("density", "density", "How many CA atoms are near, and the residue's place in the protein."),
+    ("surface", "accessibility", "Solvent accessibility, where side chains are known."),
+    ("secondary_structure", "secondary_structure", "Helix, strand or coil."),
+    ("confidence", "confidence", "Rank of the B-factor, or of pLDDT, within the protein."),
+):
+    FEATURE_SETS.announce(_name, f"zoo.proteins.{_module}", _about)
 
 
-def _density(protein: Protein) -> Columns:
-    around = Surroundings.of(protein)
-    return _numbers(density(protein, around), place(protein, around))
-
-
-def _surface(protein: Protein) -> Columns:
-    exposed = relative_accessibility(protein)[:, None]
-    return _numbers(exposed, np.isfinite(exposed).astype(np.float64))
-
-
-def _secondary_structure(protein: Protein) -> Columns:
-    return _numbers((states(protein)[:, None] == np.arange(len(STATES))).astype(np.float64))
-
-
-def _confidence(protein: Protein) -> Columns:
-    value = np.concatenate([chain.bfactor for chain in protein.chains]).astype(np.float64)
-    known = np.flatnonzero(np.isfinite(value))
-    rank = np.full(len(value), np.nan)
-    middle = len(known) == 1
-    rank[known] = 0.5 if middle else (rankdata(value[known]) - 1) / max(len(known) - 1, 1)
-    return _numbers(rank[:, None])
-
-
-_ZERO = "0"
-FEATURE_SETS: dict[str, FeatureSet] = {
-    BACKBONE: FeatureSet((
-        Feature("cosines, then sines of phi, psi, omega", 6, "none", "(0, 0); (1, 0) at an end"),
-        Feature("unit vectors to the next and the previous CA", 2, "none", "zero", vector=True),
-        Feature("unit vector to an ideal CB", 1, "none", "zero", vector=True),
-    )),
-    "side_chain": FeatureSet((
-        Feature("cosines, then sines of chi 1 to 4", 2 * MOST_CHI, "none", "(0, 0)"),
-        Feature("distance from CA to the middle of the side chain", 1, "5 angstrom", _ZERO),
-        Feature("unit vector from CA to that middle", 1, "none", "zero", vector=True),
-    ), _side_chain),
-    "density": FeatureSet((
-        Feature("CA atoms within 6, 8, 10, 12, 14, 18 angstrom", len(CA_RADII),
-                "of a full sphere", _ZERO),
-        Feature("those on the side chain's side within 10, 13, 16 angstrom", len(HALF_RADII),
-                "of a full half sphere", _ZERO),
-        Feature("distance to the protein's centre", 1, "radius of gyration", _ZERO),
-        Feature("radius of gyration", 1, "10 angstrom", _ZERO),
-        Feature("radius of gyration over length ** 0.4", 1, "angstrom", _ZERO),
-        Feature("logarithm of the number of resolved residues over 200", 1, "none", _ZERO),
-        Feature("position in the chain, 0 to 1", 1, "none", _ZERO),
-    ), _density),
-    "surface": FeatureSet((
-        Feature("relative solvent accessibility", 1, "of Gly-X-Gly", _ZERO),
-        Feature("1 where that is known", 1, "none", _ZERO),
-    ), _surface),
-    "secondary_structure": FeatureSet((
-        Feature("one-hot of helix, strand, coil", len(STATES), "none", "(0, 0, 0)"),
-    ), _secondary_structure),
-    "confidence": FeatureSet((
-        Feature("rank of the B-factor or pLDDT in its protein, 0 to 1", 1, "none", _ZERO),
-    ), _confidence),
-}  # fmt: skip
-
-
-def ordered(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names in the order of `FEATURE_SETS`, each once.
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in the order of `ORDER`, each once.
 
     Raises:
         ConfigError: If a name is unknown; names the nearest one.
     """
     for name in names:
         if name not in FEATURE_SETS:
-            raise unknown("feature set", str(name), list(FEATURE_SETS))
-    return tuple(name for name in FEATURE_SETS if name in names)
+            raise unknown("feature set", str(name), ordered(FEATURE_SETS))
+    plugins = sorted({*names} - {*ORDER})
+    return tuple(name for name in (*ORDER, *plugins) if name in names)
 
 
 def widths(names: Sequence[str]) -> tuple[int, int]:

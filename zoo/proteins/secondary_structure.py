@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from zoo.proteins.feature_sets import FEATURE_SETS, Columns, Feature, FeatureSet, numbers
 from zoo.proteins.protein import Protein
 
 Array = NDArray[np.float64]
@@ -153,3 +154,12 @@ def _partners(bonds: _Bonds) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     i, j = np.concatenate([np.stack(pair) for pair in near], axis=1)
     there = (i >= 0) & (j >= 0) & (i < bonds.size) & (j < bonds.size)
     return i[there], j[there]
+
+
+def _columns(protein: Protein) -> Columns:
+    return numbers((states(protein)[:, None] == np.arange(len(STATES))).astype(np.float64))
+
+
+FEATURE_SETS.register("secondary_structure")(FeatureSet((
+    Feature("one-hot of helix, strand, coil", len(STATES), "none", "(0, 0, 0)"),
+), _columns))  # fmt: skip

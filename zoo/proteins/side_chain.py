@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.proteins.feature_sets import FEATURE_SETS, Columns, Feature, FeatureSet
 from zoo.proteins.features import dihedral
 from zoo.proteins.protein import Protein
 
@@ -77,3 +78,15 @@ def centroids(protein: Protein) -> tuple[Array, Array]:
     step = np.nan_to_num(total / np.maximum(seen, 1))
     length = np.linalg.norm(step, axis=1, keepdims=True)
     return length / LONGEST, step / np.maximum(length, 1e-12)
+
+
+def _columns(protein: Protein) -> Columns:
+    length, direction = centroids(protein)
+    return Columns(np.concatenate([chi_angles(protein), length], axis=1), direction[:, None])
+
+
+FEATURE_SETS.register("side_chain")(FeatureSet((
+    Feature("cosines, then sines of chi 1 to 4", 2 * MOST_CHI, "none", "(0, 0)"),
+    Feature("distance from CA to the middle of the side chain", 1, "5 angstrom", "0"),
+    Feature("unit vector from CA to that middle", 1, "none", "zero", vector=True),
+), _columns))  # fmt: skip
