@@ -14,6 +14,10 @@ from biotite.structure.alphabet import to_3di
 from biotite.structure.io import pdb, pdbx
 
 from tests import shelf
+from zoo.data.samples import Sample
+from zoo.data.store import pack, unpack
+from zoo.proteins.files.predicted import holds_plddt
+from zoo.proteins.files.scores import write_scored
 from zoo.proteins.protein import Atoms, Protein
 from zoo.proteins.structure import read_structure
 from zoo.proteins.threedi import STATES, UNKNOWN, structure_letters
@@ -40,7 +44,8 @@ def differing(path: Path) -> tuple[int, int]:
 
     Biotite writes "d" where an atom is missing, and has only the residues that are in the file.
     """
-    atoms, protein, wrong, count = read_by_biotite(path), read_structure(path), 0, 0
+    atoms, wrong, count = read_by_biotite(path), 0, 0
+    protein = dataclasses.replace(read_structure(path), plddt=False)  # biotite hides nothing
     for chain, letters in zip(protein.chains, structure_letters(protein), strict=True):
         rows = np.flatnonzero(chain.resolved)
         own = atoms[atoms.chain_id == chain.name]
@@ -100,3 +105,43 @@ def test_ligands_are_not_read_and_a_cb_of_the_file_is() -> None:
         name=np.full(len(coords), "CB"), residue=np.arange(len(coords)),
     )  # fmt: skip
     assert structure_letters(dataclasses.replace(protein, atoms=odd)) != [bare]
+
+
+HEADERS = {
+    b"TITLE     ALPHAFOLD MONOMER V2.0 PREDICTION\n": True,
+    b"EXPDTA    THEORETICAL MODEL\nREMARK   1 AlphaFold\n": True,
+    b"EXPDTA    X-RAY DIFFRACTION\nREMARK 200 STARTING MODEL: ALPHAFOLD\n": False,
+    b"TITLE     AN EXPERIMENT\n": False,
+    b"data_A\n_exptl.method 'X-RAY DIFFRACTION'\n_software.name AlphaFold\n": False,
+    b"data_A\nloop_\n_exptl.entry_id\n_exptl.method\nA 'SOLUTION NMR'\n_a.b AlphaFold\n": False,
+    b"data_A\n_exptl.method  'THEORETICAL MODEL'\n_software.name AlphaFold\n": True,
+    b"data_A\n_exptl.method   ?\n_software.name AlphaFold\n": True,
+    b"data_A\n_ma_qa_metric.name pLDDT\n_software.name AlphaFold\n": True,
+    b"\x83\xa8_ma_qa_metric AlphaFold": True,
+    b"\x83\xa6_exptl AlphaFold": False,
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_file_says_whether_it_has_plddt(header: bytes) -> None:
+    assert holds_plddt(header) == HEADERS[header]
+
+
+@pytest.mark.parametrize("title", ["ALPHAFOLD MONOMER V2.0", "AN EXPERIMENT"])
+def test_residues_that_a_prediction_is_unsure_of_are_unknown(tmp_path: Path, title: str) -> None:
+    protein, plddt = shelf.ordinary(), np.linspace(40.0, 99.0, 40).round(2)
+    write_scored(tmp_path / "bare.pdb", protein, plddt, scale=1.0)
+    text = (tmp_path / "bare.pdb").read_text()
+    (tmp_path / "titled.pdb").write_text(f"TITLE     {title}\n{text}")
+    read = read_structure(tmp_path / "titled.pdb")
+    assert read.plddt == title.startswith("ALPHAFOLD")
+    bare = read_structure(tmp_path / "bare.pdb")
+    (letters,), (whole,) = structure_letters(read), structure_letters(bare)
+    expected = [
+        UNKNOWN if read.plddt and sure < 70 else letter
+        for sure, letter in zip(plddt, whole, strict=True)
+    ]
+    assert letters == "".join(expected)
+    kept = unpack(pack(Sample("p", read, {})))
+    assert kept.protein.plddt == read.plddt
+    assert (b"plddt" in pack(Sample("p", read, {}))) == read.plddt

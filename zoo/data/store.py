@@ -52,7 +52,8 @@ def pack(sample: Sample) -> bytes:
             for name in ("id", "split", "subset", "group", "weight", "censored")
         },
         "matches": [dataclasses.asdict(match) for match in sample.matches],
-        "protein": {"name": protein.name, "source": protein.source, "notes": protein.notes},
+        "protein": {"name": protein.name, "source": protein.source, "notes": protein.notes}
+        | ({"plddt": True} if protein.plddt else {}),
         "chains": [
             {
                 "name": chain.name, "label": chain.label, "sequence": chain.sequence,
@@ -143,6 +144,7 @@ def _unpack_protein(facts: dict[str, Any], arrays: Arrays) -> Protein:
         ligands=_unpack_ligands(facts["ligands"], _unpack_atoms("ligands", arrays)),
         source=facts["protein"]["source"],
         notes=tuple(facts["protein"]["notes"]),
+        plddt=facts["protein"].get("plddt", False),
         pocket=arrays["pocket"].astype(np.bool_) if "pocket" in arrays else None,
     )
 

@@ -150,6 +150,8 @@ class Protein:
 
     It is not kept in prepared data.
     """
+    plddt: bool = False
+    """Whether `Chain.bfactor` is the pLDDT of a predicted structure, as far as the file says."""
     pocket: NDArray[np.bool_] | None = None
     """(residues,) whether each residue may be a node, None for all; see `zoo.proteins.pocket`."""
 

@@ -171,6 +171,7 @@ def assemble(
         source=source,
         notes=(*notes, *file_notes(content)),
         left_out=atoms_left_out(content, in_chain | in_ligand),
+        plddt=entry.plddt,
     )
 
 

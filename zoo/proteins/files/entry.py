@@ -72,6 +72,8 @@ class Entry:
     """Number of data blocks with atoms; the first is read."""
     notes: tuple[str, ...] = ()
     """Remarks on what of the file is not read."""
+    plddt: bool = False
+    """Whether the B-factors are pLDDT, by what the file says."""
 
 
 def runs(*columns: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.errors import StructureError
@@ -11,6 +12,7 @@ from zoo.proteins.files.content import printable
 from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.mmcif import read_mmcif
 from zoo.proteins.files.pdb import read_pdb
+from zoo.proteins.files.predicted import holds_plddt
 
 _PLAIN_STRUCTURE = (".pdb", ".ent", ".cif", ".mmcif", ".bcif")
 _PLAIN_FASTA = (".fasta", ".fa", ".faa")
@@ -89,5 +91,5 @@ def parse(data: bytes, model: int) -> tuple[Entry, list[str]]:
     if kind != "bcif" and not data.isascii():
         data = as_ascii(data)
         notes.append("bytes that are not ASCII were read as '?'")
-    entry = READERS[kind](data, model)
+    entry = replace(READERS[kind](data, model), plddt=holds_plddt(data))
     return entry, [*notes, *entry.notes]
