@@ -215,3 +215,11 @@ def test_weights_say_where_they_are_from(saprot: str) -> None:
     assert locate(plms.resolve(saprot), "pretrained") == Weights(
         "pretrained", Path(saprot), f"pretrained, folder {saprot}"
     )
+
+
+def test_a_folder_whose_name_looks_like_a_direction_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.save_saprot(tmp_path / "one::two")
+    monkeypatch.chdir(tmp_path)
+    assert plms.resolve("one::two").folder == tmp_path / "one::two"

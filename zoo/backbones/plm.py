@@ -192,8 +192,10 @@ def resolve(name: str) -> PLM:
     """
     if name.startswith(STATES):
         return _states(name)
-    name, with_direction, direction = name.partition(DIRECTION)
-    return _directed(_named(name), direction) if with_direction else _named(name)
+    bare, with_direction, direction = name.partition(DIRECTION)
+    if not with_direction or Path(name).expanduser().is_dir():
+        return _named(name)
+    return _directed(_named(bare), direction)
 
 
 def _directed(plm: PLM, direction: str) -> PLM:
