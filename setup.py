@@ -73,6 +73,7 @@ setup(
             "biotite",
             "ipykernel",
             "nbclient",
+            "pyarrow",  # of the extra `parquet`
             "ruff",
             "mypy",
             "types-PyYAML",

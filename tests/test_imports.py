@@ -50,6 +50,7 @@ ALLOWED = {
         "zoo/reporting/drawing.py",
         "zoo/training/curves.py",
     },
+    "pyarrow": {"zoo/backbones/states_parquet.py"},
     "h5py": {
         "zoo/backbones/states_file.py", "zoo/data/reading/ieconv.py",
         "zoo/prediction/embedding.py", "zoo/prediction/feature_check.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from tests.verbs import call
 from zoo.ablation.rows import ROWS as ROWS_OF_TABLE
 from zoo.ablation.rows import cells
 from zoo.backbones.file_states import FileStates
-from zoo.backbones.states_file import key_of, open_states
+from zoo.backbones.states_file import open_states
+from zoo.backbones.states_places import key_of
 from zoo.errors import CheckpointError, ConfigError, DataError
 from zoo.examples.made_up import write_made_up
 from zoo.models.blueprint import resolve
+from zoo.models.card import model_card
 from zoo.models.checkpoint import load_model
 from zoo.models.create import build_model
 from zoo.proteins.protein import Chain
@@ -67,8 +70,53 @@ def files(folder: Path, write: Callable[[Path, Any], None], suffix: str) -> Path
     return folder
 
 
+def parquet(folder: Path, columns: dict[str, Any], about: dict[str, str] | None = None) -> Path:
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs the extra `parquet`")
+    import pyarrow.parquet as pq
+
+    table = pa.table(columns).replace_schema_metadata(about)
+    pq.write_table(table, folder / "f.parquet", row_group_size=1)
+    return folder / "f.parquet"
+
+
+def by_chain(nested: bool) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        rows = [rows.tolist() if nested else rows.ravel().tolist() for rows in ROWS.values()]
+        about = {"plm": "by hand", "pandas": "{}"}
+        return parquet(folder, {"sequence": [*CHAINS.values()], "states": rows}, about)
+
+    return write
+
+
+def by_id(folder: Path) -> Path:
+    (folder / "f.fasta").write_text(FASTA)
+    return parquet(folder, {"id": [*CHAINS], "states": [rows.tolist() for rows in ROWS.values()]})
+
+
+def by_residue(letters: bool) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        (folder / "f.fasta").write_text("" if letters else FASTA)
+        return parquet(folder, residue_columns(letters))
+
+    return write
+
+
+def residue_columns(letters: bool) -> dict[str, Any]:
+    columns: dict[str, Any] = {
+        "id": [name for name, sequence in CHAINS.items() for _ in sequence],
+        "position": [at for sequence in CHAINS.values() for at in range(len(sequence))],
+        "states": [row for rows in ROWS.values() for row in rows.tolist()],
+    }
+    return columns | ({"residue": list("".join(CHAINS.values()))} if letters else {})
+
+
 KINDS: dict[str, Callable[[Path], Path]] = {
     "biotrainer": hashed,
+    "parquet": by_chain(nested=True),
+    "flat parquet": by_chain(nested=False),
+    "parquet by id": by_id,
+    "parquet by residue": by_residue(letters=True),
+    "parquet by residue and FASTA": by_residue(letters=False),
     "bio_embeddings": numbered,
     "npy": lambda folder: files(folder, np.save, ".npy"),
     "npz": lambda folder: files(folder, lambda path, rows: np.savez(path, states=rows), ".npz"),
@@ -84,6 +132,7 @@ def test_rows_are_found_by_sequence_alone_and_in_a_batch(kind: str, tmp_path: Pa
     tokens = seq.tokenize(list(CHAINS.values())[::-1])
     h = seq(tokens.ids, tokens.attend)
     tolerance = 1e-2 if kind == "bio_embeddings" else 0.0
+    assert seq.width == 5
     for row, (name, sequence) in zip(h, reversed(CHAINS.items()), strict=True):
         np.testing.assert_allclose(row[: len(sequence)], ROWS[name], atol=tolerance)
         assert not row[len(sequence) :].any()
@@ -172,6 +221,73 @@ WRONG = [
     (empty, "no states"),
     (no_hdf5, "cannot be read as an HDF5 file"),
 ]
+
+
+WRONG_TABLES: list[tuple[str, Callable[[], dict[str, Any]]]] = [
+    ("12 rows for 10 residues",
+     lambda: {"sequence": [CHAINS["one"]], "states": [np.zeros((12, 5)).tolist()]}),
+    ("61 numbers for 10 residues", lambda: {"sequence": [CHAINS["one"]], "states": [[0.0] * 61]}),
+    ("arrays of 5, 6 columns",
+     lambda: {"sequence": ["MKT", "MK"], "states": [[0.0] * 15, [0.0] * 12]}),
+    ("not all residues have the same number",
+     lambda: {"sequence": ["MK"], "states": [[[0.0], [0.0, 1.0]]]}),
+    ("no column of lists of numbers", lambda: {"sequence": ["MK"], "states": [["a", "b"]]}),
+    ("1 lines have no states", lambda: {"sequence": ["MK", "MKT"], "states": [None, [0.0] * 3]}),
+    ("'2' has no sequence", lambda: {"sequence": ["MK", None], "states": [[0.0] * 2] * 2}),
+    ("Add `sequence`, or `id`", lambda: {"name": ["MK"], "states": [[0.0] * 2]}),
+    (r"f\.fasta does not exist", lambda: {"id": ["MK"], "states": [[0.0] * 2]}),
+    ("not finite", lambda: {"sequence": [CHAINS["one"]], "states": [[None, *[0.0] * 49]]}),
+    ("the lines of 'one' are not its residues one after the other",
+     lambda: {key: value[::-1] for key, value in residue_columns(letters=True).items()}
+     | {"id": ["one"] * 30}),
+    ("lists of lists, and a line is one residue",
+     lambda: {"id": ["a"], "position": [0], "residue": ["M"], "states": [[[0.0]]]}),
+    ("says whose residue", lambda: {"position": [0], "residue": ["M"], "states": [[0.0]]}),
+    ("different arrays for one sequence",
+     lambda: {"sequence": ["MK", "MK"], "states": [[1.0] * 2, [2.0] * 2]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message, columns", WRONG_TABLES, ids=[x for x, _ in WRONG_TABLES])
+def test_what_is_wrong_with_a_table_is_told(
+    message: str, columns: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    path = parquet(tmp_path, columns())
+    with pytest.raises(DataError, match=message):
+        seq = FileStates(open_states(f"states:{path}"))
+        tokens = seq.tokenize([CHAINS["one"]])
+        seq(tokens.ids, tokens.attend)
+
+
+def test_a_damaged_table_is_told(tmp_path: Path) -> None:
+    path = by_id(tmp_path)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="cannot be read as a Parquet file"):
+        open_states(f"states:{path}")
+
+
+def test_a_table_says_who_made_it_and_is_read_anew_when_it_changes(tmp_path: Path) -> None:
+    name = f"states:{by_chain(nested=True)(tmp_path)}"
+    assert open_states(name).provenance == {"plm": "by hand", "column": "states"}
+    columns = {"sequence": ["MKT"], "a": [[0.0] * 6], "b": [[1.0] * 9]}
+    parquet(tmp_path, columns)
+    with pytest.raises(ConfigError, match=r"2 columns of lists\. Name one: states:.*::a, states:"):
+        open_states(name)
+    assert [open_states(f"{name}::{column}").width for column in ("a", "b")] == [2, 3]
+
+
+def test_a_table_without_pyarrow_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigError, match="needs pyarrow: `pip install pyarrow`"):
+        open_states(f"states:{tmp_path / 'f.parquet'}")
+
+
+def test_a_model_card_names_what_made_a_table(tmp_path: Path) -> None:
+    name = f"states:{by_chain(nested=False)(tmp_path)}"
+    assert "states of by hand, from" in model_card(zoo.create_model(name, "gat"))
 
 
 @pytest.mark.parametrize("write, message", WRONG, ids=[write.__name__ for write, _ in WRONG])

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
-from zoo.backbones.states_file import Place, StatesFile, key_of
+from zoo.backbones.states_file import StatesFile
+from zoo.backbones.states_places import Place, key_of
 from zoo.errors import DataError
 from zoo.proteins.batch import Tokens
 

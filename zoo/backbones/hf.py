@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones import packed, packed_esm, packed_esmc
+from zoo.backbones import packed
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
 from zoo.backbones.lowered import lowered
 from zoo.backbones.residue_tokens import ResidueTokenizer
@@ -24,8 +24,6 @@ from zoo.proteins.batch import Tokens
 
 MIDWAY = ("bert", "esm", "esmc", "t5")
 """Types of encoders whose first layers can be left out; another may carry more than one state."""
-PACKED = (packed_esm, packed_esmc)
-"""Encoders that run without padding on a CPU."""
 
 
 class HFBackbone(SequenceBackbone):
@@ -101,9 +99,9 @@ class HFBackbone(SequenceBackbone):
     def _run(
         self, tokens: Tensor, attend: Tensor, on_layer: OnLayer | None, start: Start | None
     ) -> Tensor:
-        kind = next((kind for kind in PACKED if kind.can_pack(self.model)), None)
-        if kind is not None and tokens.device.type == "cpu":
-            return packed.run(kind.parts(self.model), tokens, attend, on_layer, start)
+        parts = packed.parts_of(self.model) if tokens.device.type == "cpu" else None
+        if parts is not None:
+            return packed.run(parts, tokens, attend, on_layer, start)
         first = 1
         skipping: AbstractContextManager[None] = nullcontext()
         if start is not None:

@@ -1,8 +1,8 @@
-"""Runs an encoder on a CPU without padding: chains lie end to end, a few at a time.
+"""Runs ESM-2 and ESM C on a CPU without padding: chains lie end to end, a few at a time.
 
 Each layer goes over blocks of whole chains, so that what it makes stays in cache. The modules are
 those of `transformers`, so adapters take part; the arithmetic between them differs in rounding
-alone. Which encoders: `packed_esm` (ESM-2) and `packed_esmc` (ESM C).
+alone: GELU is one kernel, and queries are scaled in the attention.
 """
 
 from __future__ import annotations
@@ -40,6 +40,23 @@ class Parts:
     layers: Iterable[Any]
     layer: Callable[[Any, Tensor, Angles, Sequence[int]], Tensor]
     norm: Callable[[Tensor], Tensor]
+
+
+def parts_of(model: Any) -> Parts | None:
+    """Return the parts of a `transformers` model that `run` takes; None for any other."""
+    config: Any = model.config
+    if config.model_type == "esmc" and config.rope_parameters["rope_type"] == "default":
+        return Parts(
+            lambda tokens, attend: model.embed_tokens(tokens),
+            model.rotary_emb, model.layers, _esmc_layer, model.norm,
+        )  # fmt: skip
+    rotary = getattr(model, "rotary_embeddings", None)
+    if config.model_type == "esm" and rotary is not None and not config.is_decoder:
+        return Parts(
+            lambda tokens, attend: model.embeddings(input_ids=tokens, attention_mask=attend.long()),
+            rotary, model.encoder.layer, _esm2_layer, model.encoder.emb_layer_norm_after,
+        )  # fmt: skip
+    return None
 
 
 def run(
@@ -89,7 +106,45 @@ def blocks(lengths: Sequence[int]) -> list[list[int]]:
     return runs
 
 
-def attended(
+def _padded(x: Tensor, attend: Tensor) -> Tensor:
+    """Return (chains, tokens, width) from the rows that are no padding."""
+    if attend.all():
+        return x.view(*attend.shape, -1)
+    return x.new_zeros(*attend.shape, x.shape[1]).masked_scatter(attend[:, :, None], x)
+
+
+def _esm2_layer(layer: Any, x: Tensor, angles: Angles, lengths: Sequence[int]) -> Tensor:
+    """Return a layer's output for (rows, width), chains of these lengths end to end."""
+    attention = layer.attention
+    mixed = _esm2_attend(attention.self, attention.LayerNorm(x), angles, lengths)
+    x = attention.output.dropout(attention.output.dense(mixed)) + x
+    hidden = F.gelu(layer.intermediate.dense(layer.LayerNorm(x)))
+    return layer.output.dropout(layer.output.dense(hidden)) + x
+
+
+def _esm2_attend(part: Any, x: Tensor, angles: Angles, lengths: Sequence[int]) -> Tensor:
+    heads, width = part.num_attention_heads, part.attention_head_size
+    q, k, v = (linear(x).view(-1, heads, width) for linear in (part.query, part.key, part.value))
+    return _attended(q, k, v, angles, lengths, part.dropout if part.training else 0.0)
+
+
+def _esmc_layer(layer: Any, x: Tensor, angles: Angles, lengths: Sequence[int]) -> Tensor:
+    """Return a layer's output for (rows, width), chains of these lengths end to end."""
+    mixed = _esmc_attend(layer.self_attn, layer.input_layernorm(x), angles, lengths)
+    x = x + mixed / layer.scaling_factor
+    out: Tensor = x + layer.mlp(layer.post_attention_layernorm(x)) / layer.scaling_factor
+    return out
+
+
+def _esmc_attend(part: Any, x: Tensor, angles: Angles, lengths: Sequence[int]) -> Tensor:
+    rows = part.q_norm(part.q_proj(x)), part.k_norm(part.k_proj(x)), part.v_proj(x)
+    queries, keys, values = (h.unflatten(1, (-1, part.head_dim)) for h in rows)
+    dropout = part.attention_dropout if part.training else 0.0
+    out: Tensor = part.o_proj(_attended(queries, keys, values, angles, lengths, dropout))
+    return out
+
+
+def _attended(
     queries: Tensor,
     keys: Tensor,
     values: Tensor,
@@ -115,13 +170,6 @@ def attended(
         for chain in chains
     ]
     return torch.cat([h[0].transpose(0, 1) for h in mixed]).flatten(1)
-
-
-def _padded(x: Tensor, attend: Tensor) -> Tensor:
-    """Return (chains, tokens, width) from the rows that are no padding."""
-    if attend.all():
-        return x.view(*attend.shape, -1)
-    return x.new_zeros(*attend.shape, x.shape[1]).masked_scatter(attend[:, :, None], x)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

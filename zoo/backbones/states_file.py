@@ -4,6 +4,7 @@ A chain is found by its sequence, never by its name or its place in the file. Th
 
 - what `zoo.embed` writes: each group has its rows' residues, and so its chains' sequences;
 - HDF5 of biotrainer: a data set for each chain, named by the hash of its sequence;
+- Parquet with a line for each chain or for each residue: see `states_parquet`;
 - HDF5 of bio_embeddings and others: a data set for each chain, whose name (or attribute
   `original_id`) is the id of a record in a FASTA file of the same name beside it;
 - a folder with an .npy, .npz or .pt file for each chain, named by its id in `sequences.fasta`.
@@ -22,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ConfigError, DataError, StructureError
-from zoo.proteins.files.content import read_bytes
-from zoo.proteins.files.fasta import parse_fasta
+from zoo.backbones.states_parquet import is_parquet, open_parquet, read_parquet
+from zoo.backbones.states_places import Place, check_rows, key_of, sequence_of, sequences_of
+from zoo.errors import ConfigError, DataError
 from zoo.settings.config import STATES
 from zoo.system.reading import plain_file
 
@@ -37,21 +38,6 @@ CLOSE = 0.02
 HASH = re.compile(r"[0-9a-f]{64}")
 RESIDUES, DESCRIPTION, FUSED = "residues", "description", "fused"
 """Names that `zoo.embed` writes: the rows' residues, what computed them, fused features."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the rows of one chain lie.
-
-    Attributes:
-        source: Data set in the HDF5 file, or file in the folder.
-        start: First row.
-        stop: Row behind the last one.
-    """
-
-    source: str
-    start: int
-    stop: int
 
 
 @dataclass(frozen=True)
@@ -82,19 +68,13 @@ class StatesFile:
         Raises:
             DataError: If they cannot be read any more, or a value is not finite.
         """
-        reader = _in_folder if self.path.is_dir() else _in_hdf5
         found = []
-        for place, values in zip(places, reader(self.path, places), strict=True):
-            rows = np.asarray(values[place.start : place.stop], np.float32)
+        for place, values in zip(places, _reader(self.path)(self.path, places), strict=True):
+            rows = np.asarray(values, np.float32)
             if not np.isfinite(rows).all():
                 raise DataError(f"{self.path}: {place.source} holds values that are not finite.")
             found.append(rows)
         return found
-
-
-def key_of(sequence: str) -> str:
-    """Return the key of a chain: the hash by which biotrainer names its data sets, too."""
-    return hashlib.sha256(f"{sequence}_{len(sequence)}".encode()).hexdigest()
 
 
 def split_name(name: str) -> tuple[Path, str | None]:
@@ -123,6 +103,8 @@ def open_states(name: str) -> StatesFile:
             f"The file of hidden states {str(path)!r} does not exist. `python -m zoo.embed "
             "PROTEINS --model NAME --layer raw --out FILE` writes one."
         )
+    if is_parquet(path):
+        return _with_places(path, *open_parquet(path, layer))
     import h5py  # takes a fifth of a second, and most models read no such file
 
     try:
@@ -204,7 +186,8 @@ def _open_datasets(path: Path, file: Any) -> StatesFile:
         if HASH.fullmatch(name):
             key = name
         else:
-            sequences = _sequences(path.with_suffix(".fasta")) if sequences is None else sequences
+            if sequences is None:
+                sequences = sequences_of(path.with_suffix(".fasta"))
             key = _key(path, str(data.attrs.get("original_id", name)), sequences, len(data))
         found.append((key, Place(name, 0, len(data))))
         widths.add(data.shape[1])
@@ -213,7 +196,7 @@ def _open_datasets(path: Path, file: Any) -> StatesFile:
 
 
 def _open_folder(path: Path) -> StatesFile:
-    sequences = _sequences(path / FASTA)
+    sequences = sequences_of(path / FASTA)
     found, widths = [], set()
     for file in sorted(path.iterdir()):
         if file.suffix in SUFFIXES:
@@ -224,32 +207,9 @@ def _open_folder(path: Path) -> StatesFile:
     return _with_places(path, found, widths, {})
 
 
-def _sequences(path: Path) -> dict[str, str]:
-    """Return the sequences of a FASTA file by id."""
-    if not path.is_file():
-        raise DataError(
-            f"{path} does not exist. The states beside it are named by id, so it must give the "
-            "sequence of each id; states are matched by sequence."
-        )
-    found: dict[str, str] = {}
-    for record in parse_fasta(read_bytes(path), path.stem, str(path)):
-        if isinstance(record, StructureError):
-            raise DataError(f"{path}: {record}")
-        if record.name in found:
-            raise DataError(f"{path}: the id {record.name!r} is there twice.")
-        found[record.name] = record.chains[0].sequence
-    return found
-
-
 def _key(path: Path, name: str, sequences: Mapping[str, str], rows: int) -> str:
-    if name not in sequences:
-        raise DataError(f"{path}: the states of {name!r} have no sequence in the FASTA file.")
-    sequence = sequences[name]
-    if rows != len(sequence):
-        raise DataError(
-            f"{path}: {name!r} has {rows} rows for {len(sequence)} residues. Leave out the rows of "
-            "special tokens, and do not cut or pad the chain."
-        )
+    sequence = sequence_of(path, name, sequences)
+    check_rows(path, name, rows, sequence)
     return key_of(sequence)
 
 
@@ -284,20 +244,26 @@ def _one_width(path: Path, widths: set[int]) -> int:
     return widths.pop()
 
 
+def _reader(path: Path) -> Callable[[Path, list[Place]], Iterator[Any]]:
+    if path.is_dir():
+        return _in_folder
+    return read_parquet if path.is_file() and is_parquet(path) else _in_hdf5
+
+
 def _in_hdf5(path: Path, places: list[Place]) -> Iterator[Any]:
     import h5py
 
     try:
         with h5py.File(plain_file(path)) as file:
             for place in places:
-                yield file[place.source]
+                yield file[place.source][place.start : place.stop]
     except (OSError, KeyError) as error:
         raise DataError(f"{path} cannot be read any more: {error}") from error
 
 
 def _in_folder(path: Path, places: list[Place]) -> Iterator[Any]:
     for place in places:
-        yield _array(path / place.source)
+        yield _array(path / place.source)[place.start : place.stop]
 
 
 def _array(path: Path) -> NDArray[Any]:

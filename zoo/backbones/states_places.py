@@ -1,0 +1,79 @@
+"""Where the hidden states of each chain lie in a file, whatever its format."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.errors import DataError, StructureError
+from zoo.proteins.files.content import read_bytes
+from zoo.proteins.files.fasta import parse_fasta
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the states of one chain lie.
+
+    Attributes:
+        source: Data set in the HDF5 file, column of the table, or file in the folder.
+        start: First row.
+        stop: Row behind the last one; there is a row for each residue.
+        line: Line of a table that holds all rows of the chain; None where each has its own.
+    """
+
+    source: str
+    start: int
+    stop: int
+    line: int | None = None
+
+
+def key_of(sequence: str) -> str:
+    """Return the key of a chain: the hash by which biotrainer names its data sets, too."""
+    return hashlib.sha256(f"{sequence}_{len(sequence)}".encode()).hexdigest()
+
+
+def sequences_of(path: Path) -> dict[str, str]:
+    """Return the sequences of a FASTA file by id.
+
+    Raises:
+        DataError: If there is no such file, a record is broken, or an id is there twice.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{path} does not exist. The states beside it are named by id, so it must give the "
+            "sequence of each id; states are matched by sequence."
+        )
+    found: dict[str, str] = {}
+    for record in parse_fasta(read_bytes(path), path.stem, str(path)):
+        if isinstance(record, StructureError):
+            raise DataError(f"{path}: {record}")
+        if record.name in found:
+            raise DataError(f"{path}: the id {record.name!r} is there twice.")
+        found[record.name] = record.chains[0].sequence
+    return found
+
+
+def sequence_of(path: Path, name: str, sequences: Mapping[str, str]) -> str:
+    """Return the sequence of an id.
+
+    Raises:
+        DataError: If the FASTA file has none.
+    """
+    if name not in sequences:
+        raise DataError(f"{path}: the states of {name!r} have no sequence in the FASTA file.")
+    return sequences[name]
+
+
+def check_rows(path: Path, name: str, rows: int, sequence: str) -> None:
+    """Refuse states that have not one row for each residue.
+
+    Raises:
+        DataError: If the numbers differ.
+    """
+    if rows != len(sequence):
+        raise DataError(
+            f"{path}: {name!r} has {rows} rows for {len(sequence)} residues. Leave out the rows of "
+            "special tokens, and do not cut or pad the chain."
+        )
