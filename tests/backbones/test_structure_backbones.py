@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 from scipy.special import spherical_jn
 from torch import Tensor
 
@@ -18,9 +21,11 @@ from zoo.backbones.cdconv import frames
 from zoo.backbones.message_passing import use_engine
 from zoo.backbones.pronet import local_frames
 from zoo.errors import ConfigError
+from zoo.examples import example
 from zoo.models.arguments import part_of
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
 from zoo.proteins.graph import Graph
+from zoo.proteins.protein import Protein
 
 Case = tuple[str, dict[str, Any]]
 CASES = shelf.backbone_cases()
@@ -84,6 +89,17 @@ def test_scalars_stay_and_vectors_turn_when_the_protein_turns_and_moves(
     shelf.assert_close(out_after, out, scale=5)
     shelf.assert_close(after.s, before.s, scale=5)
     shelf.assert_close(after.v, before.v @ matrix.T, scale=5)
+
+
+@pytest.mark.parametrize("name", STRUCTURE_BACKBONES)
+def test_a_new_network_tells_residues_apart_after_its_last_layer(name: str) -> None:
+    """As it is built by default: what a deep network forgets, training does not find again."""
+    spec = GraphSpec()
+    torch.manual_seed(0)
+    model = STRUCTURE_BACKBONES[name](FeatureWidths.of(spec)).eval()
+    with torch.no_grad():
+        s = through(model, build_graph(example(), spec))[1]
+    assert s.std(0).mean() > 0.1 * s.abs().mean()
 
 
 @for_every_backbone
@@ -445,6 +461,85 @@ def test_pronets_filters_know_the_papers_angles() -> None:
                 found[::radial], torch.tensor(expected).double(), rtol=0, atol=1e-5
             )
     assert checked > 50
+
+
+#: The all-atom level of ProNet: side chain torsions beside those of the backbone.
+ALL_ATOM = GraphSpec(k=10, features=("backbone", "side_chain"))
+BACKBONE_ALONE = GraphSpec(k=10)
+#: The atoms of a torsion by their Greek letter, as the authors' code takes them; SE is of MSE.
+GREEK = (
+    ("N",), ("CA",), ("CB",), ("CG", "SG", "OG", "CG1", "OG1"),
+    ("CD", "SD", "SE", "CD1", "OD1", "ND1"), ("CE", "NE", "OE1"), ("CZ", "NZ"),
+)  # fmt: skip
+
+
+def torsion(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    steps, cross = (b - a, c - b, d - c), torch.linalg.cross
+    first, second = cross(steps[0], steps[1], dim=0), cross(steps[1], steps[2], dim=0)
+    return torch.atan2(cross(first, second, dim=0) @ steps[1] / steps[1].norm(), first @ second)
+
+
+def test_pronets_all_atom_level_reads_the_papers_torsions() -> None:
+    protein = example()
+    graph, pos = build_graph(protein, ALL_ATOM), torch.from_numpy(protein.atoms.pos).double()
+    chi = graph.nodes["node_s"][:, 6:14].double().unflatten(1, (2, 4))
+    known = 0
+    for node, residue in enumerate(graph.nodes["residue"].tolist()):
+        mine = protein.atoms.residue == residue
+        named = dict(
+            zip(protein.atoms.name[mine].tolist(), pos[torch.from_numpy(mine)], strict=True)
+        )
+        atoms = [next((named[x] for x in names if x in named), None) for names in GREEK]
+        for at in range(4):
+            four = atoms[at : at + 4]
+            if any(atom is None for atom in four):
+                assert not chi[node, :, at].any()
+                continue
+            known += 1
+            angle = torsion(*four)
+            expected = torch.stack([angle.cos(), angle.sin()])
+            torch.testing.assert_close(chi[node, :, at], expected, rtol=0, atol=1e-4)
+    assert known > 100
+
+
+def with_a_side_chain_turned(protein: Protein, residue: int) -> Protein:
+    """Turn what lies behind CB about the bond from CA to CB, by 100 degrees."""
+    atoms = protein.atoms
+    mine = np.flatnonzero(atoms.residue == residue)
+    at = {atoms.name[i]: i for i in mine}
+    behind = [i for i in mine if atoms.name[i] not in ("N", "CA", "C", "O", "CB", "OXT")]
+    assert behind
+    axis = atoms.pos[at["CB"]] - atoms.pos[at["CA"]]
+    turn = Rotation.from_rotvec(math.radians(100) * axis / np.linalg.norm(axis))
+    pos = atoms.pos.copy()
+    pos[behind] = turn.apply(pos[behind] - pos[at["CB"]]) + pos[at["CB"]]
+    return dataclasses.replace(protein, atoms=dataclasses.replace(atoms, pos=pos))
+
+
+def all_atom(spec: GraphSpec) -> StructureBackbone:
+    torch.manual_seed(0)
+    return STRUCTURE_BACKBONES["pronet"](FeatureWidths.of(spec)).double().eval()
+
+
+@on_every_engine
+def test_at_the_all_atom_level_a_turned_side_chain_is_seen_and_a_turned_protein_is_not(
+    engine: str,
+) -> None:
+    protein, model = example(), all_atom(ALL_ATOM)
+    turned = with_a_side_chain_turned(protein, 4)
+    matrix = torch.from_numpy(shelf.rotation(2))
+    graphs = [build_graph(x, ALL_ATOM).float_to(torch.float64) for x in (protein, turned)]
+    with use_engine(engine), torch.no_grad():
+        before, after = (through(model, graph)[1] for graph in graphs)
+        moved = through(model, shelf.turned(graphs[0], matrix, (7, -3, 11)))[1]
+        batched = through(model, Graph.batch(graphs))[1]
+        alone, blind = all_atom(BACKBONE_ALONE), (protein, turned)
+        same = [through(alone, build_graph(x, BACKBONE_ALONE).float_to(torch.float64))[1]
+                for x in blind]  # fmt: skip
+    shelf.assert_close(moved, before, scale=5)
+    shelf.assert_close(batched, torch.cat([before, after]), scale=5)
+    assert (before[4] - after[4]).norm() > 1e-3 * before[4].norm()
+    assert torch.equal(*same)
 
 
 @pytest.mark.parametrize("axes_of", [frames, local_frames])

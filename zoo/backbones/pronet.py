@@ -1,8 +1,13 @@
-"""ProNet at the level of the backbone: filters of distances, directions and relative rotations.
+"""ProNet: filters of distances, directions and relative rotations of backbones.
 
 "Learning Hierarchical Protein Representations via Complete 3D Graph Networks", Wang et al., ICLR
 2023, arXiv:2207.12600, with the paper's two spherical orders. Of an angle they need the cosine
 alone, and of a direction its three components, so no angle is computed.
+
+It is the paper's level of the backbone. The all-atom level has the same filters and reads the
+torsions chi 1 to 4 of each side chain beside those of the backbone: `graph.features: [backbone,
+side_chain]`, which has one column more, the distance to the middle of the side chain. A torsion
+with an unknown atom is (0, 0), where the authors' code has the angle 0.
 
 The graph is the one that all share, of which edges shorter than the cutoff are heard. A residue at
 an end or a break of its chain has no local frame, and its directions are zeros; one without N or C
@@ -115,6 +120,7 @@ class ProNetBlock(nn.Module):
         self.joined = _maps([len(edge_widths) * width, width, width, width])
         self.after = _maps([width, width, width])
         self.out = nn.Linear(width, width)
+        self.apply(_as_published)
 
     def forward(self, graph: Graph, x: Tensor, edges: tuple[Tensor, ...]) -> Tensor:
         """Return (nodes, width)."""
@@ -123,6 +129,18 @@ class ProNetBlock(nn.Module):
         heard = torch.cat([filtered(graph, sent, edge) for filtered, edge in pairs], dim=1)
         out: Tensor = self.out(self.after(self.joined(heard) + F.silu(self.kept(x))))
         return out
+
+
+def _as_published(part: nn.Module) -> None:
+    """Begin as the authors' code does.
+
+    A block has eight maps in a row and no way around them: with the smaller weights and the biases
+    that PyTorch begins with, all residues are the same number after four blocks.
+    """
+    if isinstance(part, nn.Linear):
+        nn.init.xavier_uniform_(part.weight)
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
 
 
 def _maps(widths: list[int]) -> nn.Sequential:
