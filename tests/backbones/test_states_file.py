@@ -52,6 +52,17 @@ def hashed(folder: Path) -> Path:
     return folder / "f.h5"
 
 
+def grouped(folder: Path) -> Path:
+    """As profiles are written: arrays of several kinds for each chain, here of 2 and 3 columns."""
+    with h5py.File(folder / "f.h5", "w") as file:
+        file.attrs["pssm"] = "by hand"
+        for name, rows in ROWS.items():
+            group = file.create_group(name.replace("/", "_"))
+            group.attrs["sequence"] = CHAINS[name]
+            group["pssm"], group["hmm"] = rows[:, :2], rows[:, 2:]
+    return folder / "f.h5::pssm,hmm"
+
+
 def numbered(folder: Path) -> Path:
     """As bio_embeddings writes it."""
     with h5py.File(folder / "f.h5", "w") as file:
@@ -112,6 +123,7 @@ def residue_columns(letters: bool) -> dict[str, Any]:
 
 KINDS: dict[str, Callable[[Path], Path]] = {
     "biotrainer": hashed,
+    "groups": grouped,
     "parquet": by_chain(nested=True),
     "flat parquet": by_chain(nested=False),
     "parquet by id": by_id,
@@ -299,6 +311,23 @@ def test_what_is_wrong_with_a_file_is_told(
         seq = FileStates(open_states(f"states:{tmp_path / 'f.h5'}"))
         tokens = seq.tokenize([CHAINS["one"]])
         seq(tokens.ids, tokens.attend)
+
+
+@pytest.mark.parametrize("named, message", [
+    ("", r"several data sets.*hmm \(1 chains\), pssm \(2 chains\).*f.h5::pssm"),
+    ("::pssm,dssp", "no data set dssp"),
+])  # fmt: skip
+def test_which_data_sets_of_a_group_is_never_guessed(
+    named: str, message: str, tmp_path: Path
+) -> None:
+    path = str(grouped(tmp_path)).partition("::")[0]
+    with h5py.File(path, "a") as file:
+        del file["one"]["hmm"]
+    with pytest.raises(ConfigError, match=message):
+        open_states(f"states:{path}{named}")
+    both = open_states(f"states:{path}::hmm,pssm")
+    assert (both.width, list(both.places)) == (5, [key_of(CHAINS["two/x"])])
+    assert both.identity != open_states(f"states:{path}::hmm").identity
 
 
 def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path) -> None:

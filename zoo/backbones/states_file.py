@@ -3,6 +3,7 @@
 A chain is found by its sequence, never by its name or its place in the file. These files are read:
 
 - what `zoo.embed` writes: each group has its rows' residues, and so its chains' sequences;
+- HDF5 with a group for each chain, whose attribute `sequence` is its residues: `states_groups`;
 - HDF5 of biotrainer: a data set for each chain, named by the hash of its sequence;
 - Parquet with a line for each chain or for each residue: see `states_parquet`;
 - HDF5 of bio_embeddings and others: a data set for each chain, whose name (or attribute
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.backbones.states_groups import has_groups, open_groups
 from zoo.backbones.states_parquet import is_parquet, open_parquet, read_parquet
 from zoo.backbones.states_places import Place, check_rows, key_of, sequence_of, sequences_of
 from zoo.errors import ConfigError, DataError
@@ -110,9 +112,11 @@ def open_states(name: str) -> StatesFile:
     try:
         with h5py.File(plain_file(path)) as file:
             about = _description(file)
-            if about is None:
-                return _open_datasets(path, file)
-            return _open_embedded(path, file, about, layer)
+            if about is not None:
+                return _open_embedded(path, file, about, layer)
+            if has_groups(file):
+                return _with_places(path, *open_groups(path, file, layer))
+            return _open_datasets(path, file)
     except OSError as error:
         raise DataError(f"{path} cannot be read as an HDF5 file: {error}") from error
 
@@ -256,7 +260,9 @@ def _in_hdf5(path: Path, places: list[Place]) -> Iterator[Any]:
     try:
         with h5py.File(plain_file(path)) as file:
             for place in places:
-                yield file[place.source][place.start : place.stop]
+                data = file[place.source]
+                parts = [data[part] for part in place.parts] if place.parts else [data]
+                yield np.concatenate([part[place.start : place.stop] for part in parts], axis=1)
     except (OSError, KeyError) as error:
         raise DataError(f"{path} cannot be read any more: {error}") from error
 

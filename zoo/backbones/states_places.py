@@ -21,12 +21,14 @@ class Place:
         start: First row.
         stop: Row behind the last one; there is a row for each residue.
         line: Line of a table that holds all rows of the chain; None where each has its own.
+        parts: Data sets of the group `source` whose columns stand side by side.
     """
 
     source: str
     start: int
     stop: int
     line: int | None = None
+    parts: tuple[str, ...] = ()
 
 
 def key_of(sequence: str) -> str:
