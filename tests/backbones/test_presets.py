@@ -129,11 +129,13 @@ THEIRS: dict[plms.Family, Callable[[Path], list[int]]] = {
     "esm2": esm_tokens, "esmc": esmc_tokens, "prot_bert": bert_tokens, "t5": t5_tokens,
     "prost_t5": lambda folder: t5_tokens(folder, "<AA2fold> "),
 }  # fmt: skip
-#: Families whose letters only their own files tell: the next test reads Ankh's.
+#: Families whose letters only their own files tell: the test of Ankh's tokenizer reads them.
 BY_FILES = {"ankh"}
+#: Families that read structure as well: `test_structure_tokens.py` holds them against theirs.
+PAIRED = {"saprot"}
 
 
-@pytest.mark.parametrize("family", [x for x in ONE_EACH if x not in BY_FILES])
+@pytest.mark.parametrize("family", [x for x in ONE_EACH if x not in BY_FILES | PAIRED])
 def test_a_family_reads_as_its_authors_tokenizer(family: plms.Family, tmp_path: Path) -> None:
     assert ids(family) == THEIRS[family](tmp_path)
     start = {"t5": 0}.get(family, 1)  # what is ahead of the first residue
@@ -162,6 +164,9 @@ def test_ankh_reads_as_its_own_tokenizer(tmp_path: Path, prefix: str) -> None:
 
 @pytest.mark.parametrize("preset", plms.PRESETS, ids=lambda preset: preset.short)
 def test_an_alphabet_that_only_its_files_tell_is_never_guessed(preset: plms.Preset) -> None:
+    if preset.family in PAIRED:
+        assert structure_tokens.published(preset.family)([CHAIN]).attend.all()
+        return
     if preset.family not in BY_FILES:
         assert residue_tokens.published(preset.family)([CHAIN]).attend.all()
         return

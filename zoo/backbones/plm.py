@@ -92,12 +92,18 @@ def _esmc(
 
 
 def _saprot(
-    size: str, data: str, num_layers: int, width: int, parameters: int, **sizes: float
+    size: str,
+    data: str,
+    revision: str,
+    num_layers: int,
+    width: int,
+    parameters: int,
+    **sizes: float,
 ) -> Preset:
     short = f"saprot_{size.lower()}" + ("" if data == "AF2" else f"_{data.lower()}")
     return Preset(
-        short, f"westlake-repl/SaProt_{size}_{data}", NOW, MIT, "saprot", num_layers, width, 20,
-        parameters, sizes,
+        short, f"westlake-repl/SaProt_{size}_{data}", revision, MIT, "saprot", num_layers, width,
+        20, parameters, sizes,
     )  # fmt: skip
 
 
@@ -135,9 +141,10 @@ PRESETS = (
            CC_BY_NC_SA, "ankh", 48, 768, 12, 453_170_688, {"d_ff": 3072}),
     Preset("ankh_large", "ElnaggarLab/ankh-large", "74b371dbfa3ee0a05d32ae74df0c2e0b82d6b9a6",
            CC_BY_NC_SA, "ankh", 48, 1536, 16, 1_151_707_648, {"d_ff": 3840}),
-    _saprot("35M", "AF2", 12, 480, 33_467_520),
-    _saprot("650M", "AF2", 33, 1280, 649_928_960, **_DROPOUT),
-    _saprot("650M", "PDB", 33, 1280, 649_928_960, **_DROPOUT),
+    _saprot("35M", "AF2", "1f46f36f45a0de4a19605e32375b8185a4ecb03d", 12, 480, 33_467_520),
+    _saprot("650M", "AF2", "db4772692db42c376060734c28dfb08e4af366a5", 33, 1280, 649_928_960,
+            **_DROPOUT),
+    _saprot("650M", "PDB", NOW, 33, 1280, 649_928_960, **_DROPOUT),
 )  # fmt: skip
 ALIASES = {
     "prott5": "prot_t5_xl", "prot_t5": "prot_t5_xl", "prott5_xl": "prot_t5_xl",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import yaml
 
 from zoo import pretrained
-from zoo.backbones.plm import PRESETS
+from zoo.backbones.plm import DIRECTION, PRESETS
 from zoo.models.model import FusedModel
 from zoo.models.summary import RANDOM_WARNING, count, title
 from zoo.tasks import TASKS
@@ -48,7 +48,7 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
 
 def _licence(name: str) -> list[str]:
     """Return the row on the licence of a language model's weights, where the zoo knows it."""
-    preset = next((x for x in PRESETS if x.short == name), None)
+    preset = next((x for x in PRESETS if x.short == name.partition(DIRECTION)[0]), None)
     if preset is None:
         return []
     barred = ", which allows no commercial use" if preset.commercial is False else ""
