@@ -464,7 +464,8 @@ def test_the_same_data_in_another_place_do(run, data, tmp_path):
 # ------------------------------------------------------------------------------------- the verb
 
 
-def test_the_tables_fit_and_the_files_are_written(capsys, run):
+def test_the_tables_fit_and_the_files_are_written(capsys, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     done = call(capsys, "evaluate", run, "--bootstrap", 20)
     assert done.code == 0, done.err
     tables, _, written = done.out.rpartition("written:")

@@ -29,7 +29,8 @@ def rewritten(folder, change):
     return folder
 
 
-def test_the_table_fits_and_tells_the_better_run(capsys, runs):
+def test_the_table_fits_and_tells_the_better_run(capsys, runs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     done = call(capsys, "compare", *runs, "--bootstrap", 50)
     assert done.code == 0, done.err
     assert max(map(len, done.out.splitlines())) <= 80
