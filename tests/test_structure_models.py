@@ -18,8 +18,11 @@ from tests import shelf
 from tests.hpo import tiny
 from tests.training import runs
 from tests.verbs import call
+from zoo.prediction.embedding import plm_layers
+from zoo.probing.sources import branches
 from zoo.proteins.files.scores import write_scored
 from zoo.settings.config import Config
+from zoo.system.listener import SILENT
 
 LETTERS = shelf.ordinary(24, seed=1).chains[0].sequence
 FASTA = ">p1\nMKTAYIAKQR\n>p2\nACDEFGHIKLMNPQRSTVWY\n"
@@ -201,3 +204,16 @@ def test_it_is_searched_over(
                 "--accelerator", "cpu", "--pruner", "none", "--retrain", 0)  # fmt: skip
     assert done.code == 0, done.err
     assert "1 of 1" in done.err
+
+
+def test_its_layers_are_probed_as_it_reads_the_structure(place: Place, tmp_path: Path) -> None:
+    config = Config.from_dict(yaml.safe_load(place.config.read_text()))
+    config = config.with_options({"structure.name": "none", "train.store": "float32"})
+    (source,) = branches(config, [2], "1234", tmp_path, "cpu")
+    samples = {x.id: x for x in runs.samples(runs.BINDING, count=2)}
+    source.fill(samples.__getitem__, list(samples), SILENT)
+    model = zoo.create_model(place.plm, "none")
+    for key, sample in samples.items():
+        batch = model.batch([sample.protein])
+        rows = plm_layers(model, batch, {"two": 2})["two"].detach().numpy()
+        assert np.array_equal(source.parts[0].rows(key, sample), rows)

@@ -12,6 +12,7 @@ from zoo.backbones.file_states import FileStates
 from zoo.data.samples import Sample
 from zoo.models.create import LoadedPLM
 from zoo.probing.parts import STOPPED, Array, Part, Samples, Source, nothing
+from zoo.proteins.reading import Reads, readings
 from zoo.settings.config import Config
 from zoo.states.states import DTYPES, StateStore
 from zoo.system.listener import Listener, Stopped
@@ -41,15 +42,34 @@ def language_model(
     store = StateStore(
         root, loaded.seq, config.sequence.name, loaded.fingerprint, sorted(layers), dtype
     )
-    parts = [Part(name, f"layer {k}", partial(_stored, store, k), k) for k in sorted(layers)]
-    return Source(name, tuple(parts), partial(_fill, store, device))
+    chains = _Chains(loaded.seq.reads)
+    parts = [
+        Part(name, f"layer {k}", partial(_stored, store, chains, k), k) for k in sorted(layers)
+    ]
+    return Source(name, tuple(parts), partial(_fill, store, chains, device))
+
+
+class _Chains:
+    """What a language model reads of the chains of each sample, found once for all layers."""
+
+    def __init__(self, reads: Reads) -> None:
+        self.reads, self._known = reads, dict[str, list[str]]()
+
+    def __call__(self, key: str, sample: Sample) -> list[str]:
+        if key not in self._known:
+            self._known[key] = readings(sample.protein, self.reads)
+        return self._known[key]
 
 
 def _fill(
-    store: StateStore, device: str, samples: Samples, keys: Sequence[str], listener: Listener
+    store: StateStore,
+    chains: _Chains,
+    device: str,
+    samples: Samples,
+    keys: Sequence[str],
+    listener: Listener,
 ) -> None:
-    chains = (chain for key in keys for chain in _chains(samples(key)))
-    missing = store.missing(chains)
+    missing = store.missing(chain for key in keys for chain in chains(key, samples(key)))
     if not missing:
         return
     size = store.expected_bytes(missing) / 1e9
@@ -68,17 +88,12 @@ def _fill(
         raise Stopped(STOPPED)
 
 
-def _stored(store: StateStore, layer: int, key: str, sample: Sample) -> Array:
-    return np.concatenate([store.rows(x, layer).float().numpy() for x in _chains(sample)])
+def _stored(store: StateStore, chains: _Chains, layer: int, key: str, sample: Sample) -> Array:
+    return np.concatenate([store.rows(x, layer).float().numpy() for x in chains(key, sample)])
 
 
 def _of_file(seq: FileStates, key: str, sample: Sample) -> Array:
-    sequences = _chains(sample)
+    sequences = [chain.sequence for chain in sample.protein.chains]
     tokens = seq.tokenize(sequences)
     states = seq.embedding(tokens.ids, tokens.attend)
     return np.concatenate([states[i, : len(x)].numpy() for i, x in enumerate(sequences)])
-
-
-def _chains(sample: Sample) -> list[str]:
-    """Return what the language model reads of each chain."""
-    return [chain.sequence for chain in sample.protein.chains]
