@@ -86,7 +86,7 @@ def replaced(gap: str = " ") -> str:
 
 
 def ids(family: plms.Family) -> list[int]:
-    found: list[int] = residue_tokens.published(family)([CHAIN]).ids[0].tolist()
+    found: list[int] = published_tokens(family)([CHAIN]).ids[0].tolist()
     return found
 
 
@@ -124,10 +124,20 @@ def t5_tokens(folder: Path, prefix: str = "") -> list[int]:
     return found
 
 
+def saprot_tokens(folder: Path) -> list[int]:
+    """Return the tokens of a chain without structure; pairs are in test_structure_tokens.py."""
+    from transformers import EsmTokenizer
+
+    standard = set(structure_tokens.RESIDUES)
+    text = "".join(f"{letter if letter in standard else '#'}#" for letter in CHAIN)
+    found: list[int] = EsmTokenizer.from_pretrained(shelf.save_saprot(folder))(text)["input_ids"]
+    return found
+
+
 #: What the tokenizer of each family's authors gives for `CHAIN`, from files of our own making.
 THEIRS: dict[plms.Family, Callable[[Path], list[int]]] = {
     "esm2": esm_tokens, "esmc": esmc_tokens, "prot_bert": bert_tokens, "t5": t5_tokens,
-    "prost_t5": lambda folder: t5_tokens(folder, "<AA2fold> "),
+    "prost_t5": lambda folder: t5_tokens(folder, "<AA2fold> "), "saprot": saprot_tokens,
 }  # fmt: skip
 #: Families whose letters only their own files tell: the test of Ankh's tokenizer reads them.
 BY_FILES = {"ankh"}
@@ -139,7 +149,7 @@ PAIRED = {"saprot"}
 def test_a_family_reads_as_its_authors_tokenizer(family: plms.Family, tmp_path: Path) -> None:
     assert ids(family) == THEIRS[family](tmp_path)
     start = {"t5": 0}.get(family, 1)  # what is ahead of the first residue
-    assert residue_tokens.published(family)(["A"]).start == start
+    assert published_tokens(family)(["A"]).start == start
 
 
 @pytest.mark.parametrize("family", ONE_EACH)
@@ -168,7 +178,7 @@ def test_an_alphabet_that_only_its_files_tell_is_never_guessed(preset: plms.Pres
         assert structure_tokens.published(preset.family)([CHAIN]).attend.all()
         return
     if preset.family not in BY_FILES:
-        assert residue_tokens.published(preset.family)([CHAIN]).attend.all()
+        assert published_tokens(preset.family)([CHAIN]).attend.all()
         return
     with pytest.raises(WeightsError, match="alphabet of ankh is read from its own files"):
         create_model(preset.short, "gvp", weights="random")
