@@ -19,6 +19,7 @@ from tests.training import runs
 from tests.verbs import Result, call
 from zoo.command.cli import INTERRUPTED
 from zoo.data.preparing import STORE
+from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.models.blueprint import resolve
 from zoo.models.create import build_model
@@ -217,6 +218,35 @@ def test_the_states_of_a_graph_network_are_those_that_it_computes(
     *_, last, output = (part.rows(key, sample) for part in source.parts)
     shelf.assert_close(torch.from_numpy(last), whole[:, :128].bfloat16().float())
     shelf.assert_close(torch.from_numpy(output), whole[:, 128:].bfloat16().float(), scale=10)
+
+
+def test_a_model_that_reads_structures_is_probed_with_them(tmp_path: Path) -> None:
+    """Two structures of one sequence have states of their own, those of the live model."""
+    letters = shelf.ordinary(24, seed=1).chains[0].sequence
+    found = {}
+    for seed in (1, 2):
+        chain = dataclasses.replace(shelf.ordinary(24, seed).chains[0], sequence=letters)
+        found[str(seed)] = Sample(str(seed), shelf.protein(str(seed), chain), {})
+    config = Config().with_options(
+        {"sequence.name": shelf.save_saprot(tmp_path / "saprot"), "structure.name": "none"}
+    )
+    (source,) = branches(
+        config.with_values(["train.store=float32"]), None, "1234", tmp_path / "store", "cpu"
+    )
+    source.fill(found.__getitem__, list(found), SILENT)
+    model = build_model(resolve(config))
+    assert model.seq is not None
+    first, second = (source.parts[-1].rows(key, sample) for key, sample in found.items())
+    assert np.abs(first - second).max() > 1e-3
+    for key, sample in found.items():
+        live: dict[int, torch.Tensor] = {}
+        batch = model.batch([sample.protein])
+        with torch.no_grad():
+            model.seq(batch.tokens, batch.attend, lambda k, h, kept=live: kept.setdefault(k, h))
+        for part in source.parts:
+            assert part.layer is not None
+            rows = torch.from_numpy(part.rows(key, sample))
+            shelf.assert_close(rows, live[part.layer][0, 1 : len(letters) + 1])
 
 
 def test_feature_sets_are_those_of_the_graph(data: Path) -> None:

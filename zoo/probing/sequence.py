@@ -34,41 +34,41 @@ def language_model(
         root: Folder of the store.
         device: Device that computes states which are not stored.
     """
+    chains = Chains(loaded.seq.reads)
     if isinstance(loaded.seq, FileStates):
-        rows = partial(_of_file, loaded.seq)
+        rows = partial(_of_file, loaded.seq, chains)
         return Source(name, (Part(name, "layer 1", rows, 1),), nothing)
     kept = {str(dtype).removeprefix("torch."): dtype for dtype in DTYPES}
     dtype = kept.get(config.train.store, DTYPES[0])
     store = StateStore(
         root, loaded.seq, config.sequence.name, loaded.fingerprint, sorted(layers), dtype
     )
-    chains = _Chains(loaded.seq.reads)
-    parts = [
-        Part(name, f"layer {k}", partial(_stored, store, chains, k), k) for k in sorted(layers)
-    ]
+    parts = [Part(name, f"layer {k}", partial(_stored, store, k, chains), k) for k in store.layers]
     return Source(name, tuple(parts), partial(_fill, store, chains, device))
 
 
-class _Chains:
-    """What a language model reads of the chains of each sample, found once for all layers."""
+class Chains:
+    """What a language model reads of the chains of a sample, computed once for all layers.
+
+    Args:
+        reads: What it reads of a chain.
+    """
 
     def __init__(self, reads: Reads) -> None:
-        self.reads, self._known = reads, dict[str, list[str]]()
+        self._reads = reads
+        self._known: dict[str, list[str]] = {}
 
     def __call__(self, key: str, sample: Sample) -> list[str]:
+        """Return a text for each chain of the sample of a key."""
         if key not in self._known:
-            self._known[key] = readings(sample.protein, self.reads)
+            self._known[key] = readings(sample.protein, self._reads)
         return self._known[key]
 
 
 def _fill(
-    store: StateStore,
-    chains: _Chains,
-    device: str,
-    samples: Samples,
-    keys: Sequence[str],
+    store: StateStore, chains: Chains, device: str, samples: Samples, keys: Sequence[str],
     listener: Listener,
-) -> None:
+) -> None:  # fmt: skip
     missing = store.missing(chain for key in keys for chain in chains(key, samples(key)))
     if not missing:
         return
@@ -88,12 +88,12 @@ def _fill(
         raise Stopped(STOPPED)
 
 
-def _stored(store: StateStore, chains: _Chains, layer: int, key: str, sample: Sample) -> Array:
+def _stored(store: StateStore, layer: int, chains: Chains, key: str, sample: Sample) -> Array:
     return np.concatenate([store.rows(x, layer).float().numpy() for x in chains(key, sample)])
 
 
-def _of_file(seq: FileStates, key: str, sample: Sample) -> Array:
-    sequences = [chain.sequence for chain in sample.protein.chains]
-    tokens = seq.tokenize(sequences)
+def _of_file(seq: FileStates, chains: Chains, key: str, sample: Sample) -> Array:
+    texts = chains(key, sample)
+    tokens = seq.tokenize(texts)
     states = seq.embedding(tokens.ids, tokens.attend)
-    return np.concatenate([states[i, : len(x)].numpy() for i, x in enumerate(sequences)])
+    return np.concatenate([states[i, : len(x)].numpy() for i, x in enumerate(texts)])
