@@ -1,4 +1,4 @@
-"""The scripts that put trained models into the package, and say what a language model knows."""
+"""The script that puts trained models into the package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
 import pytest
 
-import zoo
 from tests import shelf
 from tests.conftest import REPOSITORY
 from tests.training import runs
@@ -35,38 +33,6 @@ def script(name: str) -> ModuleType:
 @pytest.fixture
 def plm(tmp_path: Path) -> str:
     return shelf.save_plm("esm", tmp_path / "plm")
-
-
-def test_secondary_structure_is_read_off_the_backbone() -> None:
-    probe = script("probe_language_model")
-    chain = zoo.read_structure(REPOSITORY / "zoo/examples/1a8o.cif.gz").chains[0]
-    found = probe.secondary(chain.coords)
-    assert 0.4 < float(np.nanmean(found == probe.HELIX)) < 0.8  # four helices
-    assert float(np.nanmean(found == probe.STRAND)) < 0.1
-    rng = np.random.default_rng(0)
-    noise = probe.secondary(rng.normal(size=(50, 4, 3)).astype(np.float32) * 10)
-    assert float(np.mean(noise == probe.COIL)) > 0.8
-
-
-def test_probing_tells_all_features_and_their_differences(
-    plm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = runs.quick_data(tmp_path / "data", runs.BINDING)
-    out = tmp_path / "probe.json"
-    monkeypatch.setattr(sys, "argv", ["probe", str(data), "--seq", plm, "--bootstrap", "10",
-                                      "--out", str(out)])  # fmt: skip
-    script("probe_language_model").main()
-    (binding, secondary) = json.loads(out.read_text())
-    assert binding["target"] == "binding_site" and secondary["metric"] == "accuracy"
-    scores = binding["scores"]
-    gain = scores["states"]["value"] - scores["window"]["value"]
-    assert scores["states - window"]["value"] == pytest.approx(gain)
-    assert {"length", "one-hot", "window", "random", "states"} <= scores.keys()
-    beside = {name + " + length" for name in ("one-hot", "window", "random", "states")}
-    assert beside | {"states - random", "states + length - random + length"} <= scores.keys()
-    assert binding["per_chain"].keys() == scores.keys() and "per_chain" not in secondary
-    shown = capsys.readouterr().out
-    assert "states - one-hot" in shown and "per chain" in shown
 
 
 @pytest.mark.filterwarnings("ignore:a chain of 70 residues is longer")
