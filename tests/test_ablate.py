@@ -15,6 +15,7 @@ from tests.training import runs
 from tests.verbs import call
 from zoo.ablation.rows import FUSED, ROWS, SERIAL, SET_BY_CELLS, WIDE, Cell, cells
 from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.errors import ConfigError
 from zoo.fusion import FUSIONS
 from zoo.metrics.multiple import holm
 from zoo.models.blueprint import resolve
@@ -60,6 +61,19 @@ def test_every_cell_is_a_model(cell: Cell, place: Path) -> None:
     assert (model.struct is None) == (cell.row == "sequence")
     assert (model.side is not None) == cell.row.endswith("side")
     assert model(model.batch([shelf.ordinary(15)])).isfinite().all()
+
+
+def test_a_row_of_another_language_model(place: Path, tmp_path: Path) -> None:
+    saprot = shelf.save_saprot(tmp_path / "my saprot")
+    base = Config.from_dict(yaml.safe_load((place / "base.yaml").read_text()))
+    (alone,) = cells([f"sequence:{saprot}"], ["gat", "gvp"])
+    assert (alone.name, alone.struct) == ("sequence_my saprot", "none")
+    found = alone.config(base)
+    assert (found.sequence.name, found.structure.name) == (str(saprot), "none")
+    assert Cell("sequence:prost_t5::3di", "none").name == "sequence_prost_t5__3di"
+    for wrong in ("serial:plm_mini", "sequence:", "sequence:plm_minj"):
+        with pytest.raises(ConfigError, match="Unknown"):
+            cells([wrong], None)
 
 
 def test_a_cell_keeps_the_settings_of_what_it_does_not_change(place: Path) -> None:

@@ -33,7 +33,10 @@ def ablate(
     ],
     row: Annotated[
         list[str] | None,
-        typer.Option(help="Fusion row to fill, instead of all rows; may be repeated."),
+        typer.Option(
+            help="Row to fill, instead of all rows; may be repeated. sequence:NAME is that of "
+            "another language model alone, such as saprot_650m, which reads the structure itself."
+        ),
     ] = None,
     struct: Annotated[
         list[str] | None,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zoo.ablation.shared import fusion_args, structure_args, widened
 from zoo.backbones import STRUCTURE_BACKBONES
+from zoo.backbones.plm import resolve as resolve_plm
 from zoo.errors import ConfigError, unknown
 from zoo.models.blueprint import resolve
 from zoo.settings.checking import assign
@@ -16,6 +18,8 @@ from zoo.settings.config import NONE, Config
 SEQUENCE, SERIAL, WIDE = "sequence", "serial", "serial-wide"
 """The row without a graph network, the row that others are compared with, and the same with a
 hidden layer that gives it the parameters of the largest row of `FUSED`."""
+OTHER = ":"
+"""In a row such as "sequence:saprot_650m", between `SEQUENCE` and another language model."""
 FUSED = ("local-side", "global-side", "local-deep", "global-deep")
 """Rows of the fusions that serial fusion is to be compared with."""
 
@@ -48,7 +52,7 @@ class Cell:
     """One cell of the table.
 
     Attributes:
-        row: name of the row, a key of `ROWS`.
+        row: name of the row, a key of `ROWS`, or "sequence:NAME" of another language model.
         struct: name of the graph network; "none" in the row without one.
     """
 
@@ -58,6 +62,9 @@ class Cell:
     @property
     def name(self) -> str:
         """The name of the folder of its models."""
+        if OTHER in self.row:
+            row, _, other = self.row.partition(OTHER)
+            return f"{row}_{Path(other).name.replace(OTHER, '_')}"
         return self.row if self.struct == NONE else f"{self.row}_{self.struct}"
 
     def config(self, base: Config, sizes: Sequence[str] = ()) -> Config:
@@ -72,7 +79,10 @@ class Cell:
                 networks are ignored.
         """
         data = base.to_dict()
-        keys = {"structure.name": self.struct, "fusion.after": None, **ROWS[self.row]}
+        row, _, other = self.row.partition(OTHER)
+        keys = {"structure.name": self.struct, "fusion.after": None, **ROWS[row]}
+        if other:
+            keys["sequence.name"] = other
         for key, value in keys.items():
             assign(data, key, value)
         if self.struct != NONE:
@@ -127,15 +137,20 @@ def cells(rows: Sequence[str] | None, structs: Sequence[str] | None) -> list[Cel
     """Return the cells of a table, row by row; None stands for all rows or all graph networks.
 
     Raises:
-        ConfigError: for an unknown name.
+        ConfigError: for an unknown name, also of the language model in "sequence:NAME".
     """
     for name in rows or ():
-        if name not in ROWS:
-            raise unknown("row", name, ROWS)
+        row, colon, other = name.partition(OTHER)
+        if row not in ROWS or (colon and not (row == SEQUENCE and other)):
+            raise unknown("row", name, [*ROWS, f"{SEQUENCE}{OTHER}NAME"])
+        if other:
+            resolve_plm(other)
     for name in structs or ():
         STRUCTURE_BACKBONES[name]
     found = []
     for row in rows or ROWS:
-        columns = [NONE] if row == SEQUENCE else list(structs or STRUCTURE_BACKBONES)
+        columns = (
+            [NONE] if row.partition(OTHER)[0] == SEQUENCE else list(structs or STRUCTURE_BACKBONES)
+        )
         found += [Cell(row, struct) for struct in columns]
     return found

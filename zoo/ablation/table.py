@@ -128,7 +128,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
             f"| | {' | '.join(f'{name} | parameters' for name in columns)} |",
             "|---" * (2 * len(columns) + 1) + "|",
         ]  # fmt: skip
-        for name in ROWS:
+        others = dict.fromkeys(row["row"] for row in mine if row["row"] not in ROWS)
+        for name in (*ROWS, *others):
             cells = {row["struct"]: _told(row) for row in mine if row["row"] == name}
             if cells:
                 if set(cells) == {"none"}:  # the row without a graph network has one cell
