@@ -162,9 +162,9 @@ def depths(data: Mapping[str, Any]) -> tuple[int, int]:
 
 @cache
 def _depths(parts: str) -> tuple[int, int]:
-    from zoo.models import blueprint
+    from zoo.models import branches
 
-    return blueprint.depths(Config.from_dict(json.loads(parts)))
+    return branches.depths(Config.from_dict(json.loads(parts)))
 
 
 def own_numbers(space: Space, config: Config) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def config_of(made_for: Mapping[str, Any], trial: FrozenTrial) -> dict[str, Any]
 
 
 def _whole(config: Mapping[str, Any]) -> Config:
-    from zoo.models.blueprint import with_neighbours  # imports torch, which takes seconds
+    from zoo.models.branches import with_neighbours  # imports torch, which takes seconds
 
     return with_neighbours(Config.from_dict(config))
 

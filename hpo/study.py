@@ -198,7 +198,7 @@ def revision_of(where: str, name: str) -> Literal[1, 2] | None:
 
 def _whole(identity: dict[str, Any]) -> dict[str, Any]:
     """Return what a study was made for, with the config's keys that came since."""
-    from zoo.models.blueprint import with_neighbours  # imports torch, which takes seconds
+    from zoo.models.branches import with_neighbours  # imports torch, which takes seconds
 
     config = with_neighbours(Config.from_dict(identity["config"]))
     return {**identity, "config": config.to_dict()}

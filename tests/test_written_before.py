@@ -18,7 +18,8 @@ from hpo.study import MADE_FOR, open_storage
 from tests.verbs import call
 from zoo.data.preparing import STORE, read_manifest
 from zoo.data.store import Store
-from zoo.models.blueprint import resolve, with_neighbours
+from zoo.models.blueprint import resolve
+from zoo.models.branches import with_neighbours
 from zoo.settings.config import Config, config_names, is_config, load_config
 from zoo.settings.revision import FIRST
 

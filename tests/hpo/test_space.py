@@ -19,7 +19,8 @@ from zoo import list_models
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.errors import ConfigError
 from zoo.fusion import FUSIONS
-from zoo.models.blueprint import Blueprint, resolve, with_neighbours
+from zoo.models.blueprint import Blueprint, resolve
+from zoo.models.branches import with_neighbours
 from zoo.settings.config import Config, load_config
 
 

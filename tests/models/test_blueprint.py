@@ -11,9 +11,10 @@ from tests import shelf
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.errors import ConfigError, WeightsError
 from zoo.fusion import FUSIONS
-from zoo.models import blueprint as under_test
+from zoo.models import branches as under_test
 from zoo.models.arguments import keywords
-from zoo.models.blueprint import depths, resolve
+from zoo.models.blueprint import resolve
+from zoo.models.branches import depths
 from zoo.models.create import build_model
 from zoo.settings.config import Config
 

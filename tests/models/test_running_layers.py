@@ -15,7 +15,8 @@ import zoo
 from tests import shelf
 from tests.verbs import call
 from zoo.errors import ConfigError
-from zoo.models.blueprint import depths, resolve
+from zoo.models.blueprint import resolve
+from zoo.models.branches import depths
 from zoo.settings.config import Config
 
 PROTEIN = shelf.ordinary()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CheckpointError, ConfigError
-from zoo.models.blueprint import with_neighbours
+from zoo.models.branches import with_neighbours
 from zoo.models.runs import CHECKSUM, FACTS, facts_hash, read_facts
 from zoo.settings.checking import flat
 from zoo.settings.config import Config
