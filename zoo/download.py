@@ -10,7 +10,7 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.options import names
-from zoo.command.say import note, say
+from zoo.command.say import note, say, warn
 from zoo.errors import ConfigError
 
 
@@ -57,6 +57,8 @@ def download(
         cached = cached_folder(plm, exact=True) if out is None else None
         if cached is None:
             note(f"downloading {plm.hub_id or plm.name} ...")
+            if plm.preset is not None and not plm.preset.commercial:
+                warn(f"The licence of {plm.name}: {plm.preset.terms}.", "bold yellow")
             cached = fetch(plm, out, revision)
         size = sum(f.stat().st_size for f in cached.rglob("*") if f.is_file())
         found.append({"name": plm.name, "folder": str(cached), "bytes": size})

@@ -145,6 +145,20 @@ def test_a_known_name_means_one_commit_whatever_the_hub_has_now(
         assert json.loads(listed.stdout)["sequence"][0]["here"] is True
 
 
+def test_a_licence_that_allows_no_commercial_use_is_told(hub: Hub, tmp_path: Path) -> None:
+    preset = resolve("ankh_base").preset
+    assert preset is not None
+    hub.name, hub.commits[preset.revision] = preset.hub_id, hub.commits[NOW]
+    done = run(tmp_path, hub.address, "zoo.download", "ankh_base", "--quiet")
+    assert done.returncode == 0, done.stderr
+    said = "The licence of ankh_base: CC-BY-NC-SA-4.0, which allows no commercial use."
+    assert said in " ".join(done.stderr.split())
+    free = resolve("esm2_8m").preset
+    assert free is not None
+    hub.name, hub.commits[free.revision] = free.hub_id, hub.commits[NOW]
+    assert "licence" not in run(tmp_path, hub.address, "zoo.download", "esm2_8m").stderr
+
+
 def test_what_other_tools_fetched_serves_until_the_commit_is_asked_for(
     hub: Hub, tmp_path: Path
 ) -> None:

@@ -72,6 +72,12 @@ class Preset:
             return None
         return "-nc-" not in self.licence.lower() and "non-commercial" not in self.licence.lower()
 
+    @property
+    def terms(self) -> str:
+        """The licence in words that say so if it allows no commercial use."""
+        barred = self.commercial is False
+        return self.licence + (", which allows no commercial use" if barred else "")
+
 
 def _esm2(
     size: str, revision: str, num_layers: int, width: int, heads: int, parameters: int

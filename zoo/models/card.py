@@ -51,8 +51,7 @@ def _licence(name: str) -> list[str]:
     preset = next((x for x in PRESETS if x.short == name.partition(DIRECTION)[0]), None)
     if preset is None:
         return []
-    barred = ", which allows no commercial use" if preset.commercial is False else ""
-    return [f"| licence of its weights | {preset.licence}{barred} |"]
+    return [f"| licence of its weights | {preset.terms} |"]
 
 
 def _published(model: FusedModel) -> str:
