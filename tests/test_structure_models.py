@@ -18,6 +18,7 @@ from tests import shelf
 from tests.hpo import tiny
 from tests.training import runs
 from tests.verbs import call
+from zoo.errors import DataError
 from zoo.prediction.embedding import plm_layers
 from zoo.probing.sources import branches
 from zoo.proteins.files.scores import write_scored
@@ -165,9 +166,38 @@ def test_states_in_a_file_are_those_of_each_structure(
     assert done.code == 0, done.err
     with h5py.File(out) as file:
         assert not np.allclose(file["fold1/raw"][()], file["fold2/raw"][()])
-    # A file is looked up by sequence, which does not tell these two apart.
-    refused = call(capsys, "build", "--seq", f"states:{out}", "--struct", "gvp")
-    assert refused.code != 0 and "different arrays for one sequence" in refused.err
+    file_model = zoo.create_model(f"states:{out}", "none")
+    live = zoo.create_model(place.plm, "none")
+    proteins = [zoo.read_structure(path) for path in sorted(folds.iterdir())]
+    for protein in proteins:
+        batch = file_model.batch([protein])
+        (states,) = file_model.tap(batch).values()
+        expected = plm_layers(live, live.batch([protein]), {"raw": live.seq.num_layers})["raw"]
+        assert torch.equal(states, expected)
+    unseen = dataclasses.replace(shelf.ordinary(24, 3).chains[0], sequence=LETTERS)
+    with pytest.raises(DataError, match="24 residues.*in this structure"):
+        file_model.batch([shelf.protein("unseen", unseen)])
+
+
+@pytest.mark.filterwarnings("ignore:a chain of 70 residues is longer")
+def test_a_run_on_a_file_of_its_states_is_trained_and_predicts(
+    capsys: pytest.CaptureFixture[str], place: Place, folds: Path, tmp_path: Path
+) -> None:
+    structures = tmp_path / "samples"
+    structures.mkdir()
+    for sample in runs.samples(runs.BINDING):
+        write_scored(structures / f"{sample.id}.cif", sample.protein, np.zeros(len(sample.protein)))
+    for inputs, out in ((structures, "train.h5"), (folds, "new.h5")):
+        done = call(capsys, "embed", inputs, "--model", place.plm, "--layer", "raw", "--out",
+                    tmp_path / out)  # fmt: skip
+        assert done.code == 0, done.err
+    run = tmp_path / "run"
+    done = call(capsys, "train", place.config, "--data", place.data, "--out", run, "--store",
+                place.store, "--seq", f"states:{tmp_path / 'train.h5'}")  # fmt: skip
+    assert done.code == 0, done.err
+    done = call(capsys, "predict", folds, "--model", run, "--states", tmp_path / "new.h5", "--out",
+                tmp_path / "out")  # fmt: skip
+    assert done.code == 0, done.err
 
 
 def test_it_is_explained(

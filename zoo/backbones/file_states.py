@@ -15,6 +15,7 @@ from zoo.backbones.states_file import StatesFile
 from zoo.backbones.states_places import Place, key_of
 from zoo.errors import DataError
 from zoo.proteins.batch import Tokens
+from zoo.proteins.reading import unpaired
 
 
 class FileStates(SequenceBackbone):
@@ -28,7 +29,7 @@ class FileStates(SequenceBackbone):
 
     def __init__(self, file: StatesFile) -> None:
         super().__init__()
-        self.file, self.width = file, file.width
+        self.file, self.width, self.reads = file, file.width, file.reads
         self.places: list[Place] = list(file.places.values())
         self._number = {key: number for number, key in enumerate(file.places)}
         counts = [place.stop - place.start for place in self.places]
@@ -55,10 +56,11 @@ class FileStates(SequenceBackbone):
             return 0  # no row is read
         number = self._number.get(key_of(sequence))
         if number is None:
+            in_this = "" if self.reads == "sequence" else " in this structure"
             raise DataError(
                 f"{self.file.path} has no states of a chain of {len(sequence)} residues "
-                f"({sequence[:20]}...). Compute them with what made the file, for the whole "
-                "sequence of the chain, unresolved residues included."
+                f"({unpaired(sequence)[0][:20]}...){in_this}. Compute them with what made the "
+                "file, for the whole sequence of the chain, unresolved residues included."
             )
         place = self.places[number]
         if place.stop - place.start != len(sequence):

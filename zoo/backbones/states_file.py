@@ -17,7 +17,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from zoo.backbones.states_groups import has_groups, open_groups
 from zoo.backbones.states_parquet import is_parquet, open_parquet, read_parquet
 from zoo.backbones.states_places import Place, check_rows, key_of, sequence_of, sequences_of
 from zoo.errors import ConfigError, DataError
+from zoo.proteins.reading import Reads, paired
 from zoo.settings.config import STATES
 from zoo.system.reading import plain_file
 
@@ -40,6 +41,8 @@ CLOSE = 0.02
 HASH = re.compile(r"[0-9a-f]{64}")
 RESIDUES, DESCRIPTION, FUSED = "residues", "description", "fused"
 """Names that `zoo.embed` writes: the rows' residues, what computed them, fused features."""
+READS, STRUCTURE = "reads", "structure"
+"""Those of a language model that reads structure: what it reads, and the rows' 3Di letters."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,14 @@ class StatesFile:
         places: Where the rows of each chain lie, by `key_of` its sequence.
         width: Columns of each array.
         provenance: What computed the states, as far as the file says.
+        reads: What they depend on; with 3Di letters, a chain is found by both its letters.
     """
 
     path: Path
     places: Mapping[str, Place]
     width: int
     provenance: Mapping[str, Any]
+    reads: Reads = "sequence"
 
     @property
     def identity(self) -> str:
@@ -141,14 +146,18 @@ def _open_embedded(path: Path, file: Any, about: dict[str, Any], layer: str | No
     for group in _groups(file):
         source = f"{group.name}/{layer}"
         widths.add(file[source].shape[1])
+        structure = b"".join(group[STRUCTURE][()]).decode() if STRUCTURE in group else ""
         for sequence, start in _chains([text.decode() for text in group[RESIDUES][()]]):
-            found.append((key_of(sequence), Place(source, start, start + len(sequence))))
+            stop = start + len(sequence)
+            (text,) = paired([sequence], [structure[start:stop]]) if structure else (sequence,)
+            found.append((key_of(text), Place(source, start, stop)))
     config = about["config"]
     made_by = {"plm": config["sequence"]["name"], "fingerprint": about["plm_fingerprint"],
                "layer": layer}  # fmt: skip
     if layer == FUSED:
         made_by |= {key: config[key] for key in ("structure", "fusion")}
-    return _with_places(path, found, widths, made_by)
+    reads = about.get(READS, "sequence")
+    return replace(_with_places(path, found, widths, made_by), reads=reads)
 
 
 def _groups(file: Any) -> Iterator[Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.backbones.states_file import READS, STRUCTURE
 from zoo.errors import ConfigError, ZooError
 from zoo.models.headroom import Headroom
 from zoo.models.model import FusedModel
@@ -23,6 +24,8 @@ from zoo.prediction.inputs import Outcome, content_hash, sequence_hash, stamp
 from zoo.prediction.paths import Input
 from zoo.proteins.batch import Batch, gather_rows
 from zoo.proteins.protein import Protein
+from zoo.proteins.reading import Reads
+from zoo.proteins.threedi import UNKNOWN, structure_letters
 from zoo.settings.config import Config
 from zoo.settings.former import as_written
 from zoo.system.files import settle, whole_file
@@ -60,7 +63,8 @@ class EmbeddingFile:
     """An HDF5 file with one group for each protein, which has the protein's name.
 
     A group has one dataset for each layer, (residues, width) or (width,), the names of its rows in
-    `residues` (chain:number:letter), and the hash of the sequence as an attribute. It is written
+    `residues` (chain:number:letter), and the hash of the sequence as an attribute; where the
+    language model reads structure, also the rows' 3Di letters in `structure`. It is written
     under another name and renamed when complete, so that every group that has a protein's name is
     complete. A checksum shows damage: an existing file is read to its end first, by another process
     that damage may end, and proteins that are not what was written are left out.
@@ -81,12 +85,13 @@ class EmbeddingFile:
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         self.path, self.settings = path, settings
+        self.reads: Reads = model.seq.reads if model.seq is not None else "sequence"
         description = json.dumps(
             {
                 "config": model.recipe.config.to_dict(),
                 "plm_fingerprint": model.recipe.fingerprint,
                 "layers": settings.layers, "pool": settings.pool, "half": settings.half,
-            }, sort_keys=True,
+            } | ({} if self.reads == "sequence" else {READS: self.reads}), sort_keys=True,
         )  # fmt: skip
         if not path.exists() or _holds_nothing(path):
             _begin(path, description)
@@ -164,13 +169,28 @@ class EmbeddingFile:
         group = self.file.get(name)
         return group if isinstance(group, h5py.Group) and OWN in group.attrs else None
 
-    def write(self, protein: Protein, rows: dict[str, Tensor], nodes: Sequence[str]) -> None:
-        """Add one protein's features; they replace those of a protein with the same name."""
+    def write(
+        self,
+        protein: Protein,
+        rows: dict[str, Tensor],
+        nodes: Sequence[str],
+        structure: Sequence[str] = (),
+    ) -> None:
+        """Add one protein's features; they replace those of a protein with the same name.
+
+        Args:
+            protein: The protein.
+            rows: Features by layer.
+            nodes: Name of each row.
+            structure: 3Di letter of each row, where the language model reads them.
+        """
         group = self.file.create_group(PARTIAL)
         for layer, tensor in rows.items():
             values = tensor.float().cpu().numpy()
             group[layer] = values.astype(np.float16 if self.settings.half else np.float32)
         group["residues"] = np.array(nodes, dtype="S")
+        if structure:
+            group[STRUCTURE] = np.array(structure, dtype="S1")
         group.attrs[OWN] = sequence_hash(protein)
         group.attrs[CONTENT] = content_hash(protein)
         group.attrs["source"] = os.path.abspath(protein.source)
@@ -342,6 +362,13 @@ def node_names(protein: Protein, batch: Batch, index: int) -> list[str]:
     return [labels[row] if row >= 0 else "ligand" for row in residues]
 
 
+def node_structure(protein: Protein, batch: Batch, index: int) -> list[str]:
+    """Return the 3Di letter of each node of one protein, `UNKNOWN` for its ligand atoms."""
+    residues = batch.graph.nodes["residue"][batch.graph.protein == index].tolist()
+    letters = "".join(structure_letters(protein))
+    return [letters[row] if row >= 0 else UNKNOWN for row in residues]
+
+
 def bytes_a_residue(model: FusedModel, settings: Settings) -> int:
     """Return the bytes in the file of one row of every requested layer."""
     plm_width = model.seq.width if model.seq is not None else 0
@@ -380,5 +407,9 @@ def write_batch(proteins: Sequence[Protein], rows: Rows, file: EmbeddingFile) ->
         part = {name: tensor[mine] for name, tensor in tensors.items()}
         if file.settings.pool:
             part = {name: tensor.mean(0) for name, tensor in part.items()}
-        file.write(protein, part, [] if file.settings.pool else node_names(protein, batch, index))
+        if file.settings.pool:
+            file.write(protein, part, [])
+            continue
+        structure = [] if file.reads == "sequence" else node_structure(protein, batch, index)
+        file.write(protein, part, node_names(protein, batch, index), structure)
     file.flush()
