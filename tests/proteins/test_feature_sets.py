@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import zoo
 from tests import shelf
 from zoo.errors import ConfigError
 from zoo.examples import example
@@ -365,3 +366,16 @@ def test_a_set_of_a_plug_in_comes_after_the_librarys(monkeypatch: pytest.MonkeyP
     graph = build_graph(EXAMPLE, GraphSpec(features=("a_mine", "density", BACKBONE)))
     assert GraphSpec(features=("a_mine", BACKBONE)).features == (BACKBONE, "a_mine")
     assert graph.nodes["node_s"][:, -1].tolist() == list(range(len(EXAMPLE)))
+
+
+def test_what_mpnn_knows_is_what_the_network_says_of_the_structure() -> None:
+    model = zoo.create_model("none", "mpnn", values={"structure.args.log_odds": True})
+    with torch.inference_mode():
+        live = model.features(model.batch([EXAMPLE]))
+    found = torch.from_numpy(scalars("mpnn", EXAMPLE)).float()
+    torch.testing.assert_close(found, live, atol=1e-5, rtol=1e-5)
+    likely = found[:, 128:].exp()
+    assert likely.sum(1).max() <= 20.001 and likely.sum(1).min() > 19  # the 21st letter is X
+    letters = dataclasses.replace(EXAMPLE.chains[0], sequence="A" * len(EXAMPLE))
+    other = dataclasses.replace(EXAMPLE, chains=(letters,))
+    assert np.array_equal(scalars("mpnn", other), scalars("mpnn", EXAMPLE))

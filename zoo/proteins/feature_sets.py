@@ -84,7 +84,7 @@ def numbers(*parts: Array) -> Columns:
 
 
 FEATURE_SETS: Registry[FeatureSet] = Registry("feature set")
-ORDER = (BACKBONE, "side_chain", "density", "surface", "secondary_structure", "confidence")
+ORDER = (BACKBONE, "side_chain", "density", "surface", "secondary_structure", "confidence", "mpnn")
 """Names of the library's own sets in the order of their columns; those of plug-ins come after."""
 FEATURE_SETS.register(BACKBONE)(FeatureSet((
     Feature("cosines, then sines of phi, psi, omega", 6, "none", "(0, 0); (1, 0) at an end"),
@@ -99,6 +99,11 @@ for _name, _module, _about in (
     ("confidence", "confidence", "Rank of the B-factor, or of pLDDT, within the protein."),
 ):
     FEATURE_SETS.announce(_name, f"zoo.proteins.{_module}", _about)
+FEATURE_SETS.announce(
+    "mpnn",
+    "zoo.backbones.mpnn_features",
+    "What ProteinMPNN, trained on the PDB, knows of a residue.",
+)
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
