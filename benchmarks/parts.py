@@ -31,7 +31,7 @@ from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.metrics.predictions import Predictions
 from zoo.probing.parts import LETTERS, RANDOM, Source, letters
-from zoo.probing.probe import Probed, best_layers, gain, on_test, probe, scores, tables
+from zoo.probing.probe import Probed, best_layers, gains, on_test, probe, scores, tables
 from zoo.probing.sources import branches, controls
 from zoo.probing.structure import feature_sets
 from zoo.proteins.feature_sets import FEATURE_SETS
@@ -123,7 +123,7 @@ def _of_target(
             } for name, one in whole.items()
         },
         "above random weights": {
-            name: gain(one, whole[twin], n, SEED).to_dict()
+            name: {key: x.to_dict() for key, x in gains(one, whole[twin], n, SEED).items()}
             for name, one in whole.items() if (twin := _twin(name)) in whole
         },
     }  # fmt: skip
@@ -158,28 +158,30 @@ def rendered(facts: dict[str, Any]) -> str:
     """Return the tables of the page, in Markdown."""
     found = facts["targets"]
     columns = [(one, metric) for one in found for metric in _metrics(one)]
-    head = ["part", *(f"{one['data']}, {one['target'].replace('_', ' ')}: "
-                      f"{NAMES.get(metric, metric)}" for one, metric in columns)]  # fmt: skip
+    head = ["part", *(f"{_title(one)}: {NAMES.get(metric, metric)}" for one, metric in columns)]
     rows = [
         [name, *(cell(one["parts"][name][metric]) for one, metric in columns)]
         for name in found[0]["parts"]
     ]
     above = [
-        [name, *(cell(one["above random weights"][name], "+") for one in found)]
+        [name, *(cell(one["above random weights"][name][metric], "+") for one, metric in columns)]
         for name in found[0]["above random weights"]
     ]
-    titles = [f"{one['data']}, {one['target'].replace('_', ' ')}" for one in found]
     layers = [
         [name, *(", ".join(map(str, one["parts"][name]["layers"])) for one in found)]
         for name in found[0]["parts"] if name.endswith("best layer")
     ]  # fmt: skip
     return "\n\n".join([
         _table(head, rows),
-        "The same, trained minus random weights (pooled average precision, or accuracy):",
-        _table(["part", *titles], above),
+        "The same, trained minus random weights:",
+        _table(head, above),
         "The best layer by validation samples, of each fold where there are folds:",
-        _table(["model", *titles], layers),
+        _table(["model", *map(_title, found)], layers),
     ])  # fmt: skip
+
+
+def _title(one: dict[str, Any]) -> str:
+    return f"{one['data']}, {one['target'].replace('_', ' ')}"
 
 
 def _metrics(one: dict[str, Any]) -> list[str]:

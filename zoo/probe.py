@@ -165,7 +165,10 @@ def _config(
     else:
         base = load_config(name)
         if base.task not in (None, task):
-            raise DataError(f"The data are for {task!r}, and the task of {name} is {base.task!r}.")
+            raise DataError(
+                f"The data are for {task!r}, and the task of {name} is {base.task!r}. Name a "
+                f"config of task {task}, or its parts: --seq NAME --struct NAME."
+            )
     return base.with_options({**options, "task": task}).with_values(values)
 
 
@@ -237,8 +240,9 @@ def _show(one: dict[str, Any]) -> None:
         "intervals do not count that it was chosen there", style="dim")  # fmt: skip
     for source, best in one["layers"].items():
         say(f"{source}: layer {best['layer']} tells {one['target']} best")
-        for title, gain in best["above"].items():
-            say(f"  {cell(gain, '+')} against {title}")
+        for title, gains in best["above"].items():
+            told = ", ".join(f"{name} {cell(gain, '+')}" for name, gain in gains.items())
+            say(f"  against {title}: {told}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from zoo.data.samples import Sample
 from zoo.errors import DataError
 from zoo.probing.linear import PENALTIES, fits
 from zoo.probing.parts import Array, Part, Source, letters, nothing
-from zoo.probing.probe import best_layers, gain, on_test, probe, scores, tables
+from zoo.probing.probe import best_layers, gains, on_test, probe, scores, tables
 from zoo.probing.structure import feature_sets
 from zoo.probing.study import UNREAD, Findings, Settings, study
 from zoo.probing.tables import UNRESOLVED, table
@@ -71,7 +71,7 @@ def test_a_planted_layer_is_found(kind: str) -> None:
     found = found_in(data, planted(data.target))
     assert found.layers == {"model": PLANTED}
     (one,) = found.targets
-    above = one["layers"]["model"]["above"]["model layer 3"]
+    above = one["layers"]["model"]["above"]["model layer 3"][one["metric"]]
     assert (above["value"] > 0) == (one["better"] == "higher")
     chosen = [row["title"] for row in one["parts"] if row["chosen"]]
     assert chosen == ["model layer 2"]
@@ -174,7 +174,7 @@ def test_what_is_chosen_predicts_test_samples_as_its_map_says() -> None:
     assert scores(said, 50)["rmse"].value == pytest.approx(
         np.sqrt(np.mean((said.y_pred - said.y_true) ** 2))
     )
-    assert gain(said, said, 50).value == 0
+    assert gains(said, said, 50)["rmse"].value == 0
 
 
 @pytest.mark.parametrize("what", ["training", "validation"])

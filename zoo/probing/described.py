@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo.metrics.predictions import Predictions
 from zoo.probing.parts import LETTERS, RANDOM
-from zoo.probing.probe import Probed, Tables, best, best_layers, gain, headline, scores
+from zoo.probing.probe import Probed, Tables, best, best_layers, gains, headline, scores
 
 
 def kept(probed: Sequence[Probed]) -> list[Probed]:
@@ -70,7 +70,10 @@ def _layers(probed: Sequence[Probed], n: int, seed: int) -> dict[str, Any]:
         found[source] = {
             "layer": one.part.layer,
             "above": {
-                other.part.title: gain(one.validation, other.validation, n, seed).to_dict()
+                other.part.title: {
+                    name: gain.to_dict()
+                    for name, gain in gains(one.validation, other.validation, n, seed).items()
+                }
                 for other in others
             },
         }

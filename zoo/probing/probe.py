@@ -16,7 +16,7 @@ import numpy as np
 from zoo.data.kin import Index, kin_of
 from zoo.data.rounds import Round
 from zoo.errors import DataError
-from zoo.metrics.bootstrap import Difference, Interval, interval, paired
+from zoo.metrics.bootstrap import Interval, interval, paired
 from zoo.metrics.columns import rows_of
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.rows import Metric
@@ -191,7 +191,16 @@ def scores(predictions: Predictions, n: int = 1000, seed: int = 0) -> dict[str, 
     }
 
 
-def gain(one: Predictions, other: Predictions, n: int = 1000, seed: int = 0) -> Difference:
-    """Return how much the headline metric of one is above that of another, on the same rows."""
+def gains(
+    one: Predictions, other: Predictions, n: int = 1000, seed: int = 0
+) -> dict[str, Interval]:
+    """Return how much the headline metrics of one are above those of another, on the same rows.
+
+    There is no p-value: what is compared was often chosen on these very samples.
+    """
     a, b = rows_of(other), rows_of(one)
-    return paired(headline(one), a, b, a["cluster"], n, seed)
+    found = {}
+    for metric in metrics_of(one):
+        x = paired(metric, a, b, a["cluster"], n, seed)
+        found[metric.name] = Interval(x.value, x.low, x.high, x.n_groups, x.degenerate)
+    return found
