@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
@@ -17,6 +18,11 @@ from zoo.system.listener import SILENT, Listener, leader
 
 class _Console(Console):
     """Leaves a reader that has gone, as `| head`, to the verb, which then ends with 0."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if "width" not in options:
+            self._width = None  # else it would be what COLUMNS said at import, for ever
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
