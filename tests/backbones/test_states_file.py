@@ -63,12 +63,22 @@ def grouped(folder: Path) -> Path:
     return folder / "f.h5::pssm,hmm"
 
 
+def grouped_with_words(folder: Path) -> Path:
+    """One array for each chain, beside what is no array; text as bytes, and in lower case."""
+    with h5py.File(folder / "f.h5", "w") as file:
+        for number, (name, rows) in enumerate(ROWS.items()):
+            group = file.create_group(str(number))
+            group.attrs["sequence"] = np.bytes_(CHAINS[name].lower())
+            group["pssm"], group["name"], group["scores"] = rows, name, rows[:, 0]
+    return folder / "f.h5"
+
+
 def numbered(folder: Path) -> Path:
     """As bio_embeddings writes it."""
     with h5py.File(folder / "f.h5", "w") as file:
         for number, (name, rows) in enumerate(ROWS.items()):
             file[str(number)] = rows.astype(np.float16)
-            file[str(number)].attrs["original_id"] = name
+            file[str(number)].attrs["original_id"] = name if number else name.encode()
     (folder / "f.fasta").write_text(FASTA)
     return folder / "f.h5"
 
@@ -99,6 +109,13 @@ def by_chain(nested: bool) -> Callable[[Path], Path]:
     return write
 
 
+def by_array(folder: Path) -> Path:
+    """As NumPy's arrays are written; float32 is read without a copy."""
+    pa = pytest.importorskip("pyarrow", reason="Parquet needs the extra `parquet`")
+    rows = pa.array([x.ravel() for x in ROWS.values()], pa.large_list(pa.float32()))
+    return parquet(folder, {"sequence": [x.lower() for x in CHAINS.values()], "states": rows})
+
+
 def by_id(folder: Path) -> Path:
     (folder / "f.fasta").write_text(FASTA)
     return parquet(folder, {"id": [*CHAINS], "states": [rows.tolist() for rows in ROWS.values()]})
@@ -124,8 +141,10 @@ def residue_columns(letters: bool) -> dict[str, Any]:
 KINDS: dict[str, Callable[[Path], Path]] = {
     "biotrainer": hashed,
     "groups": grouped,
+    "groups with words": grouped_with_words,
     "parquet": by_chain(nested=True),
     "flat parquet": by_chain(nested=False),
+    "float32 parquet": by_array,
     "parquet by id": by_id,
     "parquet by residue": by_residue(letters=True),
     "parquet by residue and FASTA": by_residue(letters=False),
@@ -218,6 +237,18 @@ def empty(folder: Path) -> None:
         pass
 
 
+def group_without_sequence(folder: Path) -> None:
+    grouped(folder)
+    with h5py.File(folder / "f.h5", "a") as file:
+        del file["one"].attrs["sequence"]
+
+
+def no_arrays(folder: Path) -> None:
+    with h5py.File(folder / "f.h5", "w") as file:
+        group = file.create_group("one")
+        group.attrs["sequence"], group["name"], group["scores"] = "MK", "one", np.zeros(2)
+
+
 def no_hdf5(folder: Path) -> None:
     (folder / "f.h5").write_text("text")
 
@@ -231,6 +262,8 @@ WRONG = [
     (not_finite, "not finite"),
     (two_of_one_sequence, "different arrays for one sequence"),
     (empty, "no states"),
+    (group_without_sequence, "'one' has no attribute 'sequence'"),
+    (no_arrays, "no arrays"),
     (no_hdf5, "cannot be read as an HDF5 file"),
 ]
 
@@ -246,6 +279,7 @@ WRONG_TABLES: list[tuple[str, Callable[[], dict[str, Any]]]] = [
     ("no column of lists of numbers", lambda: {"sequence": ["MK"], "states": [["a", "b"]]}),
     ("1 lines have no states", lambda: {"sequence": ["MK", "MKT"], "states": [None, [0.0] * 3]}),
     ("'2' has no sequence", lambda: {"sequence": ["MK", None], "states": [[0.0] * 2] * 2}),
+    ("'2' has no sequence", lambda: {"sequence": ["MK", ""], "states": [[[0.0], [0.0]], []]}),
     ("Add `sequence`, or `id`", lambda: {"name": ["MK"], "states": [[0.0] * 2]}),
     (r"f\.fasta does not exist", lambda: {"id": ["MK"], "states": [[0.0] * 2]}),
     ("not finite", lambda: {"sequence": [CHAINS["one"]], "states": [[None, *[0.0] * 49]]}),
@@ -315,7 +349,8 @@ def test_what_is_wrong_with_a_file_is_told(
 
 @pytest.mark.parametrize("named, message", [
     ("", r"several data sets.*hmm \(1 chains\), pssm \(2 chains\).*f.h5::pssm"),
-    ("::pssm,dssp", "no data set dssp"),
+    ("::pssm,dssp", "no data set 'dssp'"),
+    ("::pssm,", "no data set ''"),
 ])  # fmt: skip
 def test_which_data_sets_of_a_group_is_never_guessed(
     named: str, message: str, tmp_path: Path
@@ -328,6 +363,12 @@ def test_which_data_sets_of_a_group_is_never_guessed(
     both = open_states(f"states:{path}::hmm,pssm")
     assert (both.width, list(both.places)) == (5, [key_of(CHAINS["two/x"])])
     assert both.identity != open_states(f"states:{path}::hmm").identity
+
+
+@pytest.mark.parametrize("kind", ["biotrainer", "bio_embeddings", "npy"])
+def test_a_layer_of_a_file_without_layers_is_an_error(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no '6' to name in it. Leave out ::6"):
+        open_states(f"states:{KINDS[kind](tmp_path)}::6")
 
 
 def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path: Path) -> None:

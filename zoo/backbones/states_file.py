@@ -26,7 +26,15 @@ from numpy.typing import NDArray
 
 from zoo.backbones.states_groups import has_groups, open_groups
 from zoo.backbones.states_parquet import is_parquet, open_parquet, read_parquet
-from zoo.backbones.states_places import Place, check_rows, key_of, sequence_of, sequences_of
+from zoo.backbones.states_places import (
+    Place,
+    check_rows,
+    key_of,
+    no_layer,
+    sequence_of,
+    sequences_of,
+    text_of,
+)
 from zoo.errors import ConfigError, DataError
 from zoo.proteins.reading import Reads, paired
 from zoo.settings.config import STATES
@@ -77,7 +85,7 @@ class StatesFile:
         """
         found = []
         for place, values in zip(places, _reader(self.path)(self.path, places), strict=True):
-            rows = np.asarray(values, np.float32)
+            rows = np.require(values, np.float32, "W")  # torch warns of what cannot be written
             if not np.isfinite(rows).all():
                 raise DataError(f"{self.path}: {place.source} holds values that are not finite.")
             found.append(rows)
@@ -104,6 +112,7 @@ def open_states(name: str) -> StatesFile:
     """
     path, layer = split_name(name)
     if path.is_dir():
+        no_layer(path, layer)
         return _open_folder(path)
     if not path.is_file():
         raise ConfigError(
@@ -121,6 +130,7 @@ def open_states(name: str) -> StatesFile:
                 return _open_embedded(path, file, about, layer)
             if has_groups(file):
                 return _with_places(path, *open_groups(path, file, layer))
+            no_layer(path, layer)
             return _open_datasets(path, file)
     except OSError as error:
         raise DataError(f"{path} cannot be read as an HDF5 file: {error}") from error
@@ -201,7 +211,7 @@ def _open_datasets(path: Path, file: Any) -> StatesFile:
         else:
             if sequences is None:
                 sequences = sequences_of(path.with_suffix(".fasta"))
-            key = _key(path, str(data.attrs.get("original_id", name)), sequences, len(data))
+            key = _key(path, text_of(data.attrs.get("original_id", name)), sequences, len(data))
         found.append((key, Place(name, 0, len(data))))
         widths.add(data.shape[1])
     attributes = {key: str(value) for key, value in sorted(file.attrs.items())}

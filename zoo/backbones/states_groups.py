@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from zoo.backbones.states_places import Place, check_rows, key_of
+from zoo.backbones.states_places import Place, check_rows, key_of, text_of
 from zoo.errors import ConfigError, DataError
 from zoo.settings.config import STATES
 
@@ -21,9 +21,8 @@ Found = tuple[list[tuple[str, Place]], set[int], dict[str, Any]]
 
 def has_groups(file: Any) -> bool:
     """Return whether an open file is of this kind."""
-    return len(file) > 0 and all(
-        hasattr(value, "keys") and SEQUENCE in value.attrs for value in file.values()
-    )
+    groups = [value for value in file.values() if hasattr(value, "keys")]
+    return any(SEQUENCE in group.attrs for group in groups)
 
 
 def open_groups(path: Path, file: Any, named: str | None) -> Found:
@@ -36,28 +35,37 @@ def open_groups(path: Path, file: Any, named: str | None) -> Found:
 
     Raises:
         ConfigError: If no chain has the named data sets, or it is not said which of several.
-        DataError: If an array has not a row for each residue.
+        DataError: If a group does not say its sequence, or an array has not a row for each residue.
     """
-    names = _names(path, file, named)
+    for name, group in file.items():
+        if SEQUENCE not in group.attrs:
+            raise DataError(f"{path}: {name!r} has no attribute {SEQUENCE!r}, which others have.")
+    parts = _names(path, file, named)
     found, widths = [], set()
     for group in file.values():
-        if names <= group.keys():
-            sequence = str(group.attrs[SEQUENCE])
-            parts = tuple((named or next(iter(names))).split(","))
+        if {*parts} <= group.keys():
+            sequence = text_of(group.attrs[SEQUENCE])
             found.append((key_of(sequence), Place(group.name, 0, len(sequence), parts=parts)))
             widths.add(sum(_columns(path, group[part], sequence) for part in parts))
     about = {key: str(value) for key, value in sorted(file.attrs.items())}
-    return found, widths, about | {"data sets": named or next(iter(names))}
+    return found, widths, about | {"data sets": ",".join(parts)}
 
 
-def _names(path: Path, file: Any, named: str | None) -> set[str]:
+def _names(path: Path, file: Any, named: str | None) -> tuple[str, ...]:
+    """Return the data sets to put side by side; None named stands for the only array."""
     counts = Counter(name for group in file.values() for name in group)
-    names = {*named.split(",")} if named else {*counts}
-    if names <= counts.keys() and (named or len(names) == 1):
+    if named is None and len(counts) > 1:  # names and numbers may lie beside the only array
+        counts = Counter(
+            name for group in file.values() for name, data in group.items() if _is_array(data)
+        )
+    names = tuple(part.strip() for part in named.split(",")) if named else tuple(counts)
+    wrong = ", ".join(repr(name) for name in names if name not in counts)
+    if not wrong and (named or len(names) == 1):
         return names
+    if not counts:
+        raise DataError(f"{path} has no arrays (residues, columns) in its groups.")
     listed = ", ".join(f"{name} ({count} chains)" for name, count in sorted(counts.items()))
     everywhere = ",".join(name for name, count in sorted(counts.items()) if count == len(file))
-    wrong = ", ".join(sorted(names - counts.keys()))
     said = f"has no data set {wrong}" if wrong else "has several data sets for a chain"
     raise ConfigError(
         f"{path} {said}. It has {listed}. Name those to put side by side: "
@@ -65,9 +73,13 @@ def _names(path: Path, file: Any, named: str | None) -> set[str]:
     )
 
 
+def _is_array(data: Any) -> bool:
+    return getattr(data, "ndim", 0) == 2
+
+
 def _columns(path: Path, data: Any, sequence: str) -> int:
     """Return the columns of one array, checked to have a row for each residue."""
-    if getattr(data, "ndim", 0) != 2:
+    if not _is_array(data):
         raise DataError(f"{path}: {data.name!r} is no array (residues, columns).")
     check_rows(path, data.name, len(data), sequence)
     columns: int = data.shape[1]

@@ -19,7 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.backbones.states_places import Place, check_rows, key_of, sequence_of, sequences_of
+from zoo.backbones.states_places import (
+    Place,
+    check_rows,
+    key_of,
+    sequence_of,
+    sequences_of,
+    text_of,
+)
 from zoo.errors import ConfigError, DataError
 from zoo.system.reading import plain_file
 
@@ -136,8 +143,8 @@ def _by_chain(path: Path, table: Any, name: str) -> tuple[Found, set[int]]:
     found, widths = [], set()
     for line, (label, sequence) in enumerate(_chains(path, table)):
         if width is None:
-            columns, rest = divmod(outer[line], max(len(sequence), 1))
-            if rest or not sequence:
+            columns, rest = divmod(outer[line], len(sequence))
+            if rest:
                 raise DataError(
                     f"{path}: {label!r} has {outer[line]} numbers for {len(sequence)} residues, "
                     "which are not as many for each. Leave out those of special tokens, and do "
@@ -173,9 +180,9 @@ def _chains(path: Path, table: Any) -> Iterator[tuple[str, str]]:
         given = table.column(SEQUENCE).to_pylist()
         labels = table.column(ID).to_pylist() if ID in names else range(1, len(given) + 1)
         for label, sequence in zip(labels, given, strict=True):
-            if not isinstance(sequence, str):
+            if not sequence:
                 raise DataError(f"{path}: {str(label)!r} has no sequence.")
-            yield str(label), sequence
+            yield str(label), text_of(sequence)
         return
     sequences = _beside(path, names)
     for label in map(str, table.column(ID).to_pylist()):

@@ -6,8 +6,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from zoo.errors import DataError, StructureError
+import numpy as np
+
+from zoo.errors import ConfigError, DataError, StructureError
 from zoo.proteins.files.content import read_bytes
 from zoo.proteins.files.fasta import parse_fasta
 
@@ -32,8 +35,35 @@ class Place:
 
 
 def key_of(sequence: str) -> str:
-    """Return the key of a chain: the hash by which biotrainer names its data sets, too."""
-    return hashlib.sha256(f"{sequence}_{len(sequence)}".encode()).hexdigest()
+    """Return the key of a chain: the hash by which biotrainer names its data sets, too.
+
+    Letters in lower case are those in upper case, as in a FASTA file.
+    """
+    return hashlib.sha256(f"{sequence.upper()}_{len(sequence)}".encode()).hexdigest()
+
+
+def text_of(value: Any) -> str:
+    """Return the text of an HDF5 attribute, which is a string, bytes, or an array of either.
+
+    Examples:
+        >>> text_of(np.array([b"MK", b"V"]))
+        'MKV'
+    """
+    parts = np.ravel(value)
+    return "".join(x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in parts)
+
+
+def no_layer(path: Path, layer: str | None) -> None:
+    """Refuse a layer of a file that has one array for each chain.
+
+    Raises:
+        ConfigError: If a layer is named.
+    """
+    if layer is not None:
+        raise ConfigError(
+            f"{path} has one array for each chain, so there is no {layer!r} to name in it. Leave "
+            f"out ::{layer}."
+        )
 
 
 def sequences_of(path: Path) -> dict[str, str]:
