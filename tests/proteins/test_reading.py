@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from tests import shelf
@@ -13,6 +16,7 @@ from zoo.proteins.threedi import structure_letters
 for_every_protein = pytest.mark.parametrize("protein", shelf.SHELF.values(), ids=shelf.SHELF)
 
 
+@pytest.mark.filterwarnings("ignore:the language model reads the structure beside")
 @for_every_protein
 def test_a_chain_has_one_character_a_residue_that_stands_for_both_letters(protein: Protein) -> None:
     sequences = [chain.sequence for chain in protein.chains]
@@ -21,7 +25,8 @@ def test_a_chain_has_one_character_a_residue_that_stands_for_both_letters(protei
     assert [len(text) for text in found] == [len(sequence) for sequence in sequences]
     pairs = zip(sequences, structure_letters(protein), strict=True)
     assert [unpaired(text) for text in found] == list(pairs)
-    assert readings(protein, "structure") == found
+    if "".join(found) != "".join(sequences):  # with a 3Di letter at least
+        assert readings(protein, "structure") == found
 
 
 def test_a_residue_without_structure_stays_its_letter_and_other_signs_do_too() -> None:
@@ -48,3 +53,18 @@ def test_a_sequence_alone_is_read_with_a_warning_or_not_at_all() -> None:
         assert readings(alone, "both") == ["MKV"]
     with pytest.raises(StructureError, match="alone has no structure.*without ::3di"):
         readings(alone, "structure")
+
+
+def test_a_structure_without_a_3di_letter_is_one_too_and_one_letter_is_enough() -> None:
+    traced = shelf.SHELF["CA only"]
+    unsure = dataclasses.replace(shelf.ordinary(12, seed=1), plddt=True)
+    low = dataclasses.replace(unsure.chains[0], bfactor=np.full(12, 60.0, np.float32))
+    unsure = dataclasses.replace(unsure, chains=(low,))
+    for protein, lacks in ((traced, "with N, CA and C"), (unsure, "of a pLDDT of 70")):
+        with pytest.warns(UserWarning, match=f"no residue {lacks} it reads '#'"):
+            assert readings(protein, "both") == [chain.sequence for chain in protein.chains]
+        with pytest.raises(StructureError, match=f"no residue {lacks}, and.*without ::3di"):
+            readings(protein, "structure")
+    low.bfactor[3] = 80.0
+    text = readings(unsure, "both")[0]
+    assert readings(unsure, "structure") == [text] and unpaired(text)[1].count("#") == 11

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import StructureError
 from zoo.proteins.protein import Protein
-from zoo.proteins.threedi import STATES, UNKNOWN, structure_letters
+from zoo.proteins.threedi import STATES, SURE, UNKNOWN, structure_letters
 
 Reads = Literal["sequence", "both", "structure"]
 """What a language model reads: letters of residues, these with 3Di letters, or 3Di letters alone.
@@ -33,33 +33,49 @@ def readings(protein: Protein, reads: Reads) -> list[str]:
     """Return what a language model reads of each chain of a protein.
 
     Raises:
-        StructureError: If it reads the structure alone, and the protein has none.
+        StructureError: If it reads 3Di letters alone, and the protein has none.
     """
     sequences = [chain.sequence for chain in protein.chains]
     if reads == "sequence":
         return sequences
-    check_structure(protein.has_structure, reads, protein.name)
-    return paired(sequences, structure_letters(protein))
+    return paired(sequences, letters_read(protein, reads, protein.name))
 
 
-def check_structure(known: bool, reads: Reads, name: str) -> None:
-    """Warn, once for all proteins, that a model misses the structure that it was trained to read.
+def letters_read(protein: Protein, reads: Reads, name: str) -> list[str]:
+    """Return the 3Di letters of each chain; warn, once for all proteins, if none is known.
+
+    Args:
+        protein: The protein.
+        reads: What the language model reads beside them, if anything.
+        name: Name of the protein in an error.
 
     Raises:
-        StructureError: If it reads nothing else.
+        StructureError: If none is known, and it reads nothing else.
     """
-    if known or reads == "sequence":
-        return
+    found = structure_letters(protein)
+    if any(letters.strip(UNKNOWN) for letters in found):
+        return found
+    lacks = _lacks(protein)
     if reads == "structure":
         raise StructureError(
-            f"{name} has no structure, and the language model reads nothing else. Give a structure "
-            "file, or use the language model's other direction: its name without ::3di."
+            f"{name} has {lacks}, and the language model reads nothing but 3Di letters. Give a "
+            "file of the whole backbone, or use the language model's other direction: its name "
+            "without ::3di."
         )
     warnings.warn(
-        "the language model reads the structure beside the sequence, and of a protein without a "
-        f"structure it reads {UNKNOWN!r} in the place of each 3Di letter; its states are poorer",
+        "the language model reads the structure beside the sequence, and of a protein with "
+        f"{lacks} it reads {UNKNOWN!r} in the place of each 3Di letter; its states are poorer",
         stacklevel=3,
     )
+    return found
+
+
+def _lacks(protein: Protein) -> str:
+    """Return why a protein has no 3Di letters."""
+    if not protein.has_structure:
+        return "no structure"
+    whole = any(np.isfinite(chain.coords[:, :3]).all((1, 2)).any() for chain in protein.chains)
+    return f"no residue of a pLDDT of {SURE:g}" if whole else "no residue with N, CA and C"
 
 
 def paired(sequences: Sequence[str], structure: Sequence[str]) -> list[str]:

@@ -23,8 +23,7 @@ from zoo.proteins.batch import Batch, Tokenize, join
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Protein
-from zoo.proteins.reading import Reads, check_structure, paired
-from zoo.proteins.threedi import structure_letters
+from zoo.proteins.reading import Reads, letters_read, paired
 from zoo.states.shards import Shards
 from zoo.tasks import Target
 
@@ -166,8 +165,7 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
         return found if self.reads == "sequence" else found | self._structure(sample)
 
     def _structure(self, sample: Sample) -> dict[str, Tensor]:
-        check_structure(sample.protein.has_structure, self.reads, sample.id)
-        letters = "".join(structure_letters(sample.protein)).encode()
+        letters = "".join(letters_read(sample.protein, self.reads, sample.id)).encode()
         return {STRUCTURE: torch.from_numpy(np.frombuffer(letters, np.uint8).copy())}
 
     def read(self, index: int, tensors: Mapping[str, Tensor]) -> Sequence[str]:
