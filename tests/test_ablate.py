@@ -74,6 +74,21 @@ def test_a_row_of_another_language_model(place: Path, tmp_path: Path) -> None:
     for wrong in ("serial:plm_mini", "sequence:", "sequence:plm_minj"):
         with pytest.raises(ConfigError, match="Unknown"):
             cells([wrong], None)
+    same = [f"sequence:{tmp_path / parent / 'plm'}" for parent in ("a", "b")]
+    for row in same:
+        shelf.save_plm("esm", Path(row.removeprefix("sequence:")))
+    with pytest.raises(ConfigError, match="would both be kept in the folder sequence_plm of"):
+        cells(same, None)
+    assert len(cells([same[0], same[0]], None)) == 2
+
+
+def test_a_language_model_that_is_not_here_is_told_before_the_first_cell_is_trained(
+    capsys: pytest.CaptureFixture[str], place: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = ablate(capsys, place, out, "--row", "serial", "--struct", "gat", "--row",
+                  "sequence:saprot_650m")  # fmt: skip
+    assert done.code == 3 and "saprot_650m" in done.err and not list(out.glob("serial_gat"))
 
 
 def test_a_cell_keeps_the_settings_of_what_it_does_not_change(place: Path) -> None:

@@ -137,7 +137,8 @@ def cells(rows: Sequence[str] | None, structs: Sequence[str] | None) -> list[Cel
     """Return the cells of a table, row by row; None stands for all rows or all graph networks.
 
     Raises:
-        ConfigError: for an unknown name, also of the language model in "sequence:NAME".
+        ConfigError: for an unknown name, also of the language model in "sequence:NAME", or for two
+            language models whose cells would have one folder.
     """
     for name in rows or ():
         row, colon, other = name.partition(OTHER)
@@ -153,4 +154,17 @@ def cells(rows: Sequence[str] | None, structs: Sequence[str] | None) -> list[Cel
             [NONE] if row.partition(OTHER)[0] == SEQUENCE else list(structs or STRUCTURE_BACKBONES)
         )
         found += [Cell(row, struct) for struct in columns]
+    _check_folders(found)
     return found
+
+
+def _check_folders(wanted: Sequence[Cell]) -> None:
+    """Refuse two cells of one folder, as of two language models in folders of one name."""
+    first: dict[str, Cell] = {}
+    for cell in wanted:
+        other = first.setdefault(cell.name, cell)
+        if other != cell:
+            raise ConfigError(
+                f"The rows {other.row!r} and {cell.row!r} would both be kept in the folder "
+                f"{cell.name} of the table. Rename one language model's folder or file."
+            )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.ablation.rows import Cell
+from zoo.ablation.rows import OTHER, Cell
 from zoo.errors import ConfigError
+from zoo.models.blueprint import resolve
 from zoo.models.runs import FACTS, read_run
 from zoo.settings.config import Config
 from zoo.settings.former import as_written
@@ -56,8 +57,13 @@ def fill(plan: Plan, wanted: Sequence[Cell], listener: Listener = SILENT) -> lis
         listener: receives the progress, and may ask to stop.
 
     Raises:
+        ConfigError: if the language model of a cell cannot be run as the config says.
+        WeightsError: if its weights cannot be found.
         Stopped: when asked to stop; the same call continues.
     """
+    for cell in wanted:  # before the first of them takes hours
+        if OTHER in cell.row and not plan.done(cell):
+            resolve(cell.config(plan.base, plan.sizes))
     elsewhere = []
     for cell in wanted:
         if plan.done(cell):
