@@ -17,7 +17,15 @@ from zoo.examples import example
 from zoo.models.blueprint import resolve
 from zoo.proteins import accessibility, density, secondary_structure, side_chain
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
-from zoo.proteins.feature_sets import BACKBONE, FEATURE_SETS, ORDER, Feature, FeatureSet, computed
+from zoo.proteins.feature_sets import (
+    BACKBONE,
+    FEATURE_SETS,
+    ORDER,
+    Columns,
+    Feature,
+    FeatureSet,
+    computed,
+)
 from zoo.proteins.feature_sets import numbers as columns
 from zoo.proteins.protein import Atoms, Chain, Protein, from_sequence
 from zoo.proteins.structure import read_structure
@@ -366,6 +374,21 @@ def test_a_set_of_a_plug_in_comes_after_the_librarys(monkeypatch: pytest.MonkeyP
     graph = build_graph(EXAMPLE, GraphSpec(features=("a_mine", "density", BACKBONE)))
     assert GraphSpec(features=("a_mine", BACKBONE)).features == (BACKBONE, "a_mine")
     assert graph.nodes["node_s"][:, -1].tolist() == list(range(len(EXAMPLE)))
+
+
+@pytest.mark.parametrize("given, message", [
+    (np.zeros((len(EXAMPLE) - 1, 1)), "and declares .* for a protein of .* residues, unresolved"),
+    (np.zeros((len(EXAMPLE), 2)), "and declares"),
+    (np.full((len(EXAMPLE), 1), np.nan), "values that are not finite"),
+], ids=["rows", "columns", "values"])  # fmt: skip
+def test_a_set_that_does_not_give_what_it_declares_is_an_error(
+    given: np.ndarray, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Columns(given, np.zeros((len(given), 0, 3)))
+    mine = FeatureSet((Feature("mine", 1, "none", "0"),), lambda protein: found)
+    monkeypatch.setitem(FEATURE_SETS._entries, "mine", mine)
+    with pytest.raises(ConfigError, match=f"The feature set mine gives .*{message}"):
+        build_graph(EXAMPLE, GraphSpec(features=("mine",)))
 
 
 def test_what_mpnn_knows_is_what_the_network_says_of_the_structure() -> None:

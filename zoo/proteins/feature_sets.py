@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import unknown
+from zoo.errors import ConfigError, unknown
 from zoo.proteins.protein import Protein
 from zoo.settings.registry import Registry
 
@@ -126,14 +126,33 @@ def widths(names: Sequence[str]) -> tuple[int, int]:
 
 
 def computed(protein: Protein, names: Sequence[str]) -> Columns:
-    """Return the features of the named sets, without those of `BACKBONE`, side by side."""
+    """Return the features of the named sets, without those of `BACKBONE`, side by side.
+
+    Raises:
+        ConfigError: If a set, as of a plug-in, does not give what it declares.
+    """
     empty = Columns(np.zeros((len(protein), 0)), np.zeros((len(protein), 0, 3)))
     found = [empty]
     for name in ordered(names):
         compute = FEATURE_SETS[name].compute
         if compute is not None:
-            found.append(compute(protein))
+            found.append(_checked(name, compute(protein), len(protein)))
     return Columns(
         np.concatenate([one.scalars for one in found], axis=1),
         np.concatenate([one.vectors for one in found], axis=1),
     )
+
+
+def _checked(name: str, found: Columns, residues: int) -> Columns:
+    """Return the features of a set, which must be a finite row for each residue of a protein."""
+    declared = FEATURE_SETS[name]
+    shapes = (residues, declared.scalars), (residues, declared.vectors, 3)
+    if (found.scalars.shape, found.vectors.shape) != shapes:
+        raise ConfigError(
+            f"The feature set {name} gives scalars {found.scalars.shape} and vectors "
+            f"{found.vectors.shape}, and declares {shapes[0]} and {shapes[1]} for a protein of "
+            f"{residues} residues, unresolved ones included. Correct its function or its features."
+        )
+    if not (np.isfinite(found.scalars).all() and np.isfinite(found.vectors).all()):
+        raise ConfigError(f"The feature set {name} gives values that are not finite; give 0.")
+    return found
