@@ -117,14 +117,15 @@ def test_predictions_of_two_structures_differ_through_the_language_model(
 
 
 @pytest.mark.filterwarnings("default:the language model reads the structure")
-@pytest.mark.parametrize("verb", ["predict", "embed"])
+@pytest.mark.parametrize("verb", ["predict", "embed", "explain"])
 def test_a_verb_says_once_that_sequences_have_no_structure(
     capsys: pytest.CaptureFixture[str], place: Place, tmp_path: Path, verb: str
 ) -> None:
     run = trained(capsys, place, "alone", "--struct", "none")
-    (tmp_path / "two.fasta").write_text(FASTA)
-    out = tmp_path / ("out" if verb == "predict" else "out.h5")
-    done = call(capsys, verb, tmp_path / "two.fasta", "--model", run, "--out", out)
+    fasta = tmp_path / "some.fasta"
+    fasta.write_text(FASTA if verb != "explain" else FASTA.partition(">p2")[0])
+    out = tmp_path / ("out" if verb != "embed" else "out.h5")
+    done = call(capsys, verb, fasta, "--model", run, "--out", out)
     assert done.code == 0, done.err
     assert done.err.count("in the place of each 3Di letter") == 1
 

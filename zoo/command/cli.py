@@ -37,7 +37,7 @@ def guarded(app: Callable[..., Any]) -> NoReturn:
     """Call a typer application: no traceback for a user's mistake, 130 for Ctrl-C."""
     keep_large_blocks()
     keep_few_kernels()
-    python_shows, warnings.showwarning = warnings.showwarning, _show_warning
+    python_shows, warnings.showwarning = warnings.showwarning, partial(_show_warning, set())
     try:
         app(standalone_mode=True)
     except ZooError as error:
@@ -102,6 +102,7 @@ def plain(show: Callable[[], object]) -> None:
 
 
 def _show_warning(
+    shown: set[str],
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -109,9 +110,15 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    """Print a warning of ours as one line, without the source that other people's come with."""
+    """Print a warning of ours as one line, without the source that other people's come with.
+
+    Ours are printed once for each verb, also where a library changes the filters, by which Python
+    forgets what it has shown.
+    """
     if Path(filename).is_relative_to(PACKAGE):
-        warn(f"warning: {message}", style="yellow")
+        if str(message) not in shown:
+            warn(f"warning: {message}", style="yellow")
+        shown.add(str(message))
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
