@@ -82,6 +82,15 @@ def test_a_row_of_another_language_model(place: Path, tmp_path: Path) -> None:
     assert len(cells([same[0], same[0]], None)) == 2
 
 
+def test_the_table_of_all_rows_has_those_of_other_language_models(
+    capsys: pytest.CaptureFixture[str], place: Path, tmp_path: Path
+) -> None:
+    out, row = tmp_path / "out", f"sequence:{shelf.save_saprot(tmp_path / 'my saprot')}"
+    assert ablate(capsys, place, out, "--row", row).code == 0
+    done = ablate(capsys, place, out, "--only-table", "--json")
+    assert [one["row"] for one in json.loads(done.out)] == [row]
+
+
 def test_a_language_model_that_is_not_here_is_told_before_the_first_cell_is_trained(
     capsys: pytest.CaptureFixture[str], place: Path, tmp_path: Path
 ) -> None:

@@ -107,7 +107,7 @@ def ablate(
             elsewhere = fill(plan, wanted, terminal(asked))
         for cell in elsewhere:
             note(f"{cell.name}: another process is working on it")
-    rows = tabulate(plan, wanted)
+    rows = tabulate(plan, wanted if row else [*wanted, *plan.others()])
     if not rows:
         raise ConfigError(f"{out} has no scored cell yet; run without --only-table to train them.")
     if json:

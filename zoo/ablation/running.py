@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.ablation.rows import OTHER, Cell
+from zoo.ablation.rows import OTHER, SEQUENCE, Cell
 from zoo.errors import ConfigError
 from zoo.models.blueprint import resolve
 from zoo.models.runs import FACTS, read_run
-from zoo.settings.config import Config
+from zoo.settings.config import NONE, Config
 from zoo.settings.former import as_written
 from zoo.system.files import write_json
 from zoo.system.listener import SILENT, Listener
@@ -46,6 +46,12 @@ class Plan:
     def done(self, cell: Cell) -> bool:
         """Return whether a cell has been scored."""
         return (self.out / cell.name / METRICS).is_file()
+
+    def others(self) -> list[Cell]:
+        """Return the scored cells of other language models, which are not among all rows."""
+        folders = [path.parent for path in sorted(self.out.glob(f"{SEQUENCE}_*/{METRICS}"))]
+        names = [read_run(folder).facts["config"]["sequence"]["name"] for folder in folders]
+        return [cell for name in names if self.done(cell := Cell(f"{SEQUENCE}{OTHER}{name}", NONE))]
 
 
 def fill(plan: Plan, wanted: Sequence[Cell], listener: Listener = SILENT) -> list[Cell]:
