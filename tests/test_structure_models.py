@@ -138,9 +138,7 @@ def test_a_model_of_3di_letters_alone_refuses_sequences_and_goes_on(
     zoo.save_model(model, tmp_path / "model")
     done = call(capsys, "embed", tmp_path / "two.fasta", folds, "--model", tmp_path / "model",
                 "--out", tmp_path / "out.h5")  # fmt: skip
-    assert (
-        done.code == 1 and "p1 has no structure, and the language model reads nothing" in done.err
-    )
+    assert done.code == 1 and "p1 has no residue with N, CA and C" in done.err
     with h5py.File(tmp_path / "out.h5") as file:
         assert sorted(file) == ["fold1", "fold2"]
 

@@ -110,6 +110,13 @@ def test_samples_are_read_as_live_and_from_the_store_of_graphs(tmp_path: Path, d
     assert made.sequences[0] == made.sequences[1] and expected[0] != expected[1]
 
 
+def test_each_run_says_that_no_3di_letter_is_known_also_from_stored_graphs(data: Path) -> None:
+    made = examples(data, reads="both")
+    stored = made[3] | {"structure": torch.full_like(made[3]["structure"], ord("#"))}
+    with pytest.warns(UserWarning, match="in the place of each 3Di letter"):
+        assert made.read(3, stored) == list(made.sequences[3])
+
+
 def test_noise_moves_the_graph_and_not_what_the_language_model_reads(data: Path) -> None:
     made = examples(data, reads="both")
     ((_, found),) = DisturbedExamples(made, 1.0, 0.5, 0).__getitems__([Draw(0, 3)])

@@ -38,24 +38,25 @@ def readings(protein: Protein, reads: Reads) -> list[str]:
     sequences = [chain.sequence for chain in protein.chains]
     if reads == "sequence":
         return sequences
-    return paired(sequences, letters_read(protein, reads, protein.name))
+    letters = structure_letters(protein)
+    check_letters(letters, reads, protein.name)
+    return paired(sequences, letters)
 
 
-def letters_read(protein: Protein, reads: Reads, name: str) -> list[str]:
-    """Return the 3Di letters of each chain; warn, once for all proteins, if none is known.
+def check_letters(structure: Sequence[str], reads: Reads, name: str) -> None:
+    """Warn, once for all proteins, of a protein of which not one 3Di letter is known.
 
     Args:
-        protein: The protein.
+        structure: The 3Di letters of its chains.
         reads: What the language model reads beside them, if anything.
-        name: Name of the protein in an error.
+        name: Name of the protein.
 
     Raises:
-        StructureError: If none is known, and it reads nothing else.
+        StructureError: If it reads nothing else.
     """
-    found = structure_letters(protein)
-    if any(letters.strip(UNKNOWN) for letters in found):
-        return found
-    lacks = _lacks(protein)
+    if any(letters.strip(UNKNOWN) for letters in structure):
+        return
+    lacks = f"no residue with N, CA and C (of a pLDDT of {SURE:g} at least if it is predicted)"
     if reads == "structure":
         raise StructureError(
             f"{name} has {lacks}, and the language model reads nothing but 3Di letters. Give a "
@@ -67,15 +68,6 @@ def letters_read(protein: Protein, reads: Reads, name: str) -> list[str]:
         f"{lacks} it reads {UNKNOWN!r} in the place of each 3Di letter; its states are poorer",
         stacklevel=3,
     )
-    return found
-
-
-def _lacks(protein: Protein) -> str:
-    """Return why a protein has no 3Di letters."""
-    if not protein.has_structure:
-        return "no structure"
-    whole = any(np.isfinite(chain.coords[:, :3]).all((1, 2)).any() for chain in protein.chains)
-    return f"no residue of a pLDDT of {SURE:g}" if whole else "no residue with N, CA and C"
 
 
 def paired(sequences: Sequence[str], structure: Sequence[str]) -> list[str]:

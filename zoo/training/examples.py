@@ -23,7 +23,8 @@ from zoo.proteins.batch import Batch, Tokenize, join
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Protein
-from zoo.proteins.reading import Reads, letters_read, paired
+from zoo.proteins.reading import Reads, check_letters, paired
+from zoo.proteins.threedi import structure_letters
 from zoo.states.shards import Shards
 from zoo.tasks import Target
 
@@ -165,8 +166,10 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
         return found if self.reads == "sequence" else found | self._structure(sample)
 
     def _structure(self, sample: Sample) -> dict[str, Tensor]:
-        letters = "".join(letters_read(sample.protein, self.reads, sample.id)).encode()
-        return {STRUCTURE: torch.from_numpy(np.frombuffer(letters, np.uint8).copy())}
+        letters = structure_letters(sample.protein)
+        check_letters(letters, self.reads, sample.id)
+        values = np.frombuffer("".join(letters).encode(), np.uint8)
+        return {STRUCTURE: torch.from_numpy(values.copy())}
 
     def read(self, index: int, tensors: Mapping[str, Tensor]) -> Sequence[str]:
         """Return what the language model reads of the chains of a sample, from its tensors."""
@@ -175,7 +178,9 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
             return sequences
         letters = tensors[STRUCTURE].numpy().tobytes().decode()
         stops = np.cumsum([0, *map(len, sequences)]).tolist()
-        return paired(sequences, [letters[a:b] for a, b in pairwise(stops)])
+        structure = [letters[a:b] for a, b in pairwise(stops)]
+        check_letters(structure, self.reads, self.keys[index])  # of a store, each run says so
+        return paired(sequences, structure)
 
     def readings(self) -> Iterator[Sequence[str]]:
         """Yield what the language model reads of the chains of each sample."""
