@@ -60,7 +60,8 @@ class FileStates(SequenceBackbone):
             raise DataError(
                 f"{self.file.path} has no states of a chain of {len(sequence)} residues "
                 f"({unpaired(sequence)[0][:20]}...){in_this}. Compute them with what made the "
-                "file, for the whole sequence of the chain, unresolved residues included."
+                "file, for the whole sequence of the chain, unresolved residues included; --states "
+                "FILE gives a trained model those of new proteins."
             )
         place = self.places[number]
         if place.stop - place.start != len(sequence):

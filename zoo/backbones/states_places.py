@@ -61,8 +61,8 @@ def no_layer(path: Path, layer: str | None) -> None:
     """
     if layer is not None:
         raise ConfigError(
-            f"{path} has one array for each chain, so there is no {layer!r} to name in it. Leave "
-            f"out ::{layer}."
+            f"{path} has one array for each chain, and none by the name {layer!r}, which --seq or "
+            f"the trained model gives. Take a file that has it, or leave out ::{layer}."
         )
 
 
