@@ -130,6 +130,33 @@ def test_a_verb_says_once_that_sequences_have_no_structure(
     assert done.err.count("in the place of each 3Di letter") == 1
 
 
+def test_a_sequence_is_not_the_structure_of_its_name(
+    capsys: pytest.CaptureFixture[str], place: Place, folds: Path, tmp_path: Path
+) -> None:
+    fasta, out = tmp_path / "fold.fasta", tmp_path / "out.h5"
+    fasta.write_text(f">fold1\n{LETTERS}\n")
+    for inputs, code in ((folds / "fold1.pdb", 0), (fasta, 1), (folds / "fold1.pdb", 0)):
+        done = call(capsys, "embed", inputs, "--model", place.plm, "--out", out)
+        assert done.code == code, done.err
+    fasta_alone = [call(capsys, "embed", fasta, "--model", "plm_mini", "--out", tmp_path / "s.h5")
+                   for _ in range(2)]  # fmt: skip
+    assert "1 already there" in fasta_alone[1].out
+
+
+@pytest.mark.filterwarnings("default:the language model reads the structure")
+def test_a_structure_that_turns_out_to_be_predicted_is_predicted_again(
+    capsys: pytest.CaptureFixture[str], place: Place, folds: Path, tmp_path: Path
+) -> None:
+    run = trained(capsys, place, "alone", "--struct", "none")
+    file, out, found = folds / "fold1.pdb", tmp_path / "out", []
+    for title in ("", "TITLE     ALPHAFOLD PREDICTION\n"):
+        file.write_text(title + file.read_text())  # its B-factors are 0
+        done = call(capsys, "predict", file, "--model", run, "--out", out)
+        assert done.code == 0, done.err
+        found.append((out / "predictions.csv").read_text())
+    assert found[0] != found[1] and "in the place of each 3Di letter" in done.err
+
+
 def test_a_model_of_3di_letters_alone_refuses_sequences_and_goes_on(
     capsys: pytest.CaptureFixture[str], folds: Path, tmp_path: Path
 ) -> None:

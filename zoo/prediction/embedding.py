@@ -125,12 +125,10 @@ class EmbeddingFile:
         group = self._group(group_of(protein))
         if group is None or group.attrs[OWN] != sequence_hash(protein):
             return False
-        # One sequence can have several structures, so the structure must be the same too.
-        if not protein.has_structure:
-            return True
+        # One sequence can have several structures or none, so the structure must be the same too.
         if CONTENT in group.attrs:
             return bool(group.attrs[CONTENT] == content_hash(protein))
-        return bool(group.attrs["file_stamp"] == stamp(protein.source))
+        return not protein.has_structure or bool(group.attrs["file_stamp"] == stamp(protein.source))
 
     def has_file(self, file: Input) -> bool:
         """Return whether an unchanged structure file was embedded before, without reading it."""

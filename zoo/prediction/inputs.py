@@ -118,11 +118,16 @@ def sequence_hash(protein: Protein) -> str:
 
 
 def content_hash(protein: Protein) -> str:
-    """Return a hash of all that a prediction may depend on: sequences, coordinates, ligands."""
+    """Return a hash of all that a prediction may depend on: sequences, coordinates, ligands.
+
+    Of a structure with pLDDT also these, by which 3Di letters are hidden.
+    """
     digest = hashlib.sha256()
     for chain in protein.chains:
         names = "\0".join((chain.name, chain.sequence, *chain.numbers))
         digest.update(names.encode() + b"\0\0" + chain.coords.tobytes())
+        if protein.plddt:
+            digest.update(chain.bfactor.tobytes())
     for atoms in (protein.atoms, *(ligand.atoms for ligand in protein.ligands)):
         digest.update(atoms.pos.tobytes() + atoms.element.tobytes() + b"\0")
     return digest.hexdigest()[:32]
