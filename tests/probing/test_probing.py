@@ -18,7 +18,7 @@ from zoo.probing.parts import Array, Part, Source, letters, nothing
 from zoo.probing.probe import best_layers, gains, on_test, probe, scores, tables
 from zoo.probing.structure import feature_sets
 from zoo.probing.study import UNREAD, Findings, Settings, study
-from zoo.probing.tables import UNRESOLVED, table
+from zoo.probing.tables import UNKNOWN, UNRESOLVED, table
 from zoo.system.listener import Listener, Stopped
 from zoo.tasks import Target
 
@@ -186,6 +186,38 @@ def test_one_kind_of_value_is_an_error(what: str) -> None:
         data.all[key] = dataclasses.replace(data.all[key], targets=same)
     with pytest.raises(DataError, match=f"binding_site: the {what} samples"):
         found_in(data, planted(data.target))
+
+
+def test_labels_that_no_validation_sample_has_are_an_error() -> None:
+    data = Data(runs.TARGETS["multilabel"], count=90)
+    for key in data.keys.validation:
+        none = {data.target.name: np.zeros(2, np.float32)}
+        data.all[key] = dataclasses.replace(data.all[key], targets=none)
+    with pytest.raises(DataError, match="15 known values, all the same"):
+        found_in(data, planted(data.target))
+
+
+def test_drawn_rows_of_one_class_are_an_error() -> None:
+    data = Data(runs.BINDING)
+    positive = 0
+    for key in data.keys.train:
+        y = np.zeros(len(data.all[key].protein), np.float32)
+        y[0], positive = float(positive == 0), 1
+        data.all[key] = dataclasses.replace(data.all[key], targets={data.target.name: y})
+    found_in(data, planted(data.target))
+    with pytest.raises(DataError, match="the 5 training rows that were drawn.*--rows"):
+        found_in(data, planted(data.target), settings=dataclasses.replace(QUICK, rows=5))
+
+
+def test_test_samples_without_known_values_are_told() -> None:
+    data = Data(runs.BINDING)
+    for key in data.keys.test:
+        unknown = {data.target.name: np.full(len(data.all[key].protein), np.nan, np.float32)}
+        data.all[key] = dataclasses.replace(data.all[key], targets=unknown)
+    found = found_in(data, planted(data.target), settings=dataclasses.replace(QUICK, test=True))
+    assert found.skipped == ["binding_site: no test sample has a known value, so none is scored"]
+    assert not any("test" in row for row in found.targets[0]["parts"])
+    assert found.left_out == dict.fromkeys(data.keys.test, UNKNOWN)
 
 
 def test_a_stop_is_heeded_between_parts() -> None:

@@ -96,11 +96,19 @@ def tables(
     train = table(target, samples, keys.train, {}, of_structure)
     validation = table(target, samples, keys.validation, kin, of_structure)
     last = table(target, samples, keys.test, kin, of_structure) if test else None
-    left_out = {**train.left_out, **validation.left_out, **(last.left_out if last else {})}
+    left_out = {**train.left_out, **validation.left_out}
+    if last is not None:
+        left_out |= last.left_out
     train = _exact(train)
     _check(target, train, "training")
     _check(target, validation, "validation")
-    return Tables(train.drawn(rows, seed), validation, last, left_out)
+    drawn = train.drawn(rows, seed)
+    if not _differ(drawn):
+        raise DataError(
+            f"{target.name}: the {len(drawn):,} training rows that were drawn all have the same "
+            "value. Draw more with --rows, or others with --seed."
+        )
+    return Tables(drawn, validation, last, left_out)
 
 
 def _exact(found: Table) -> Table:
@@ -108,15 +116,22 @@ def _exact(found: Table) -> Table:
     return found.take(np.flatnonzero(found.truth.censored == 0))
 
 
-def _check(target: Target, found: Table, split: str) -> None:
+def _differ(found: Table) -> bool:
+    """Return whether the known values are not all the same."""
     y = found.truth.y_true
-    if len(found) > 1 and (y.ndim > 1 or len(np.unique(y)) > 1):
+    return len(np.unique(y[np.isfinite(y)])) > 1
+
+
+def _check(target: Target, found: Table, split: str) -> None:
+    if _differ(found):
         return
+    count = {0: "no known value", 1: "one known value"}
+    told = count.get(len(found), f"{len(found):,} known values, all the same")
     reasons = Counter(found.left_out.values())
     left = "".join(f"; {count} samples are left out: {why}" for why, count in reasons.items())
     raise DataError(
-        f"{target.name}: the {split} samples have {len(found)} known values, of one kind{left}. A "
-        "probe needs different values in training and in validation samples."
+        f"{target.name}: the {split} samples have {told}{left}. A probe needs different values in "
+        "training and in validation samples."
     )
 
 

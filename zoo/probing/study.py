@@ -45,7 +45,7 @@ class Findings:
         layers: The best layer of each source that has layers; with several targets, that of the
             best mean rank.
         left_out: Reason by the key of each sample that no target could use.
-        skipped: Why other targets could not be probed.
+        skipped: Why other targets could not be probed, or not be scored on test samples.
     """
 
     targets: list[dict[str, Any]]
@@ -82,7 +82,11 @@ def study(
             skipped.append(str(error))
             continue
         probed = probe([part for one in beside for part in one.parts], rows, samples, listener)
-        test = None if rows.test is None else on_test(kept(probed), rows.test, samples)
+        test = None
+        if rows.test is not None and len(rows.test):
+            test = on_test(kept(probed), rows.test, samples)
+        elif rows.test is not None:
+            skipped.append(f"{target.name}: no test sample has a known value, so none is scored")
         found.append(described(probed, rows, test, settings.bootstrap, settings.seed))
         every.append(probed)
         lost.append(dict(rows.left_out))
