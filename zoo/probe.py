@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,15 +84,12 @@ def probe(
     task, targets, manifest = _contents(data)
     base = _config(config, task, {"sequence.name": seq, "structure.name": struct}, set_ or [])
     numbers = _numbers(layers)
-    if not (features or base.sequence.name != "none" or base.structure.name != "none"):
-        raise ConfigError(
-            "There is nothing to probe. Name a CONFIG, --seq, --struct or --features."
-        )
-
+    _check(base, layers, features or [])
     with working("loading the models ..."):
         from zoo.data.preparing import STORE
         from zoo.data.store import Store
         from zoo.models.summary import RANDOM_WARNING
+        from zoo.probing.parts import RANDOM
         from zoo.probing.sources import branches, controls
         from zoo.probing.structure import feature_sets
         from zoo.probing.study import Settings, study
@@ -100,12 +98,14 @@ def probe(
 
         place = (manifest["inputs"], store or cache_root(), choose_device(device))
         sources = branches(base, numbers, *place)
-        if random:
-            sources += controls(base, sources, numbers, *place)
-    if base.sequence.weights == "random":
+        language = next((one.name for one in sources if not one.of_structure), None)
+        _left(base, any(one.of_structure for one in sources), bool(sources or features))
+        beside = controls(base, sources, numbers, *place) if random else []
+    if language is not None and language.endswith(RANDOM):
         warn(RANDOM_WARNING)
-    _left(base, {source.name for source in sources})
-    sources += [feature_sets(features)] if features else []
+    if random and not beside:
+        note("--random adds nothing, as no model with trained weights is probed")
+    sources += [*beside, *([feature_sets(features)] if features else [])]
     make_folder(out)
     with asked_to_stop() as asked, Store(data / STORE) as opened:
         index = opened.index()
@@ -116,7 +116,7 @@ def probe(
         )  # fmt: skip
     for reason in found.skipped:
         warn(reason)
-    answer = _write_answer(out, base, found.layers, data)
+    answer = _write_answer(out, base, found.layers.get(language or ""), data)
     done = _sum(keys, found.left_out)
     facts = {
         "task": task, "data": str(data), "inputs": manifest["inputs"], "fold": fold, "seed": seed,
@@ -136,7 +136,7 @@ def probe(
     if answer is not None:
         if not random:
             note("states also tell lengths and letters: --random shows what random weights tell")
-        say(f"start a search there: python -m zoo.search {answer} --data {data}")
+        say(f"start a search there: {_search(answer, data, base)}")
     show_sum(done)
 
 
@@ -181,11 +181,31 @@ def _numbers(text: str | None) -> list[int] | None:
         raise ConfigError(f"--layers {text!r}: write numbers with commas, as in 1,3,-1.") from None
 
 
-def _left(base: Config, names: set[str]) -> None:
-    """Say if the graph network of a config is not probed."""
+def _check(base: Config, layers: str | None, features: list[str]) -> None:
+    """Check that something is named to be probed, and a language model if its layers are."""
+    if base.sequence.name == base.structure.name == "none" and not features:
+        raise ConfigError(
+            "There is nothing to probe. Name a CONFIG, --seq, --struct or --features."
+        )
+    if base.sequence.name == "none" and layers is not None:
+        raise ConfigError(
+            f"--layers {layers}: these are layers of a language model, and none is named. Name "
+            "one with --seq, or leave --layers out."
+        )
+
+
+def _left(base: Config, probed: bool, others: bool) -> None:
+    """Say if the graph network of a config is not probed; an error if nothing else is."""
     name = base.structure.name
-    if name != "none" and not any(one.split()[0] == name for one in names):
-        note(f"{name} has no published weights, so there is nothing to read from its states")
+    if name == "none" or probed:
+        return
+    why = f"{name} has no published weights, so there is nothing to read from its states"
+    if not others:
+        raise ConfigError(
+            f"{why}. Name --seq or --features as well, or probe random weights: "
+            "--set structure.weights=random."
+        )
+    note(why)
 
 
 def _round(index: dict[str, Any], fold: int, seed: int) -> Round:
@@ -203,18 +223,23 @@ def _sum(keys: Round, left_out: dict[str, str]) -> Sum:
     return Sum("samples", given, given - len(left_out), grouped(left_out.values()))
 
 
-def _write_answer(out: Path, base: Config, layers: dict[str, int], data: Path) -> Path | None:
+def _write_answer(out: Path, base: Config, layer: int | None, data: Path) -> Path | None:
     """Write the config that ends at the best layer of the language model, if one was probed."""
     from zoo.probing.answer import NAME, config_of, text_of
-    from zoo.probing.sources import source_name
     from zoo.system.files import write_whole
 
-    layer = layers.get(source_name(base.sequence.name, base.sequence.weights == "random"))
     if layer is None:
         return None
     told = f"Written by zoo probe: the language model ends at layer {layer}, best for {data.name}."
     write_whole(out / NAME, text_of(config_of(base, layer), told))
     return out / NAME
+
+
+def _search(answer: Path, data: Path, base: Config) -> str:
+    """Return the command that searches from there; a search needs both branches."""
+    second = ["--struct", "gvp"] if base.structure.name == "none" else []
+    command = ["python", "-m", "zoo.search", str(answer), "--data", str(data), *second]
+    return shlex.join(command)
 
 
 def _show(one: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.models.blueprint import resolve
 from zoo.models.create import build_model
+from zoo.models.summary import RANDOM_WARNING
 from zoo.probing.answer import config_of
 from zoo.probing.parts import Source
-from zoo.probing.sources import branches, chosen_layers
+from zoo.probing.sources import branches, chosen_layers, controls, source_name
 from zoo.probing.structure import OUTPUT, feature_sets
 from zoo.proteins.feature_sets import FEATURE_SETS, computed
 from zoo.settings.config import Config, load_config
@@ -110,6 +112,36 @@ def test_what_it_found_is_the_first_trial_of_a_search(
     assert max(k for k, _ in resolve(best).exchanges) == layer
 
 
+@pytest.mark.slow
+def test_the_search_that_is_told_runs(
+    zoo_probe: Any, tmp_path: Path, capsys: Any, plm_folders: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It names a graph network, because a search of fusions needs both branches."""
+    done = zoo_probe("--seq", plm_folders["esm"], "--layers", "1", out="a folder")
+    (told,) = (line for line in done.out.splitlines() if line.startswith("start a search there: "))
+    python, m, verb, *words = shlex.split(told.removeprefix("start a search there: "))
+    assert (python, m, verb) == ("python", "-m", "zoo.search")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZOO_STORE", str(tmp_path / "store"))
+    quick = ("--trials", 1, "--retrain", 0, "--set", "train.epochs=1", "--set", "graph.k=6")
+    searched = call(capsys, "search", *words, *quick)
+    assert searched.code == 0, searched.err
+
+
+@pytest.mark.parametrize("weights", ["random", "auto"])
+def test_random_weights_are_told_and_begin_a_search_too(
+    zoo_probe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("zoo.backbones.weights.cached_folder", lambda *_, **__: None)
+    done = zoo_probe("--seq", "esm2_8m", "--set", f"sequence.weights={weights}", "--layers", "1",
+                     "--random")  # fmt: skip
+    assert done.code == 0, done.err
+    assert RANDOM_WARNING in done.err and "--random adds nothing" in done.err
+    assert load_config(tmp_path / "out/best.yaml").sequence.layers == 1
+
+
 def test_exchanges_that_still_fit_stay() -> None:
     base = Config().with_values(["fusion.after=[[2, 1], [4, 2]]"])
     assert config_of(base, 4).fusion.after == [[2, 1], [4, 2]]
@@ -157,6 +189,8 @@ def test_ctrl_c_ends_with_its_code(
         (("--seq", "PLM", "--layers", "one"), 2, "as in 1,3,-1"),
         (("--features", "surfaec"), 2, "Did you mean 'surface'"),
         (("--features", "surface", "--fold", "2"), 2, "no folds"),
+        (("--features", "surface", "--layers", "1"), 2, "none is named"),
+        (("--struct", "gvp"), 2, "structure.weights=random"),
         (("bce_plm_mini_gat_serial",), 4, "is 'bce'"),
     ],
 )
@@ -275,6 +309,14 @@ def test_states_of_a_file_are_one_layer(tmp_path: Path, data: Path) -> None:
     (part,) = source.parts
     expected = np.arange(len(sample.protein) * 4.0).reshape(-1, 4)
     assert part.layer == 1 and np.array_equal(part.rows(key, sample), expected)
+    assert not controls(config, [source], None, "1234", tmp_path / "store", "cpu")
+
+
+def test_a_source_always_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plm").mkdir()
+    monkeypatch.chdir(tmp_path / "plm")
+    names = [source_name(name, False) for name in (".", "../plm", "Rostlab/plm", "plm")]
+    assert names == ["plm"] * 4 and source_name("plm", True) == "plm random"
 
 
 def test_layers_are_counted_from_both_ends() -> None:

@@ -59,7 +59,8 @@ def controls(
 
     Args:
         config: Config of both.
-        trained: What `branches` returned for it; other models have no control.
+        trained: What `branches` returned for it; other models have no control, nor have states
+            of a file.
         layers: As for `branches`.
         inputs: As for `branches`.
         root: As for `branches`.
@@ -68,12 +69,13 @@ def controls(
     values = [f"{branch}.weights=random" for branch in ("sequence", "structure")]
     found = branches(config.with_values(values), layers, inputs, root, device)
     names = {source.name for source in trained}
-    return [one for one in found if one.name.removesuffix(f" {RANDOM}") in names]
+    drawn = [one for one in found if one.name.endswith(f" {RANDOM}")]
+    return [one for one in drawn if one.name.removesuffix(f" {RANDOM}") in names]
 
 
 def source_name(name: str, random: bool) -> str:
     """Return the name of a branch's source; that of a folder is the folder's own."""
-    short = Path(name).name
+    short = Path(name).name or Path(name).resolve().name  # "." has no name of its own
     return f"{short} {RANDOM}" if random else short
 
 
