@@ -28,7 +28,7 @@ from zoo.models.summary import RANDOM_WARNING
 from zoo.probing.answer import config_of
 from zoo.probing.parts import Source
 from zoo.probing.sources import branches, chosen_layers, controls, source_name
-from zoo.probing.structure import OUTPUT, feature_sets
+from zoo.probing.structure import OUTPUT, _by_residue, feature_sets
 from zoo.proteins.feature_sets import FEATURE_SETS, computed
 from zoo.settings.config import Config, load_config
 from zoo.states.states import StateStore
@@ -146,8 +146,9 @@ def test_exchanges_that_still_fit_stay() -> None:
     base = Config().with_values(["fusion.after=[[2, 1], [4, 2]]"])
     assert config_of(base, 4).fusion.after == [[2, 1], [4, 2]]
     assert config_of(base, 3).fusion.after is None
-    last = Config().with_values(["fusion.after=[[-1, -1]]"])
-    assert config_of(last, 3).fusion.after is None
+    last = Config().with_values(["fusion.after=[[2, 1], [-1, -1]]"])
+    assert config_of(last, 3).fusion.after == [[2, 1], [-1, -1]]
+    assert config_of(last, 2).fusion.after is None
 
 
 def test_a_stop_keeps_what_is_stored(
@@ -252,6 +253,14 @@ def test_the_states_of_a_graph_network_are_those_that_it_computes(
     *_, last, output = (part.rows(key, sample) for part in source.parts)
     shelf.assert_close(torch.from_numpy(last), whole[:, :128].bfloat16().float())
     shelf.assert_close(torch.from_numpy(output), whole[:, 128:].bfloat16().float(), scale=10)
+
+
+def test_a_residue_of_several_atoms_has_their_mean() -> None:
+    states = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0], [7.0, 7.0]])
+    found = _by_residue(states, torch.tensor([2, 2, 0, -1]), 3)
+    nan = float("nan")
+    assert np.array_equal(found, [[5.0, 9.0], [nan, nan], [2.0, 3.0]], equal_nan=True)
+    assert found.dtype == np.float32
 
 
 def test_a_model_that_reads_structures_is_probed_with_them(tmp_path: Path) -> None:

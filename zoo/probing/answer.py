@@ -7,6 +7,7 @@ runs as far as the best layer, and exchanges are placed anew over the layers tha
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,15 +23,22 @@ def config_of(config: Config, layer: int) -> Config:
     """Return a config whose language model ends at a layer.
 
     The places of its exchanges are those that its fusion has by default, if they were in layers
-    that are left out; otherwise they stay.
+    that are left out; otherwise they stay. Those counted from the end are counted from its new end.
     """
     after = config.fusion.after
-    fits = after is not None and all(0 < pair[0] <= layer for pair in after)
+    fits = after is not None and _fit([pair[0] for pair in after], layer)
     return dataclasses.replace(
         config,
         sequence=dataclasses.replace(config.sequence, layers=layer),
         fusion=dataclasses.replace(config.fusion, after=after if fits else None),
     )
+
+
+def _fit(after: Sequence[int], layer: int) -> bool:
+    """Return whether layers of exchanges are there and increase if so many layers run."""
+    numbers = [k + layer + 1 if k < 0 else k for k in after]
+    increase = all(one < other for one, other in itertools.pairwise(numbers))
+    return increase and all(1 <= k <= layer for k in numbers)
 
 
 def text_of(config: Config, told: str) -> str:

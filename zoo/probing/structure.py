@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,11 +119,15 @@ def _stored(kept: Shards, part: str, key: str, sample: Sample) -> Array:
 
 
 def _by_residue(states: Tensor, residue: Tensor, count: int) -> Array:
-    """Return (residues, columns) of the nodes that are residues; NaN for other residues."""
-    rows = np.full((count, states.shape[1]), np.nan, np.float32)
+    """Return (residues, columns) of the nodes that are residues; NaN for other residues.
+
+    Of several nodes of one residue, its atoms, it is their mean.
+    """
     own = residue >= 0
-    rows[residue[own].numpy()] = states[own].numpy()
-    return rows
+    rows = torch.zeros(count, states.shape[1]).index_add_(0, residue[own], states[own].float())
+    nodes = torch.bincount(residue[own], minlength=count)
+    rows = (rows / nodes[:, None]).where(nodes[:, None] > 0, torch.nan)
+    return rows.numpy()
 
 
 def feature_sets(names: Sequence[str]) -> Source:
