@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from zoo.tasks import Target
 
 FOUND = "probe.json"
+WRITTEN = "Written by zoo probe"
+"""How the first line of best.yaml begins."""
 
 
 def probe(
@@ -229,10 +231,17 @@ def _write_answer(out: Path, base: Config, layer: int | None, data: Path) -> Pat
     from zoo.system.files import write_whole
 
     if layer is None:
+        _forget(out / NAME)
         return None
-    told = f"Written by zoo probe: the language model ends at layer {layer}, best for {data.name}."
+    told = f"{WRITTEN}: the language model ends at layer {layer}, best for {data.name}."
     write_whole(out / NAME, text_of(config_of(base, layer), told))
     return out / NAME
+
+
+def _forget(answer: Path) -> None:
+    """Remove the answer of an earlier probe, which would stand beside the findings of this one."""
+    if answer.is_file() and answer.read_text(encoding="utf-8").startswith(f"# {WRITTEN}"):
+        answer.unlink()
 
 
 def _search(answer: Path, data: Path, base: Config) -> str:

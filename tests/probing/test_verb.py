@@ -129,6 +129,16 @@ def test_the_search_that_is_told_runs(
     assert searched.code == 0, searched.err
 
 
+def test_an_answer_of_an_earlier_probe_does_not_stay(
+    zoo_probe: Any, tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    best = tmp_path / "out/best.yaml"
+    assert zoo_probe("--seq", plm_folders["esm"], "--layers", "1").code == 0 and best.is_file()
+    assert zoo_probe("--features", "surface").code == 0 and not best.exists()
+    best.write_text("task: ppbs  # of a search\n")
+    assert zoo_probe("--features", "surface").code == 0 and best.is_file()
+
+
 @pytest.mark.parametrize("weights", ["random", "auto"])
 def test_random_weights_are_told_and_begin_a_search_too(
     zoo_probe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str
