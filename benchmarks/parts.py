@@ -2,7 +2,7 @@
 
     python benchmarks/parts.py prepared/ppbs prepared/bce
 
-Probes plm_mini, mpnn with its log-odds, and every feature set, as `zoo probe` does, for the target
+Probes plm_mini, mpnn with its log-odds, and the feature sets, as `zoo probe` does, for the target
 of each prepared folder, and with PPBS for secondary structure in three states (Kabsch and Sander,
 `zoo.proteins.secondary_structure`, from the structures). Maps are fitted on training samples;
 validation samples choose penalties and layers; test samples are scored once. With folds, each is
@@ -45,6 +45,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "results/parts.json", ROOT / "docs/parts.md"
 BEGIN, END = "<!-- from benchmarks/parts.py -->", "<!-- end -->"
 SECONDARY = Target("secondary_structure", "multiclass", "residue", len(STATES), STATES)
+SETS = tuple(name for name in FEATURE_SETS if name != "mpnn")
+"""Sets of features that are probed; `mpnn` is the last layer and the log-odds of the network."""
 WITH_SECONDARY = "ppbs"
 SEED = 0
 CONFIG = Config().with_options({"sequence.name": "plm_mini", "structure.name": "mpnn"})
@@ -56,7 +58,7 @@ def sources(config: Config, inputs: str, root: Path) -> list[Source]:
     config = config.with_values(["structure.args.log_odds=true"])
     trained = branches(config, None, inputs, root, "cpu")
     random = controls(config, trained, None, inputs, root, "cpu")
-    return [letters("residue"), *trained, *random, feature_sets(list(FEATURE_SETS))]
+    return [letters("residue"), *trained, *random, feature_sets(SETS)]
 
 
 def loaded(folder: Path, secondary: bool) -> tuple[dict[str, Any], dict[str, Sample]]:

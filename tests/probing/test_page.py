@@ -20,6 +20,9 @@ def test_the_page_has_the_tables_of_the_results() -> None:
     facts = json.loads((REPOSITORY / "results/parts.json").read_text())
     assert parts.renewed(PAGE.read_text(), facts) == PAGE.read_text()
     assert all(one["inputs"] and facts["command"] for one in facts["targets"])
+    sets = {f"features {name}" for name in parts.SETS}
+    for one in facts["targets"]:
+        assert {name for name in one["parts"] if name.startswith("features ")} == sets
 
 
 def test_every_part_is_scored_beside_letters_and_random_weights(
