@@ -164,14 +164,15 @@ def _described_in(doc: str, section: str) -> dict[str, str]:
 def language_models() -> str:
     """Return the page of the language models."""
     rows = catalogue()["sequence"]
+    barred = _names(row for row in rows if row["commercial use"] is False)
     head = ("name", "hub id", "layers", "width", "parameters", "licence")
     return _page(
         "Language models", "anyone who chooses `--seq`.",
         "Any encoder of the Hugging Face hub works by its id or a folder; these have short names. "
         "`--seq none` leaves the sequence out.",
         table(head, ([f"`{row['name']}`", *(row[key] for key in head[1:])] for row in rows)),
-        "No commercial use: " + ", ".join(_names(row for row in rows if not row["commercial use"]))
-        + ". `python -m zoo.list --json` adds the commit, and how each was checked.",
+        f"No commercial use: {', '.join(barred)}. "
+        "`python -m zoo.list --json` adds the commit, and how each was checked.",
         "```bash\npython -m zoo.download esm2_650m --out esm2_650m      # where there is internet\n"
         "python -m zoo.build --seq esm2_650m/ --struct gvp     # where there is none\n```",
     )  # fmt: skip
