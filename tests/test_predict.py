@@ -286,7 +286,7 @@ def test_members_share_one_frozen_language_model(runs, tmp_path, plm_folders):
     assert len({id(model.seq) for model in load_ensemble(other, "cpu").models}) == 2
 
 
-def test_members_that_tap_one_language_model_run_it_once(
+def test_members_that_tap_one_language_model_run_it_once_on_one_batch(
     tmp_path, structures, plm_folders, monkeypatch
 ):
     run = run_folder(
@@ -295,9 +295,11 @@ def test_members_that_tap_one_language_model_run_it_once(
     ensemble = load_ensemble(run, "cpu")
     taps, real = [], FusedModel.tap
     monkeypatch.setattr(FusedModel, "tap", lambda *given: taps.append(1) or real(*given))
+    made, batch = [], FusedModel.batch
+    monkeypatch.setattr(FusedModel, "batch", lambda *given: made.append(1) or batch(*given))
     proteins = [read_structure(path) for path in sorted(structures.iterdir())]
     found = ensemble.predict(proteins)
-    assert len(taps) == 1
+    assert len(taps) == len(made) == 1
     for protein, estimates in zip(proteins, found, strict=True):
         each = [alone(run / f"seed_{seed}", "binary", Path(protein.source)) for seed in (0, 1)]
         np.testing.assert_allclose(estimates["site"].mean, np.mean(each, axis=0), atol=1e-5)

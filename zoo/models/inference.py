@@ -19,11 +19,41 @@ Hidden = Callable[[Sequence[Protein], Batch], Mapping[int, Tensor]]
 """Reads the language model's stored states for a batch."""
 
 
+class Shared:
+    """The batch of some proteins, made once for all models that read it alike.
+
+    Args:
+        proteins: One or more proteins.
+    """
+
+    def __init__(self, proteins: Sequence[Protein]) -> None:
+        self._proteins = proteins
+        self._known: dict[object, Batch] = {}
+
+    def of(self, model: FusedModel) -> Batch:
+        """Return `model.batch(proteins)`."""
+        key = (id(model.seq), model.graph_spec)
+        if key not in self._known:
+            self._known[key] = model.batch(self._proteins)
+        return self._known[key]
+
+
 @torch.inference_mode()
 def predict_logits(
-    model: FusedModel, proteins: Sequence[Protein], device: str, hidden: Hidden | None = None
+    model: FusedModel,
+    proteins: Sequence[Protein],
+    device: str,
+    hidden: Hidden | None = None,
+    batch: Batch | None = None,
 ) -> list[NDArray[np.float64]]:
     """Return the logits of each protein, run as one batch.
+
+    Args:
+        model: The model, on `device`.
+        proteins: One or more proteins.
+        device: Device to run on.
+        hidden: Reads stored states of the language model; None to run it.
+        batch: `model.batch(proteins)`, where it is known; see `Shared`.
 
     Returns:
         For each protein (outputs,), or (residues, outputs) over its chains end to end with NaN
@@ -33,7 +63,7 @@ def predict_logits(
         CheckpointError: If an output is not finite, as with damaged weights. As NaN it would be
             taken for a residue without coordinates.
     """
-    batch = model.batch(proteins)
+    batch = batch or model.batch(proteins)
     states = (
         None if hidden is None else {k: h.to(device) for k, h in hidden(proteins, batch).items()}
     )

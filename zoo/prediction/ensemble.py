@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.errors import CheckpointError, RandomWeightsWarning
 from zoo.models.blueprint import written_targets
 from zoo.models.checkpoint import CONFIG, load_model
-from zoo.models.inference import Hidden, predict_logits
+from zoo.models.inference import Hidden, Shared, predict_logits
 from zoo.models.model import FusedModel
 from zoo.models.outputs import Array, activate, columns
 from zoo.models.runs import CALIBRATION, FACTS, Member, trained
@@ -67,9 +67,10 @@ class Ensemble:
         deviation is that of the members, without a correction (Lakshminarayanan et al.,
         arXiv:1612.01474).
         """
-        taps = _Taps(self.device)
+        taps, shared = _Taps(self.device), Shared(proteins)
         logits = [
-            predict_logits(model, proteins, self.device, taps.of(model)) for model in self.models
+            predict_logits(model, proteins, self.device, taps.of(model), shared.of(model))
+            for model in self.models
         ]
         return [self._estimates(each) for each in zip(*logits, strict=True)]
 

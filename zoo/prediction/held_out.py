@@ -16,7 +16,7 @@ from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
 from zoo.metrics.predictions import Predictions, from_samples
-from zoo.models.inference import Hidden, predict_logits
+from zoo.models.inference import Hidden, Shared, predict_logits
 from zoo.models.outputs import activate, columns
 from zoo.models.runs import SPLITS, Run
 from zoo.prediction.ensemble import load_ensemble
@@ -132,8 +132,10 @@ def predict(
         own = [at for at, member in enumerate(run.members) if (member.fold or 0) == fold]
         for batch in _batches(store, list(mine) if own else [], tokens):
             proteins = [sample.protein for _, sample in batch]
+            shared = Shared(proteins)
             for at in own:
-                logits = predict_logits(ensemble.models[at], proteins, device, hidden)
+                model = ensemble.models[at]
+                logits = predict_logits(model, proteins, device, hidden, shared.of(model))
                 for (key, sample), one in zip(batch, logits, strict=True):
                     averages.add(key, sample, one, ensemble.temperatures[at])
                 done += len(batch)
