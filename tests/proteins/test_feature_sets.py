@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -30,6 +32,7 @@ from zoo.proteins.feature_sets import numbers as columns
 from zoo.proteins.protein import Atoms, Chain, Protein, from_sequence
 from zoo.proteins.structure import read_structure
 from zoo.settings.config import Config
+from zoo.training.examples import PreparedExamples
 
 EXAMPLE = example()
 SETS = [name for name in FEATURE_SETS if name != BACKBONE]
@@ -374,6 +377,29 @@ def test_a_set_of_a_plug_in_comes_after_the_librarys(monkeypatch: pytest.MonkeyP
     graph = build_graph(EXAMPLE, GraphSpec(features=("a_mine", "density", BACKBONE)))
     assert GraphSpec(features=("a_mine", BACKBONE)).features == (BACKBONE, "a_mine")
     assert graph.nodes["node_s"][:, -1].tolist() == list(range(len(EXAMPLE)))
+
+
+def test_graphs_that_are_kept_belong_to_the_code_of_a_plug_ins_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module, file = ModuleType("their_sets"), tmp_path / "their_sets.py"
+    module.__file__ = str(file)
+    monkeypatch.setitem(sys.modules, "their_sets", module)
+    for name, function in (("of_a_file", lambda protein: 1), ("of_a_notebook", lambda protein: 2)):
+        monkeypatch.setitem(FEATURE_SETS._entries, name, FeatureSet((), function))
+    monkeypatch.setitem(FEATURE_SETS._owners, "of_a_file", "their_sets")
+
+    def kept(*features: str) -> str:
+        spec = GraphSpec(features=features)
+        return PreparedExamples(tmp_path, "1234", [], [], [], spec, None)._name("1234")
+
+    file.write_text("first = 1\n")
+    before = kept("of_a_file"), kept("of_a_notebook"), kept("density")
+    file.write_text("first = 2\n")
+    other = FeatureSet((), lambda protein: 3)
+    monkeypatch.setitem(FEATURE_SETS._entries, "of_a_notebook", other)
+    after = kept("of_a_file"), kept("of_a_notebook"), kept("density")
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True]
 
 
 @pytest.mark.parametrize("given, message", [

@@ -7,8 +7,12 @@ vectors in `node_v`. Ligand atoms have zeros.
 
 from __future__ import annotations
 
+import hashlib
+import marshal
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +127,22 @@ def widths(names: Sequence[str]) -> tuple[int, int]:
     """Return the number of columns in `node_s` and of vectors in `node_v` of some sets."""
     sets = [FEATURE_SETS[name] for name in names]
     return sum(one.scalars for one in sets), sum(one.vectors for one in sets)
+
+
+def sources(names: Iterable[str]) -> list[str]:
+    """Return a hash of the code of each plug-in's set, by which stored numbers are told apart.
+
+    The code is the file that registers it, or in a notebook the function alone. What is stored of
+    the library's own sets has a version.
+    """
+    found = []
+    for name in ordered({*names} - {*ORDER}):
+        module = sys.modules.get(FEATURE_SETS.owner(name) or "")
+        path, compute = getattr(module, "__file__", None), FEATURE_SETS[name].compute
+        function = getattr(compute, "__code__", None)
+        code = Path(path).read_bytes() if path else marshal.dumps(function) if function else b""
+        found.append(hashlib.sha256(code).hexdigest())
+    return found
 
 
 def computed(protein: Protein, names: Sequence[str]) -> Columns:

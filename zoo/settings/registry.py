@@ -72,6 +72,10 @@ class Registry(Generic[T]):
         """Return the names that are known without importing plug-ins."""
         return sorted({*self._places, *self._entries})
 
+    def owner(self, name: str) -> str | None:
+        """Return the module that registered a name; None before it has, or for another way in."""
+        return self._owners.get(name)
+
     def about(self, name: str) -> str:
         """Return one line on a name: the announced one, or the first of the object's docstring."""
         if name in self._places:

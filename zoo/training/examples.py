@@ -21,6 +21,7 @@ from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.proteins.batch import Batch, Tokenize, join
 from zoo.proteins.build_graph import GraphSpec, build_graph
+from zoo.proteins.feature_sets import sources
 from zoo.proteins.graph import Graph
 from zoo.proteins.protein import Protein
 from zoo.proteins.reading import Reads, check_letters, paired
@@ -133,7 +134,7 @@ class PreparedExamples(Dataset[dict[str, Tensor]]):
     def _name(self, inputs: str) -> str:
         spec = dataclasses.asdict(self.spec)
         names = [target.name for target in self.targets]
-        extra = [] if self.reads == "sequence" else [STRUCTURE]
+        extra = sources(self.spec.features) + ([] if self.reads == "sequence" else [STRUCTURE])
         text = json.dumps([VERSION, inputs, spec, names, *extra], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
