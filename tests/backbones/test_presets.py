@@ -196,6 +196,15 @@ def test_the_card_names_a_licence_that_allows_no_commercial_use(
     assert said in model_card(model)
 
 
+def test_the_card_says_whose_licence_is_not_known(plm_folders: dict[str, str]) -> None:
+    """A folder does not say what it was downloaded as."""
+    said = {
+        name: model_card(create_model(name, "gat")) for name in (plm_folders["esm"], "plm_mini")
+    }
+    assert "| licence of its weights | not known here" in said[plm_folders["esm"]]
+    assert "| licence of its weights | Apache-2.0 |" in said["plm_mini"]
+
+
 def test_an_unknown_licence_is_said_and_never_taken_for_a_free_one() -> None:
     unknown = dataclasses.replace(plms.PRESETS[0], licence=plms.UNKNOWN_LICENCE)
     assert unknown.commercial is None and plms.PRESETS[0].commercial is True

@@ -55,7 +55,8 @@ def test_the_folder_says_where_the_weights_are_from(name: str) -> None:
     assert len(facts["sha256"]) == 64 and facts["licence"] in (folder / "LICENSE.txt").read_text()
     assert facts["weights"] in (folder / "README.md").read_text()
     assert (folder / WEIGHTS).stat().st_size < 10_000_000
-    assert facts["weights"] in model_card(make(name))
+    card = model_card(make(name))
+    assert facts["weights"] in card and f"| licence of its weights | {facts['licence']} |" in card
     assert "frozen" in model_card(make(name, structure__tuning="frozen"))
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from zoo import pretrained
 from zoo.backbones.plm import DIRECTION, PRESETS
+from zoo.models.catalogue import OUR_LICENCE
 from zoo.models.model import FusedModel
 from zoo.models.summary import RANDOM_WARNING, count, title
 from zoo.tasks import TASKS
@@ -35,9 +36,9 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     ]  # fmt: skip
     if weights is not None:
         lines.append(f"| language model | {config.sequence.name}: {weights.source} |")
-        lines += _licence(config.sequence.name)
+        lines.append(f"| licence of its weights | {_licence(config.sequence.name)} |")
     if config.structure.weights == "pretrained":
-        lines.append(f"| graph network | {config.structure.name}: {_published(model)} |")
+        lines += _published(model)
     if config.task is not None:
         lines.append(f"| task | {config.task}: {TASKS[config.task].title} |")
     yaml_text = yaml.safe_dump(config.to_dict(), sort_keys=False)
@@ -46,19 +47,23 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     return "\n".join([*lines, "", *_usage(), "", "## Config", "", "```yaml", yaml_text + "```", ""])
 
 
-def _licence(name: str) -> list[str]:
-    """Return the row on the licence of a language model's weights, where the zoo knows it."""
+def _licence(name: str) -> str:
+    """Return the licence of a language model's weights, or that it is not known here."""
+    if name in pretrained.language_models():
+        return OUR_LICENCE
     preset = next((x for x in PRESETS if x.short == name.partition(DIRECTION)[0]), None)
-    if preset is None:
-        return []
-    return [f"| licence of its weights | {preset.terms} |"]
+    return preset.terms if preset is not None else "not known here: ask where they are from"
 
 
-def _published(model: FusedModel) -> str:
-    """Return where the graph network's weights are from, and whether they were trained on."""
+def _published(model: FusedModel) -> list[str]:
+    """Return rows on the graph network's weights: whose, whether trained on, and their licence."""
     assert model.struct is not None and model.struct.pretrained is not None
     tuned = "frozen" if model.struct.frozen else "trained on"
-    return f"{pretrained.source(model.struct.pretrained)['weights']}, {tuned}"
+    facts = pretrained.source(model.struct.pretrained)
+    return [
+        f"| graph network | {model.recipe.config.structure.name}: {facts['weights']}, {tuned} |",
+        f"| licence of its weights | {facts['licence']} |",
+    ]
 
 
 def _usage() -> list[str]:
