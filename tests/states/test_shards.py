@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from tests.states.fillers import Entries
+from zoo.errors import SaveError
 from zoo.states.shard import shard_paths, stale_parts
 from zoo.states.shards import Shards, StoreError, StoreWarning
 
@@ -330,6 +331,7 @@ def test_a_full_disk_is_told_and_loses_nothing(shards, monkeypatch):
         shards.put({"e": {"x": torch.ones(9)}})
     for part in (str(shards.folder), "written before is whole", "zoo.store prune", "ZOO_STORE"):
         assert part in str(caught.value)
+    assert caught.value.exit_code == SaveError.exit_code
     assert list(shards.folder.glob("*.part")) == []
     assert set(Shards(shards.folder).keys()) == set("abcd")
 

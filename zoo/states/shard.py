@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from zoo.errors import ZooError
+from zoo.errors import SaveError, ZooError
 from zoo.system.files import whole_file
 from zoo.system.reading import plain_file
 
@@ -37,6 +37,10 @@ Sums = dict[str, dict[str, int]]
 
 class StoreError(ZooError):
     """Raised for a store that cannot be written to, lacks requested data, or is damaged."""
+
+
+class UnwritableError(StoreError, SaveError):
+    """Raised for a store whose disk is full, or that may not be written to."""
 
 
 def tensor_name(key: str, name: str) -> str:
@@ -160,13 +164,13 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that others see all of it or nothing, even after a kill or a power cut.
 
     Raises:
-        StoreError: If the disk is full or the folder cannot be written to.
+        UnwritableError: If the disk is full or the folder cannot be written to.
     """
     try:
         with whole_file(path, "wb", part=f"{uuid.uuid4().hex}.part") as file:
             file.write(data)
     except OSError as error:
-        raise StoreError(_cannot_write(path.parent, error)) from error
+        raise UnwritableError(_cannot_write(path.parent, error)) from error
 
 
 def _cannot_write(folder: Path, error: OSError) -> str:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.states.shard import PART, SHARD, StoreError, problems, shard_paths, stale_parts
+from zoo.states.shard import PART, SHARD, UnwritableError, problems, shard_paths, stale_parts
 from zoo.states.shards import Shards, StoreWarning
 from zoo.states.states import FACTS, LAYER
 
@@ -113,7 +113,7 @@ def remove(paths: Iterable[Path], root: Path) -> int:
     """Remove files, and the folders below the root that become empty; return the bytes freed.
 
     Raises:
-        StoreError: If a folder cannot be written to.
+        UnwritableError: If a folder cannot be written to.
     """
     freed, folders = 0, set()
     for path in paths:
@@ -123,7 +123,7 @@ def remove(paths: Iterable[Path], root: Path) -> int:
         except FileNotFoundError:  # another process pruned it
             continue
         except OSError as error:
-            raise StoreError(f"Cannot remove {path}: {error.strerror}.") from error
+            raise UnwritableError(f"Cannot remove {path}: {error.strerror}.") from error
         freed += size
         folders |= {place for place in path.parents if root in place.parents}
     for folder in sorted(folders, reverse=True):
