@@ -13,9 +13,10 @@ from zoo.data.preparing import index_record
 from zoo.data.rounds import Round, rounds
 from zoo.data.samples import Sample
 from zoo.errors import DataError
+from zoo.probing.answer import common_layer
 from zoo.probing.linear import PENALTIES, fits
 from zoo.probing.parts import Array, Part, Source, letters, nothing
-from zoo.probing.probe import best_layers, gains, on_test, probe, scores, tables
+from zoo.probing.probe import Probed, best_layers, gains, on_test, probe, scores, tables
 from zoo.probing.structure import feature_sets
 from zoo.probing.study import UNREAD, Findings, Settings, study
 from zoo.probing.tables import UNKNOWN, UNRESOLVED, table
@@ -218,6 +219,20 @@ def test_test_samples_without_known_values_are_told() -> None:
     assert found.skipped == ["binding_site: no test sample has a known value, so none is scored"]
     assert not any("test" in row for row in found.targets[0]["parts"])
     assert found.left_out == dict.fromkeys(data.keys.test, UNKNOWN)
+
+
+def test_a_target_that_all_layers_tell_alike_has_no_say() -> None:
+    data = Data(runs.TARGETS["regression residue"])
+    found = tables(data.target, data, data.index, data.keys, [planted(data.target)])
+    probed = probe(planted(data.target).parts, found, data)
+
+    def scored(*scores: float) -> list[Probed]:
+        return [dataclasses.replace(one, score=x) for one, x in zip(probed, scores, strict=True)]
+
+    alike, last = scored(1.0, 1.0, 1.0), scored(3.0, 2.0, 1.0)
+    assert common_layer([alike, last], "model") == 3
+    assert common_layer([alike], "model") == 1
+    assert common_layer([scored(float("nan"), 2.0, 1.0)], "model") == 3
 
 
 def test_a_stop_is_heeded_between_parts() -> None:

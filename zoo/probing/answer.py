@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from zoo.probing.probe import Probed
+from zoo.probing.probe import Probed, headline
 from zoo.settings.config import Config
 
 NAME = "best.yaml"
@@ -50,20 +50,27 @@ def text_of(config: Config, told: str) -> str:
 def common_layer(probed: Sequence[Sequence[Probed]], source: str) -> int:
     """Return the layer with the best mean rank over several targets; of equal ones the lowest.
 
+    Layers of equal scores have one rank, so a target that all tell alike has no say.
+
     Args:
         probed: What was probed for each target.
         source: The language model.
     """
     total: dict[int, int] = {}
     for one in probed:
-        for rank, layer in enumerate(_ranked(one, source)):
-            total[layer] = total.get(layer, 0) + rank
+        scores = _scores(one, source)
+        for layer, score in scores.items():
+            better = sum(other > score for other in scores.values())
+            total[layer] = total.get(layer, 0) + better
     return min(total, key=lambda layer: (total[layer], layer))
 
 
-def _ranked(probed: Sequence[Probed], source: str) -> list[int]:
-    from zoo.probing.probe import headline
-
+def _scores(probed: Sequence[Probed], source: str) -> dict[int, float]:
+    """Return the score of each layer, higher for a better one; the worst if it is not defined."""
     mine = [one for one in probed if one.part.source == source and one.part.layer is not None]
-    sign = -1.0 if headline(mine[0].validation).better == "higher" else 1.0
-    return [one.part.layer or 0 for one in sorted(mine, key=lambda one: sign * one.score)]
+    sign = 1.0 if headline(mine[0].validation).better == "higher" else -1.0
+    worst = -float("inf")
+    return {
+        one.part.layer: sign * one.score if one.score == one.score else worst
+        for one in mine if one.part.layer is not None
+    }  # fmt: skip
