@@ -27,7 +27,7 @@ from zoo.models.create import build_model
 from zoo.models.summary import RANDOM_WARNING
 from zoo.probing.answer import config_of
 from zoo.probing.parts import Source
-from zoo.probing.sources import branches, chosen_layers, controls, source_name
+from zoo.probing.sources import branches, chosen_layers, controls
 from zoo.probing.structure import OUTPUT, _by_residue, feature_sets
 from zoo.proteins.feature_sets import FEATURE_SETS, computed
 from zoo.settings.config import Config, load_config
@@ -331,11 +331,19 @@ def test_states_of_a_file_are_one_layer(tmp_path: Path, data: Path) -> None:
     assert not controls(config, [source], None, "1234", tmp_path / "store", "cpu")
 
 
-def test_a_source_always_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "plm").mkdir()
-    monkeypatch.chdir(tmp_path / "plm")
-    names = [source_name(name, False) for name in (".", "../plm", "Rostlab/plm", "plm")]
-    assert names == ["plm"] * 4 and source_name("plm", True) == "plm random"
+def test_states_are_those_of_training_whatever_a_model_is_called(
+    data: Path, tmp_path: Path, plm_folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(plm_folders["esm"])
+    monkeypatch.chdir(folder)
+    found = samples(data)
+    kept = tmp_path / "store/states"
+    for name in (".", f"../{folder.name}", str(folder)):
+        config = Config().with_options({"sequence.name": name, "structure.name": "none"})
+        (source,) = branches(config, [1], "1234", tmp_path / "store", "cpu")
+        source.fill(found.__getitem__, list(found)[:1], SILENT)
+        assert source.name == folder.name and len(list(kept.iterdir())) == 1
+        assert Path(resolve(config).resolved.sequence.name).name == source.name  # in training
 
 
 def test_layers_are_counted_from_both_ends() -> None:

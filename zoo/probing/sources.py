@@ -37,13 +37,14 @@ def branches(
         return []
     config = config.with_values(["sequence.tuning=frozen", "structure.tuning=full"])
     model = build_model(resolve(config))
+    made = model.recipe.config  # with the names that training stores states under
     found = []
     if model.seq is not None:
-        name = source_name(config.sequence.name, model.recipe.random_plm)
+        name = source_name(made.sequence.name, model.recipe.random_plm)
         loaded = LoadedPLM(model.seq, model.recipe.fingerprint)  # type: ignore[arg-type]
         numbers = chosen_layers(layers, model.seq.num_layers)
-        found.append(language_model(name, loaded, config, numbers, root, device))
-    structure = model.recipe.config.structure
+        found.append(language_model(name, loaded, made, numbers, root, device))
+    structure = made.structure
     if model.struct is not None and (structure.weights == "pretrained" or config.structure.weights):
         name = source_name(structure.name, structure.weights != "pretrained")
         spec = model.graph_spec
@@ -75,7 +76,7 @@ def controls(
 
 def source_name(name: str, random: bool) -> str:
     """Return the name of a branch's source; that of a folder is the folder's own."""
-    short = Path(name).name or Path(name).resolve().name  # "." has no name of its own
+    short = Path(name).name
     return f"{short} {RANDOM}" if random else short
 
 
