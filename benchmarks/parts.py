@@ -34,7 +34,7 @@ from zoo.probing.parts import LETTERS, RANDOM, Source, letters
 from zoo.probing.probe import Probed, best_layers, gains, on_test, probe, scores, tables
 from zoo.probing.sources import branches, controls
 from zoo.probing.structure import feature_sets
-from zoo.proteins.feature_sets import FEATURE_SETS
+from zoo.proteins.feature_sets import ORDER
 from zoo.proteins.secondary_structure import STATES, states
 from zoo.reporting.score_tables import cell
 from zoo.settings.config import Config
@@ -45,8 +45,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "results/parts.json", ROOT / "docs/parts.md"
 BEGIN, END = "<!-- from benchmarks/parts.py -->", "<!-- end -->"
 SECONDARY = Target("secondary_structure", "multiclass", "residue", len(STATES), STATES)
-SETS = tuple(name for name in FEATURE_SETS if name != "mpnn")
-"""Sets of features that are probed; `mpnn` is the last layer and the log-odds of the network."""
+SETS = tuple(name for name in ORDER if name != "mpnn")
+"""The library's own sets of features, without that of the network's last layer and log-odds."""
 WITH_SECONDARY = "ppbs"
 SEED = 0
 CONFIG = Config().with_options({"sequence.name": "plm_mini", "structure.name": "mpnn"})
