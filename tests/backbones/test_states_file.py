@@ -365,6 +365,14 @@ def test_which_data_sets_of_a_group_is_never_guessed(
     assert both.identity != open_states(f"states:{path}::hmm").identity
 
 
+def test_a_folder_may_have_colons_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "run::2"
+    folder.mkdir()
+    assert open_states(f"states:{hashed(folder)}").width == 5
+    assert open_states(f"states:{grouped(folder)}").width == 5
+    assert open_states(f"states:{files(folder, np.save, '.npy')}").width == 5
+
+
 @pytest.mark.parametrize("kind", ["biotrainer", "bio_embeddings", "npy"])
 def test_a_layer_of_a_file_without_layers_is_an_error(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="none by the name '6'.*leave out ::6"):

@@ -223,3 +223,5 @@ def test_a_folder_whose_name_looks_like_a_direction_is_a_folder(
     shelf.save_saprot(tmp_path / "one::two")
     monkeypatch.chdir(tmp_path)
     assert plms.resolve("one::two").folder == tmp_path / "one::two"
+    directed = plms.resolve("one::two::3di")
+    assert directed.folder == tmp_path / "one::two" and directed.threedi

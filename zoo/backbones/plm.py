@@ -205,7 +205,7 @@ def resolve(name: str) -> PLM:
     """
     if name.startswith(STATES):
         return _states(name)
-    bare, with_direction, direction = name.partition(DIRECTION)
+    bare, with_direction, direction = name.rpartition(DIRECTION)
     if not with_direction or Path(name).expanduser().is_dir():
         return _named(name)
     return _directed(_named(bare), direction)

@@ -95,11 +95,16 @@ class StatesFile:
 def split_name(name: str) -> tuple[Path, str | None]:
     """Return the path and the layer that "states:FILE" or "states:FILE::LAYER" name.
 
+    A path that is there is a path, whatever is in its name.
+
     Examples:
         >>> split_name("states:plm.h5::6")
         (PosixPath('plm.h5'), '6')
     """
-    path, _, layer = name.removeprefix(STATES).partition(LAYER)
+    whole = name.removeprefix(STATES)
+    path, found, layer = whole.rpartition(LAYER)
+    if not found or Path(whole).expanduser().exists():
+        return Path(whole).expanduser(), None
     return Path(path).expanduser(), layer or None
 
 
