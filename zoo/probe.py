@@ -240,7 +240,9 @@ def _write_answer(out: Path, base: Config, layer: int | None, data: Path) -> Pat
 
 def _forget(answer: Path) -> None:
     """Remove the answer of an earlier probe, which would stand beside the findings of this one."""
-    if answer.is_file() and answer.read_text(encoding="utf-8").startswith(f"# {WRITTEN}"):
+    from zoo.system.reading import content
+
+    if answer.is_file() and content(answer).startswith(f"# {WRITTEN}".encode()):
         answer.unlink()
 
 

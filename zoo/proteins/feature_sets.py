@@ -12,7 +12,6 @@ import marshal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from zoo.errors import ConfigError, unknown
 from zoo.proteins.protein import Protein
 from zoo.settings.registry import Registry
+from zoo.system.reading import content
 
 Array = NDArray[np.float64]
 BACKBONE = "backbone"
@@ -140,7 +140,7 @@ def sources(names: Iterable[str]) -> list[str]:
         module = sys.modules.get(FEATURE_SETS.owner(name) or "")
         path, compute = getattr(module, "__file__", None), FEATURE_SETS[name].compute
         function = getattr(compute, "__code__", None)
-        code = Path(path).read_bytes() if path else marshal.dumps(function) if function else b""
+        code = content(path) if path else marshal.dumps(function) if function else b""
         found.append(hashlib.sha256(code).hexdigest())
     return found
 
