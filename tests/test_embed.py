@@ -240,7 +240,8 @@ def test_a_zeroed_block_is_found_and_only_what_it_holds_is_done_again(
             np.testing.assert_array_equal(file[name]["fused"][:], values)
 
 
-def test_damage_anywhere_is_mended_or_an_error(tmp_path, fasta):
+def test_damage_anywhere_is_mended_or_an_error(tmp_path, fasta, monkeypatch):
+    monkeypatch.setattr(feature_check, "PATIENCE", 10.0)  # HDF5 stands still at one of these
     model = zoo.load_model("ppbs")
     settings = embedding.Settings(("fused",), pool=True, half=False)
     out = tmp_path / "f.h5"
