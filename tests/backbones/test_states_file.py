@@ -195,6 +195,11 @@ def no_fasta(folder: Path) -> None:
     (numbered(folder)).with_suffix(".fasta").unlink()
 
 
+def empty_fasta(folder: Path) -> None:
+    special_tokens(folder)
+    (folder / "f.fasta").write_text("")
+
+
 def special_tokens(folder: Path) -> None:
     numbered(folder)
     with h5py.File(folder / "f.h5", "a") as file:
@@ -255,6 +260,7 @@ def no_hdf5(folder: Path) -> None:
 
 WRONG = [
     (no_fasta, r"f\.fasta does not exist"),
+    (empty_fasta, r"f\.fasta is empty"),
     (special_tokens, "12 rows for 10 residues"),
     (hashed_special_tokens, "11 rows for a chain of 10 residues"),
     (pooled, "one row a residue"),

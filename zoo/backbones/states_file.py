@@ -16,8 +16,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from zoo.backbones.states_groups import has_groups, open_groups
 from zoo.backbones.states_parquet import is_parquet, open_parquet, read_parquet
 from zoo.backbones.states_places import (
+    Found,
     Place,
     check_rows,
     key_of,
@@ -51,6 +53,9 @@ RESIDUES, DESCRIPTION, FUSED = "residues", "description", "fused"
 """Names that `zoo.embed` writes: the rows' residues, what computed them, fused features."""
 READS, STRUCTURE = "reads", "structure"
 """Those of a language model that reads structure: what it reads, and the rows' 3Di letters."""
+Reader = Callable[[Path, Iterable[Place]], Iterator[NDArray[Any]]]
+"""Yields the rows (residues, width) of some chains of a file. With a function that returns what is
+`Found` in a file and a layer of it, this is all that a kind of file is."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,15 @@ class StatesFile:
         width: Columns of each array.
         provenance: What computed the states, as far as the file says.
         reads: What they depend on; with 3Di letters, a chain is found by both its letters.
+        reader: Reads a file of its kind.
     """
 
     path: Path
     places: Mapping[str, Place]
     width: int
     provenance: Mapping[str, Any]
-    reads: Reads = "sequence"
+    reads: Reads
+    reader: Reader
 
     @property
     def identity(self) -> str:
@@ -77,19 +84,17 @@ class StatesFile:
         facts = json.dumps({**self.provenance, "width": self.width}, sort_keys=True)
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
-    def read(self, places: list[Place]) -> list[NDArray[np.float32]]:
-        """Return the rows (residues, width) of some chains.
+    def read(self, places: Sequence[Place]) -> Iterator[NDArray[np.float32]]:
+        """Yield the rows (residues, width) of some chains; the file is opened once.
 
         Raises:
             DataError: If they cannot be read any more, or a value is not finite.
         """
-        found = []
-        for place, values in zip(places, _reader(self.path)(self.path, places), strict=True):
+        for place, values in zip(places, self.reader(self.path, places), strict=True):
             rows = np.require(values, np.float32, "W")  # torch warns of what cannot be written
             if not np.isfinite(rows).all():
                 raise DataError(f"{self.path}: {place.source} holds values that are not finite.")
-            found.append(rows)
-        return found
+            yield rows
 
 
 def split_name(name: str) -> tuple[Path, str | None]:
@@ -117,15 +122,18 @@ def open_states(name: str) -> StatesFile:
     """
     path, layer = split_name(name)
     if path.is_dir():
-        no_layer(path, layer)
-        return _open_folder(path)
+        return _of_found(path, _open_folder(path, layer), _read_folder)
     if not path.is_file():
         raise ConfigError(
             f"The file of hidden states {str(path)!r} does not exist. `python -m zoo.embed "
             "PROTEINS --model NAME --layer raw --out FILE` writes one."
         )
     if is_parquet(path):
-        return _with_places(path, *open_parquet(path, layer))
+        return _of_found(path, open_parquet(path, layer), read_parquet)
+    return _of_found(path, _open_hdf5(path, layer), _read_hdf5)
+
+
+def _open_hdf5(path: Path, layer: str | None) -> Found:
     import h5py  # takes a fifth of a second, and most models read no such file
 
     try:
@@ -134,9 +142,8 @@ def open_states(name: str) -> StatesFile:
             if about is not None:
                 return _open_embedded(path, file, about, layer)
             if has_groups(file):
-                return _with_places(path, *open_groups(path, file, layer))
-            no_layer(path, layer)
-            return _open_datasets(path, file)
+                return open_groups(path, file, layer)
+            return _open_datasets(path, file, layer)
     except OSError as error:
         raise DataError(f"{path} cannot be read as an HDF5 file: {error}") from error
 
@@ -150,7 +157,7 @@ def _description(file: Any) -> dict[str, Any] | None:
         return None
 
 
-def _open_embedded(path: Path, file: Any, about: dict[str, Any], layer: str | None) -> StatesFile:
+def _open_embedded(path: Path, file: Any, about: dict[str, Any], layer: str | None) -> Found:
     layer = layer or (about["layers"][0] if len(about["layers"]) == 1 else None)
     if layer not in about["layers"]:
         named = ", ".join(f"{STATES}{path}{LAYER}{one}" for one in about["layers"])
@@ -171,8 +178,7 @@ def _open_embedded(path: Path, file: Any, about: dict[str, Any], layer: str | No
                "layer": layer}  # fmt: skip
     if layer == FUSED:
         made_by |= {key: config[key] for key in ("structure", "fusion")}
-    reads = about.get(READS, "sequence")
-    return replace(_with_places(path, found, widths, made_by), reads=reads)
+    return Found(found, widths, made_by, about.get(READS, "sequence"))
 
 
 def _groups(file: Any) -> Iterator[Any]:
@@ -202,8 +208,9 @@ def _chains(names: list[str]) -> list[tuple[str, int]]:
     return found
 
 
-def _open_datasets(path: Path, file: Any) -> StatesFile:
+def _open_datasets(path: Path, file: Any, layer: str | None) -> Found:
     """Open a file with a data set for each chain, as biotrainer and bio_embeddings write it."""
+    no_layer(path, layer)
     sequences: Mapping[str, str] | None = None
     found, widths = [], set()
     for name, data in file.items():
@@ -220,10 +227,11 @@ def _open_datasets(path: Path, file: Any) -> StatesFile:
         found.append((key, Place(name, 0, len(data))))
         widths.add(data.shape[1])
     attributes = {key: str(value) for key, value in sorted(file.attrs.items())}
-    return _with_places(path, found, widths, attributes)
+    return Found(found, widths, attributes)
 
 
-def _open_folder(path: Path) -> StatesFile:
+def _open_folder(path: Path, layer: str | None) -> Found:
+    no_layer(path, layer)
     sequences = sequences_of(path / FASTA)
     found, widths = [], set()
     for file in sorted(path.iterdir()):
@@ -232,7 +240,7 @@ def _open_folder(path: Path) -> StatesFile:
             key = _key(path, file.stem, sequences, len(rows))
             found.append((key, Place(file.name, 0, len(rows))))
             widths.add(rows.shape[1])
-    return _with_places(path, found, widths, {})
+    return Found(found, widths, {})
 
 
 def _key(path: Path, name: str, sequences: Mapping[str, str], rows: int) -> str:
@@ -241,44 +249,37 @@ def _key(path: Path, name: str, sequences: Mapping[str, str], rows: int) -> str:
     return key_of(sequence)
 
 
-def _with_places(
-    path: Path, found: list[tuple[str, Place]], widths: set[int], provenance: Mapping[str, Any]
-) -> StatesFile:
+def _of_found(path: Path, found: Found, reader: Reader) -> StatesFile:
     """Return the file; the first array of a sequence is taken, and others must agree with it.
 
     Raises:
         DataError: If two arrays of one sequence differ, as fused features of two structures do.
     """
     places: dict[str, Place] = {}
-    for key, place in found:
+    for key, place in found.places:
         places.setdefault(key, place)
-    file = StatesFile(path, places, _one_width(path, widths), provenance)
-    for key, place in found:
-        if place != places[key]:
-            first, other = file.read([places[key], place])
-            if not np.allclose(first, other, rtol=0.0, atol=CLOSE * float(np.abs(first).max())):
-                raise DataError(
-                    f"{path}: {places[key].source} and {place.source} are different arrays for one "
-                    "sequence, and states are matched by sequence. Keep one of them; features that "
-                    "depend on the structure cannot be given for two structures of one sequence."
-                )
+    width = _one_width(path, found.widths)
+    file = StatesFile(path, places, width, found.provenance, found.reads, reader)
+    twins = [(places[key], place) for key, place in found.places if place != places[key]]
+    arrays = file.read([*chain.from_iterable(twins)])
+    for (taken, place), first, other in zip(twins, arrays, arrays, strict=True):
+        if not np.allclose(first, other, rtol=0.0, atol=CLOSE * float(np.abs(first).max())):
+            raise DataError(
+                f"{path}: {taken.source} and {place.source} are different arrays for one "
+                "sequence, and states are matched by sequence. Keep one of them; features that "
+                "depend on the structure cannot be given for two structures of one sequence."
+            )
     return file
 
 
-def _one_width(path: Path, widths: set[int]) -> int:
+def _one_width(path: Path, widths: Set[int]) -> int:
     if len(widths) != 1:
         said = f"arrays of {', '.join(map(str, sorted(widths)))} columns" if widths else "no states"
         raise DataError(f"{path} holds {said}; all chains must have the same number of columns.")
-    return widths.pop()
+    return next(iter(widths))
 
 
-def _reader(path: Path) -> Callable[[Path, list[Place]], Iterator[Any]]:
-    if path.is_dir():
-        return _in_folder
-    return read_parquet if path.is_file() and is_parquet(path) else _in_hdf5
-
-
-def _in_hdf5(path: Path, places: list[Place]) -> Iterator[Any]:
+def _read_hdf5(path: Path, places: Iterable[Place]) -> Iterator[NDArray[Any]]:
     import h5py
 
     try:
@@ -291,7 +292,7 @@ def _in_hdf5(path: Path, places: list[Place]) -> Iterator[Any]:
         raise DataError(f"{path} cannot be read any more: {error}") from error
 
 
-def _in_folder(path: Path, places: list[Place]) -> Iterator[Any]:
+def _read_folder(path: Path, places: Iterable[Place]) -> Iterator[NDArray[Any]]:
     for place in places:
         yield _array(path / place.source)[place.start : place.stop]
 

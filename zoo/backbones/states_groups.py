@@ -10,13 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from zoo.backbones.states_places import Place, check_rows, key_of, text_of
+from zoo.backbones.states_places import Found, Place, check_rows, key_of, text_of
 from zoo.errors import ConfigError, DataError
 from zoo.settings.config import STATES
 
 SEQUENCE = "sequence"
 """The attribute of a group that gives the residues of its chain."""
-Found = tuple[list[tuple[str, Place]], set[int], dict[str, Any]]
 
 
 def has_groups(file: Any) -> bool:
@@ -48,7 +47,7 @@ def open_groups(path: Path, file: Any, named: str | None) -> Found:
             found.append((key_of(sequence), Place(group.name, 0, len(sequence), parts=parts)))
             widths.add(sum(_columns(path, group[part], sequence) for part in parts))
     about = {key: str(value) for key, value in sorted(file.attrs.items())}
-    return found, widths, about | {"data sets": ",".join(parts)}
+    return Found(found, widths, about | {"data sets": ",".join(parts)})
 
 
 def _names(path: Path, file: Any, named: str | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ A column of a Parquet file can only be read from its beginning, so it is kept in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.backbones.states_places import (
+    Found,
     Place,
     check_rows,
     key_of,
@@ -32,7 +33,7 @@ from zoo.system.reading import plain_file
 
 MAGIC = b"PAR1"
 ID, SEQUENCE, POSITION, RESIDUE = "id", "sequence", "position", "residue"
-Found = list[tuple[str, Place]]
+Places = list[tuple[str, Place]]
 
 
 def is_parquet(path: Path) -> bool:
@@ -41,8 +42,8 @@ def is_parquet(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def open_parquet(path: Path, column: str | None) -> tuple[Found, set[int], dict[str, str]]:
-    """Return where each chain's rows lie by its key, the widths of the rows, and who made them.
+def open_parquet(path: Path, column: str | None) -> Found:
+    """Return where the rows of each chain lie, and what made them.
 
     Args:
         path: Parquet file.
@@ -57,7 +58,7 @@ def open_parquet(path: Path, column: str | None) -> tuple[Found, set[int], dict[
     name = _column(path, lists, column)
     by_residue = POSITION in table.column_names
     found, widths = (_by_residue if by_residue else _by_chain)(path, table, name)
-    return found, widths, _made_by(table.schema.metadata or {}) | {"column": name}
+    return Found(found, widths, _made_by(table.schema.metadata or {}) | {"column": name})
 
 
 def _made_by(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -67,7 +68,7 @@ def _made_by(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
     return {key: text for key, text in words.items() if key not in ("pandas", "ARROW:schema")}
 
 
-def read_parquet(path: Path, places: list[Place]) -> Iterator[NDArray[Any]]:
+def read_parquet(path: Path, places: Iterable[Place]) -> Iterator[NDArray[Any]]:
     """Yield the rows (residues, width) of some chains.
 
     Raises:
@@ -136,7 +137,7 @@ def _column(path: Path, lists: list[str], name: str | None) -> str:
     return name
 
 
-def _by_chain(path: Path, table: Any, name: str) -> tuple[Found, set[int]]:
+def _by_chain(path: Path, table: Any, name: str) -> tuple[Places, set[int]]:
     """Return the places of a table with a line for each chain."""
     column = table.column(name)
     outer, width = _lengths(path, column)
@@ -199,7 +200,7 @@ def _beside(path: Path, names: list[str]) -> Mapping[str, str]:
     return sequences_of(path.with_suffix(".fasta"))
 
 
-def _by_residue(path: Path, table: Any, name: str) -> tuple[Found, set[int]]:
+def _by_residue(path: Path, table: Any, name: str) -> tuple[Places, set[int]]:
     """Return the places of a table with a line for each residue."""
     widths, inner = _lengths(path, table.column(name))
     if inner is not None:

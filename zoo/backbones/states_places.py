@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from zoo.errors import ConfigError, DataError, StructureError
 from zoo.proteins.files.content import read_bytes
 from zoo.proteins.files.fasta import parse_fasta
+from zoo.proteins.reading import Reads
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,23 @@ class Place:
     stop: int
     line: int | None = None
     parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file says of the states in it.
+
+    Attributes:
+        places: The key of each chain, and where its rows lie; a sequence may be there twice.
+        widths: Columns of its arrays.
+        provenance: What computed the states.
+        reads: What they depend on.
+    """
+
+    places: Sequence[tuple[str, Place]]
+    widths: Set[int]
+    provenance: Mapping[str, Any]
+    reads: Reads = "sequence"
 
 
 def key_of(sequence: str) -> str:
@@ -70,15 +88,19 @@ def sequences_of(path: Path) -> dict[str, str]:
     """Return the sequences of a FASTA file by id.
 
     Raises:
-        DataError: If there is no such file, a record is broken, or an id is there twice.
+        DataError: If it cannot be read, a record is broken, or an id is there twice.
     """
     if not path.is_file():
         raise DataError(
             f"{path} does not exist. The states beside it are named by id, so it must give the "
             "sequence of each id; states are matched by sequence."
         )
+    try:
+        data = read_bytes(path)
+    except StructureError as error:
+        raise DataError(f"{path} {error}") from error
     found: dict[str, str] = {}
-    for record in parse_fasta(read_bytes(path), path.stem, str(path)):
+    for record in parse_fasta(data, path.stem, str(path)):
         if isinstance(record, StructureError):
             raise DataError(f"{path}: {record}")
         if record.name in found:
