@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from zoo.backbones import STRUCTURE_BACKBONES, residue_tokens, structure_tokens
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.message_passing import dgl_problem
-from zoo.backbones.residue_tokens import ResidueTokenizer
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.fusion import FUSIONS
 from zoo.models.create import create_model
 from zoo.proteins.build_graph import GraphSpec
@@ -248,10 +249,9 @@ def plm_tokenizer(kind: str) -> ResidueTokenizer:
     """Return the letters' ids without any file."""
     if kind != "bert":
         return residue_tokens.published("esm2" if kind == "esm" else kind)
-    table = np.full(256, _BERT_VOCABULARY.index("X"), np.int64)
-    for index, word in enumerate(_BERT_VOCABULARY):
-        if len(word) == 1 and word not in "UZOB":  # letters that ProtBert never learnt
-            table[ord(word)] = index
+    known = {*_BERT_VOCABULARY} - {*"UZOB"}  # letters that ProtBert never learnt
+    letters = (letter if letter in known else "X" for letter in ascii_uppercase)
+    table = np.array([[_BERT_VOCABULARY.index(letter)] for letter in letters])
     return ResidueTokenizer(table, before=(2,), after=(3,), pad=0)
 
 

@@ -53,10 +53,10 @@ def test_a_language_model_tells_residues_from_their_context(name: str) -> None:
     from transformers import EsmForMaskedLM
 
     from zoo.pretraining.batches import batches
-    from zoo.pretraining.loop import ResidueTokenizer, published
+    from zoo.pretraining.loop import published
     from zoo.pretraining.network import loss
 
-    tokenizer: ResidueTokenizer = published("esm2")
+    tokenizer = published("esm2")
     sequence = zoo.read_structure(EXAMPLE).chains[0].sequence
     model = EsmForMaskedLM.from_pretrained(pretrained.HOME / name, dtype=torch.float32).eval()
     looks = [next(batches([sequence], tokenizer, longest=254, budget=512, seed=s))

@@ -13,6 +13,7 @@ import torch
 from tests import shelf
 from tests.backbones import published
 from zoo.backbones import residue_tokens
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.errors import ConfigError
 
 for_every_plm = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
@@ -105,7 +106,7 @@ def test_prot_t5_loads_as_its_authors_ship_it(tmp_path: Path) -> None:
     assert table(["UZOB"]).ids.tolist() == table(["XXXX"]).ids.tolist()
 
 
-def from_files(folder: Path) -> residue_tokens.ResidueTokenizer:
+def from_files(folder: Path) -> ResidueTokenizer:
     return residue_tokens.from_pretrained(str(folder))
 
 

@@ -37,7 +37,7 @@ def test_every_node_points_at_the_token_of_its_own_residue(plm: str, kind: str) 
         if residue < 0:
             assert token == -1
         else:
-            assert ids[token] == tokenizer.table[ord(letters[protein][residue])]
+            assert ids[token] == tokenizer.table[ord(letters[protein][residue]) - ord("A"), 0]
 
 
 @for_every_plm

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from zoo.backbones import packed
 from zoo.backbones.base import OnLayer, SequenceBackbone, Start
 from zoo.backbones.lowered import lowered
-from zoo.backbones.residue_tokens import ResidueTokenizer
-from zoo.backbones.structure_tokens import StructureTokenizer
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.errors import ConfigError
 from zoo.proteins.batch import Tokens
 
@@ -32,9 +31,7 @@ class HFBackbone(SequenceBackbone):
     A frozen one takes no gradient and stays in evaluation mode, also inside a model in training.
     """
 
-    def __init__(
-        self, model: nn.Module, tokenizer: ResidueTokenizer | StructureTokenizer, *, frozen: bool
-    ) -> None:
+    def __init__(self, model: nn.Module, tokenizer: ResidueTokenizer, *, frozen: bool) -> None:
         super().__init__()
         self.model = model
         self.tokenizer = tokenizer

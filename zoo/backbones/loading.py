@@ -13,8 +13,7 @@ from zoo.backbones import agreement, residue_tokens, structure_tokens
 from zoo.backbones import plm as plms
 from zoo.backbones.file_states import FileStates
 from zoo.backbones.hf import HFBackbone
-from zoo.backbones.residue_tokens import ResidueTokenizer
-from zoo.backbones.structure_tokens import StructureTokenizer
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.backbones.weights import Weights
 from zoo.errors import WeightsError
 from zoo.system.memory import check_fits
@@ -105,7 +104,7 @@ def _config(plm: plms.PLM, folder: str | None) -> Any:
     )
 
 
-def _tokenizer(plm: plms.PLM, folder: str | None) -> ResidueTokenizer | StructureTokenizer:
+def _tokenizer(plm: plms.PLM, folder: str | None) -> ResidueTokenizer:
     if plm.preset is not None and folder is None:
         if plm.threedi or plm.preset.family == "saprot":
             return structure_tokens.published(plm.preset.family)

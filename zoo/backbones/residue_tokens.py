@@ -10,19 +10,15 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from zoo.backbones import structure_tokens
 from zoo.backbones.plm import Family
-from zoo.backbones.structure_tokens import StructureTokenizer
+from zoo.backbones.structure_tokens import RESIDUES
+from zoo.backbones.tokenizer import ResidueTokenizer, around
 from zoo.errors import ConfigError, WeightsError
-from zoo.proteins.batch import Tokens
-from zoo.proteins.reading import Reads
 
 # The first ids of the two published vocabularies, for models built without the network.
 _ESM2 = "<cls> <pad> <eos> <unk> L A G V S E R T I D P K Q N F Y M H W C X B U Z O".split()
@@ -33,7 +29,6 @@ _RARE = "UZOB"
 """ProtT5, ProtBert and what was trained from them saw X in the place of these."""
 _PROT_BERT = "LAGVESIKRDTPNQFYMHCWXUBZO"
 """The letters of ProtBert in the order of its ids, by which its vocabulary is known."""
-_STANDARD = "ACDEFGHIKLMNPQRSTVWY"
 _MARKS = ("", "\u2581", "\u0120")
 """Before a letter in vocabularies of ESM and BERT, of sentencepiece, and of byte-level BPE."""
 PREFIXES = ("<AA2fold>", "[NLU]")
@@ -47,42 +42,6 @@ _ROLES = re.compile(
 """Words that a vocabulary may hold beside single residues without a chain needing them."""
 
 
-@dataclass(frozen=True)
-class ResidueTokenizer:
-    """Letters to ids, with special tokens around each chain.
-
-    Attributes:
-        table: (256,) id of each byte.
-        before: special tokens ahead of the first residue ([CLS], none for T5).
-        after: special tokens behind the last residue.
-        pad: padding id.
-    """
-
-    reads: ClassVar[Reads] = "sequence"
-
-    table: NDArray[np.int64]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    pad: int
-
-    @property
-    def num_special(self) -> int:
-        """Special tokens a chain."""
-        return len(self.before) + len(self.after)
-
-    def __call__(self, sequences: Sequence[str]) -> Tokens:
-        """Return (chains, longest + special) ids; a letter that the model lacks reads as X."""
-        width = max(map(len, sequences), default=0) + self.num_special
-        ids = np.full((len(sequences), width), self.pad, np.int64)
-        attend = np.zeros(ids.shape, bool)
-        for row, sequence in enumerate(sequences):
-            letters = np.frombuffer(sequence.upper().encode("ascii", "replace"), np.uint8)
-            line = np.concatenate([self.before, self.table[letters], self.after])
-            ids[row, : len(line)] = line
-            attend[row, : len(line)] = True
-        return Tokens(torch.from_numpy(ids), torch.from_numpy(attend), start=len(self.before))
-
-
 def _table(
     ids: Mapping[str, int],
     before: Sequence[int],
@@ -92,10 +51,8 @@ def _table(
     rare: bool,
 ) -> ResidueTokenizer:
     """Return the tokenizer of some letters; without `rare` U, Z, O and B read as X."""
-    table = np.full(256, ids["X"], np.int64)
-    for letter, index in ids.items():
-        if rare or letter not in _RARE:
-            table[ord(letter)] = index
+    known = {letter: index for letter, index in ids.items() if rare or letter not in _RARE}
+    table = np.array([[known.get(letter, ids["X"])] for letter in string.ascii_uppercase])
     return ResidueTokenizer(table, tuple(before), tuple(after), pad)
 
 
@@ -124,7 +81,7 @@ def _numbered(words: Sequence[str], start: int = 0) -> dict[str, int]:
     return {word: index for index, word in enumerate(words, start) if len(word) == 1}
 
 
-def from_pretrained(folder: str, *, threedi: bool = False) -> ResidueTokenizer | StructureTokenizer:
+def from_pretrained(folder: str, *, threedi: bool = False) -> ResidueTokenizer:
     """Return the table that a model's own tokenizer files give.
 
     Args:
@@ -144,7 +101,7 @@ def from_pretrained(folder: str, *, threedi: bool = False) -> ResidueTokenizer |
     found = _read(tokenizer, vocabulary) or _read(_load(folder, do_lower_case=False), vocabulary)
     if found is None:
         raise ConfigError(
-            f"The tokenizer of {folder} gives no single token for each residue of {_STANDARD}, "
+            f"The tokenizer of {folder} gives no single token for each residue of {RESIDUES}, "
             "neither for letters in a row nor with spaces between them. Use a language model "
             "whose tokens are residues."
         )
@@ -172,7 +129,7 @@ def _check_alphabet(vocabulary: Mapping[str, int], folder: str) -> None:
     A model that joins residues, or wants a token before a chain, runs without and is wrong.
     """
     bare = {word.lstrip("".join(_MARKS[1:])) for word in vocabulary}
-    missing = sorted({*_STANDARD} - bare)
+    missing = sorted({*RESIDUES} - bare)
     if missing:
         raise ConfigError(f"The tokenizer of {folder} has no token for {', '.join(missing)}.")
     unknown = sorted(x for x in vocabulary if x not in PREFIXES and not _ROLES.fullmatch(x))
@@ -191,12 +148,13 @@ def _read(tokenizer: Any, vocabulary: Mapping[str, int]) -> ResidueTokenizer | N
     for mark, ids in _alphabets(vocabulary):
         if "X" not in ids and unknown is not None:
             ids["X"] = unknown
-        around = _around(tokenizer, [ids[letter] for letter in _STANDARD], _prefix(vocabulary))
-        if around is not None and "X" in ids:
+        words = [_prefix(vocabulary), *RESIDUES]
+        special = around(tokenizer, words, [ids[letter] for letter in RESIDUES])
+        if special is not None and "X" in ids:
             order = "".join(sorted((x for x in ids if ids[x] != unknown), key=ids.__getitem__))
             # Letters behind sentencepiece's mark are those of ProtT5 and its descendants.
             rare = mark != "\u2581" and order != _PROT_BERT
-            return _table(ids, *around, tokenizer.pad_token_id or 0, rare=rare)
+            return _table(ids, *special, tokenizer.pad_token_id or 0, rare=rare)
     return None
 
 
@@ -205,20 +163,9 @@ def _alphabets(vocabulary: Mapping[str, int]) -> Iterator[tuple[str, dict[str, i
     for mark in _MARKS:
         letters = (x for x in string.ascii_uppercase if mark + x in vocabulary)
         ids = {x: vocabulary[mark + x] for x in letters}
-        if {*_STANDARD} <= ids.keys():
+        if {*RESIDUES} <= ids.keys():
             yield mark, ids
 
 
 def _prefix(vocabulary: Mapping[str, int]) -> str:
     return next((word for word in PREFIXES if word in vocabulary), "")
-
-
-def _around(tokenizer: Any, residues: list[int], prefix: str) -> tuple[list[int], list[int]] | None:
-    """Return the tokens before and after a chain; None if it is read as other ids."""
-    for gap in ("", " "):
-        encoded = list(tokenizer(prefix + gap + gap.join(_STANDARD))["input_ids"])
-        place = len(encoded) - len(residues)
-        starts = [i for i in range(place + 1) if encoded[i : i + len(residues)] == residues]
-        if starts:
-            return encoded[: starts[0]], encoded[starts[0] + len(residues) :]
-    return None

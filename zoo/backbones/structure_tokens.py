@@ -7,20 +7,18 @@ the authors' own files; a folder's are taken only if its tokenizer gives them fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import product
 from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from zoo.backbones.plm import DIRECTION, THREEDI, Family
+from zoo.backbones.tokenizer import ResidueTokenizer, around
 from zoo.errors import ConfigError
-from zoo.proteins.batch import Tokens
-from zoo.proteins.reading import Reads, codes
+from zoo.proteins.reading import Reads
 from zoo.proteins.threedi import STATES, UNKNOWN
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
@@ -38,54 +36,13 @@ PROST_T5 = {
 """The tokens of ProstT5 that its 3Di direction takes, as in its added_tokens.json."""
 
 
-@dataclass(frozen=True)
-class StructureTokenizer:
-    """Texts of `proteins.reading` to ids, with special tokens around each chain.
-
-    Attributes:
-        table: (26, 21) id of each letter, A to Z, with each 3Di letter of `STATES`, then `UNKNOWN`.
-        before: special tokens ahead of the first residue.
-        after: special tokens behind the last residue.
-        pad: padding id.
-        reads: whether letters of residues matter ("both") or 3Di letters alone ("structure").
-    """
-
-    table: NDArray[np.int64]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    pad: int
-    reads: Reads
-
-    @property
-    def num_special(self) -> int:
-        """Special tokens a chain."""
-        return len(self.before) + len(self.after)
-
-    def __call__(self, sequences: Sequence[str]) -> Tokens:
-        """Return (chains, longest + special) ids; a letter that the model lacks reads as unknown.
-
-        A chain that is given by its letters alone reads as one whose structure is not known.
-        """
-        width = max(map(len, sequences), default=0) + self.num_special
-        ids = np.full((len(sequences), width), self.pad, np.int64)
-        attend = np.zeros(ids.shape, bool)
-        for row, text in enumerate(sequences):
-            letters, states = codes(text)
-            at = letters - ord("A")
-            at[(at < 0) | (at >= len(ascii_uppercase))] = ascii_uppercase.index("X")
-            line = np.concatenate([self.before, self.table[at, states], self.after])
-            ids[row, : len(line)] = line
-            attend[row, : len(line)] = True
-        return Tokens(torch.from_numpy(ids), torch.from_numpy(attend), start=len(self.before))
-
-
-def published(family: Family) -> StructureTokenizer:
+def published(family: Family) -> ResidueTokenizer:
     """Return the tokenizer of SaProt, or of ProstT5 for 3Di letters, without their files."""
     if family == "saprot":
         ids = {word: index for index, word in enumerate(SAPROT)}
-        return StructureTokenizer(_pairs(ids), (ids["<cls>"],), (ids["<eos>"],), 1, "both")
+        return ResidueTokenizer(_pairs(ids), (ids["<cls>"],), (ids["<eos>"],), 1, "both")
     before, after = (PROST_T5[FOLD2AA],), (PROST_T5["</s>"],)
-    return StructureTokenizer(_alone(PROST_T5, PROST_T5["X"]), before, after, 0, "structure")
+    return ResidueTokenizer(_alone(PROST_T5, PROST_T5["X"]), before, after, 0, "structure")
 
 
 def has_pairs(vocabulary: Mapping[str, int]) -> bool:
@@ -95,7 +52,7 @@ def has_pairs(vocabulary: Mapping[str, int]) -> bool:
 
 def read(
     tokenizer: Any, vocabulary: Mapping[str, int], folder: str, *, threedi: bool
-) -> StructureTokenizer:
+) -> ResidueTokenizer:
     """Return the table that a folder's own tokenizer gives, for pairs or for 3Di letters alone.
 
     Raises:
@@ -110,14 +67,10 @@ def read(
     unknown = vocabulary.get("X", vocabulary.get("\u2581X", tokenizer.unk_token_id))
     table = _alone(vocabulary, unknown) if threedi else _pairs(vocabulary)
     words = list(STATES) if threedi else [a + b for a, b in zip(RESIDUES, STATES, strict=True)]
-    for gap in ("", " "):
-        text = gap.join([FOLD2AA, *words] if threedi else words)
-        encoded = list(tokenizer(text)["input_ids"])
-        ids = [vocabulary[word] for word in words]
-        for at in range(len(encoded) - len(ids) + 1):
-            if encoded[at : at + len(ids)] == ids:
-                around = tuple(encoded[:at]), tuple(encoded[at + len(ids) :])
-                return StructureTokenizer(table, *around, tokenizer.pad_token_id or 0, reads)
+    ids = [vocabulary[word] for word in words]
+    special = around(tokenizer, [FOLD2AA, *words] if threedi else words, ids)
+    if special is not None:
+        return ResidueTokenizer(table, *special, tokenizer.pad_token_id or 0, reads)
     raise ConfigError(
         f"The tokenizer of {folder} has 3Di letters, but reads a chain of them as other tokens. "
         "Fetch its files again."

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.backbones.residue_tokens import ResidueTokenizer
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.proteins.packing import packed
 
 POOL = 2048

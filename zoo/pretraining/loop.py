@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from zoo.backbones.residue_tokens import ResidueTokenizer, published
+from zoo.backbones.residue_tokens import published
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import Batch, batches
 from zoo.pretraining.network import loss, network, optimizers

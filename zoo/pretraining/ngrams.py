@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.backbones.residue_tokens import ResidueTokenizer
+from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.pretraining.batches import FIRST_RESIDUE, MASK, RESIDUES, Batch
 
 SIZE = MASK + 1
