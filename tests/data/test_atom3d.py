@@ -155,6 +155,20 @@ def test_a_mutated_table_is_read_or_dropped(changes: list[tuple[int, str, object
         assert str(error)
 
 
+@pytest.mark.parametrize("column", ["x", "bfactor", "occupancy"])
+@pytest.mark.parametrize("value", [3.4028235678e38, 1e300, float("inf"), float("nan"), None])
+def test_a_number_that_is_damage_is_unknown(column: str, value: float | None) -> None:
+    tables = table(backbone())
+    rows = [row for row in tables["data"] if "CA" in row]
+    rows[1][COLUMNS.index(column)] = value
+    (chain,) = to_protein(frame(to_columns(tables), "x"), "x").chains
+    assert len(chain) == 5
+    lost = {"x": (True, True), "bfactor": (False, True), "occupancy": (False, False)}[column]
+    assert (np.isnan(chain.coords[1, 1, 0]), np.isnan(chain.bfactor[1])) == lost
+    others = np.arange(5) != 1
+    assert np.isfinite(chain.coords[others]).all() and np.isfinite(chain.bfactor[others]).all()
+
+
 @pytest.mark.data
 def test_what_atom3d_wrote_has_every_column(data_dir: Path) -> None:
     container = Container(data_dir / "lba/atom3d/split-by-cluster/data/val")

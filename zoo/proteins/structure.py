@@ -204,12 +204,7 @@ def _chain(content: Contents, strand: Strand) -> Chain:
         label=found.groups[strand.at[there][0]].label,
         sequence="".join(letter(content.entry, comp) for comp in strand.comps),
         coords=coords.astype(np.float32),
-        # A number that float32 does not hold is no B-factor, and is unknown.
-        bfactor=np.where(
-            there & (np.abs(found.bfactor[strand.at]) <= np.finfo(np.float32).max),
-            found.bfactor[strand.at],
-            np.nan,
-        ).astype(np.float32),
+        bfactor=np.where(there, found.bfactor[strand.at], np.nan).astype(np.float32),
         numbers=tuple(numbers),
     )
     return dataclasses.replace(chain, report=chain_report(content, strand, chain))

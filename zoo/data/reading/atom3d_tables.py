@@ -59,20 +59,24 @@ def frame(table: Any, what: str) -> Frame:
 def _frame(table: Mapping[str, NDArray[Any]]) -> Frame:
     name = _text(table["name"])
     number = np.array([str(int(cell)) for cell in table["residue"].tolist()], np.str_)
-    pos = np.stack([table[axis].astype(np.float64) for axis in "xyz"], axis=1)
-    size = len(name)
     return Frame(
         name=name,
         comp=_text(table["resname"]),
         chain=_text(table["chain"]),
         number=np.strings.add(number, _text(table["insertion_code"])),
         element=elements(_text(table["element"]), name),
-        pos=np.where(np.abs(pos) < LARGEST, pos, np.nan),
+        pos=np.stack([_numbers(table[axis], np.nan) for axis in "xyz"], axis=1),
         het=_text(table["hetero"]) != "",
         alt=_text(table["altloc"]) if "altloc" in table else None,
-        occupancy=table["occupancy"].astype(np.float64) if "occupancy" in table else np.ones(size),
-        bfactor=table["bfactor"].astype(np.float64) if "bfactor" in table else None,
+        occupancy=_numbers(table["occupancy"], 1.0) if "occupancy" in table else None,
+        bfactor=_numbers(table["bfactor"], np.nan) if "bfactor" in table else None,
     )
+
+
+def _numbers(column: NDArray[Any], default: float) -> NDArray[np.float64]:
+    """Return a column's numbers, and the default for those that are damage."""
+    values = column.astype(np.float64)
+    return np.where(np.abs(values) <= LARGEST, values, default)
 
 
 def _text(column: NDArray[Any]) -> NDArray[np.str_]:
