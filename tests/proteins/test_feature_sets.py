@@ -417,6 +417,15 @@ def test_a_set_that_does_not_give_what_it_declares_is_an_error(
         build_graph(EXAMPLE, GraphSpec(features=("mine",)))
 
 
+def test_reading_features_draws_no_random_numbers() -> None:
+    from zoo.backbones.mpnn_features import _network
+
+    _network.cache_clear()
+    before = torch.get_rng_state()
+    computed(shelf.ordinary(20), tuple(FEATURE_SETS))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_what_mpnn_knows_is_what_the_network_says_of_the_structure() -> None:
     model = zoo.create_model("none", "mpnn", values={"structure.args.log_odds": True})
     with torch.inference_mode():

@@ -37,7 +37,8 @@ def _columns(protein: Protein) -> Columns:
 
 @lru_cache(maxsize=1)
 def _network() -> MPNN:
-    network = MPNN(FeatureWidths.of(GRAPH), hidden=WIDTH, log_odds=True)
+    with torch.random.fork_rng(devices=()):  # it draws weights, which are then replaced
+        network = MPNN(FeatureWidths.of(GRAPH), hidden=WIDTH, log_odds=True)
     load_published(network, MPNN.pretrained)
     return network.eval()
 
