@@ -248,6 +248,13 @@ def group_without_sequence(folder: Path) -> None:
         del file["one"].attrs["sequence"]
 
 
+def array_beside_groups(folder: Path) -> None:
+    grouped(folder)
+    with h5py.File(folder / "f.h5", "a") as file:
+        file["three"] = np.zeros((2, 5))
+        file["three"].attrs["sequence"] = "MK"
+
+
 def no_arrays(folder: Path) -> None:
     with h5py.File(folder / "f.h5", "w") as file:
         group = file.create_group("one")
@@ -268,7 +275,8 @@ WRONG = [
     (not_finite, "not finite"),
     (two_of_one_sequence, "different arrays for one sequence"),
     (empty, "no states"),
-    (group_without_sequence, "'one' has no attribute 'sequence'"),
+    (group_without_sequence, "'one' is no group with an attribute 'sequence'"),
+    (array_beside_groups, "'three' is no group"),
     (no_arrays, "no arrays"),
     (no_hdf5, "cannot be read as an HDF5 file"),
 ]
@@ -309,6 +317,16 @@ def test_what_is_wrong_with_a_table_is_told(
         seq = FileStates(open_states(f"states:{path}"))
         tokens = seq.tokenize([CHAINS["one"]])
         seq(tokens.ids, tokens.attend)
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_table_without_lines_is_told(nested: bool, tmp_path: Path) -> None:
+    path = by_chain(nested)(tmp_path)
+    import pyarrow.parquet as pq
+
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    with pytest.raises(DataError, match="holds no states"):
+        open_states(f"states:{path}")
 
 
 def test_a_damaged_table_is_told(tmp_path: Path) -> None:

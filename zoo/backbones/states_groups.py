@@ -37,8 +37,10 @@ def open_groups(path: Path, file: Any, named: str | None) -> Found:
         DataError: If a group does not say its sequence, or an array has not a row for each residue.
     """
     for name, group in file.items():
-        if SEQUENCE not in group.attrs:
-            raise DataError(f"{path}: {name!r} has no attribute {SEQUENCE!r}, which others have.")
+        if not (hasattr(group, "keys") and SEQUENCE in group.attrs):
+            raise DataError(
+                f"{path}: {name!r} is no group with an attribute {SEQUENCE!r}, as others are."
+            )
     parts = _names(path, file, named)
     found, widths = [], set()
     for group in file.values():

@@ -169,9 +169,9 @@ def _lengths(path: Path, column: Any) -> tuple[list[int], int | None]:
     if not _is_list(column.type.value_type):
         return outer, None
     inner = set(pc.list_value_length(pc.list_flatten(column)).unique().to_pylist())
-    if len(inner) != 1 or None in inner:
+    if len(inner) > 1 or None in inner:
         raise DataError(f"{path}: not all residues have the same number of columns.")
-    return outer, inner.pop()
+    return outer, inner.pop() if inner else 0
 
 
 def _chains(path: Path, table: Any) -> Iterator[tuple[str, str]]:
