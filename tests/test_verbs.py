@@ -153,6 +153,12 @@ def test_an_unknown_verb_names_the_nearest(capsys):
     assert "Did you mean 'build'" in done.err
 
 
+@pytest.mark.parametrize("verb", ["baseline", "compare", "evaluate"])
+def test_a_negative_seed_is_told(capsys, verb):
+    done = call(capsys, verb, "none", "--seed", "-1")
+    assert done.code == 2 and "--seed" in done.err
+
+
 def test_verbs_are_listed(capsys):
     out = call(capsys, "--help").out
     assert all(verb in out for verb in VERBS)

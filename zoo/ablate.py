@@ -11,7 +11,7 @@ from rich.table import Table
 
 from zoo.command.cli import run
 from zoo.command.interrupts import asked_to_stop
-from zoo.command.options import names
+from zoo.command.options import ConfigKeys, PairedResamples, StoreFolder, names
 from zoo.command.say import note, say, show, terminal
 from zoo.errors import ConfigError
 
@@ -45,10 +45,7 @@ def ablate(
             autocompletion=names("structure"),
         ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a config key, e.g. train.epochs=4; may be repeated."),
-    ] = None,
+    set_: ConfigKeys = None,
     size: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,17 +56,8 @@ def ablate(
         int,
         typer.Option(min=1, help="Models to train for each cell; their predictions are averaged."),
     ] = 3,
-    bootstrap: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Number of bootstrap resamples; default: 1,000, and 100 for each difference.",
-        ),
-    ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
-    ] = None,
+    bootstrap: PairedResamples = None,
+    store: StoreFolder = None,
     only_table: Annotated[
         bool,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.command.cli import run
+from zoo.command.options import Resamples, ResampleSeed
 from zoo.command.say import progress, say, show, warn
 
 if TYPE_CHECKING:
@@ -21,12 +22,8 @@ def baseline(
         Path | None,
         typer.Option(help="Folder for the predictions of each baseline, for use with zoo.compare."),
     ] = None,
-    bootstrap: Annotated[
-        int, typer.Option(help="Number of bootstrap resamples for the intervals.", min=1)
-    ] = 1000,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the random numbers that draw the resamples.")
-    ] = 0,
+    bootstrap: Resamples = 1000,
+    seed: ResampleSeed = 0,
     json: Annotated[
         bool, typer.Option("--json", help="Print the scores as JSON, those of every subset too.")
     ] = False,

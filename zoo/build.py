@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zoo.command.cli import run
-from zoo.command.options import ConfigName, FusionName, SeqName, StructName, TaskName
+from zoo.command.options import ConfigKeys, ConfigName, FusionName, SeqName, StructName, TaskName
 from zoo.command.say import note, show, working
 from zoo.errors import ConfigError
 
@@ -43,10 +43,7 @@ def build(
     engine: Annotated[
         str, typer.Option(help="Message-passing engine of the graph network: auto, dgl or torch.")
     ] = "auto",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a config key, e.g. section.key=value; may be repeated."),
-    ] = None,
+    set_: ConfigKeys = None,
     structure: Annotated[
         Path | None,
         typer.Option(help="Structure file to run the model on; default: a small shipped protein."),

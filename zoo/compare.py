@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zoo.command.cli import run
+from zoo.command.options import PairedResamples, ResampleSeed
 from zoo.command.say import note, progress, say, show, warn
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
@@ -32,16 +33,8 @@ def compare(
     split: Annotated[
         str, typer.Option(help="Split to compare on: test, validation or train.")
     ] = "test",
-    bootstrap: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of bootstrap resamples; default: 1,000, and 100 for each difference.",
-            min=1,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the random numbers that draw the resamples.")
-    ] = 0,
+    bootstrap: PairedResamples = None,
+    seed: ResampleSeed = 0,
     intersect: Annotated[
         bool,
         typer.Option(

@@ -12,7 +12,7 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import StatesName, names
+from zoo.command.options import BatchTokens, DeviceName, StatesName, names
 from zoo.command.say import note, progress, say, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
@@ -61,12 +61,8 @@ def embed(
         str | None,
         typer.Option(help="For a config or language model: pretrained or random weights."),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
-    tokens: Annotated[
-        int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
-    ] = 4096,
+    device: DeviceName = "auto",
+    tokens: BatchTokens = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Write the features of every protein to an HDF5 file, one group for each protein.

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.command.cli import run
-from zoo.command.options import StatesName, names
+from zoo.command.options import (
+    BatchTokens,
+    DeviceName,
+    PairedResamples,
+    ResampleSeed,
+    StatesName,
+    names,
+)
 from zoo.command.say import note, progress, say, show, warn, working
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
@@ -44,25 +51,13 @@ def evaluate(
         ),
     ] = None,
     states: StatesName = None,
-    bootstrap: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of bootstrap resamples; default: 1,000, and 100 for each difference.",
-            min=1,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the random numbers that draw the resamples.", min=0)
-    ] = 0,
+    bootstrap: PairedResamples = None,
+    seed: ResampleSeed = 0,
     format: Annotated[
         str, typer.Option(help="File format of the predictions: csv or parquet.")
     ] = "csv",
-    device: Annotated[
-        str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
-    tokens: Annotated[
-        int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
-    ] = 4096,
+    device: DeviceName = "auto",
+    tokens: BatchTokens = 4096,
     json: Annotated[
         bool, typer.Option("--json", help="Print the contents of metrics.json instead of tables.")
     ] = False,

@@ -10,7 +10,7 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import StatesName, names
+from zoo.command.options import BatchTokens, DeviceName, StatesName, names
 from zoo.command.say import note, progress, say, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import unknown
@@ -51,12 +51,8 @@ def predict(
         typer.Option("--bfactors", help="Write structures whose B-factors are the scores."),
     ] = False,
     states: StatesName = None,
-    device: Annotated[
-        str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
-    tokens: Annotated[
-        int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
-    ] = 4096,
+    device: DeviceName = "auto",
+    tokens: BatchTokens = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Predict for new proteins: the mean over all models of a run, and their standard deviation.

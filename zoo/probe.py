@@ -11,7 +11,15 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.interrupts import asked_to_stop
-from zoo.command.options import ConfigName, SeqName, StructName
+from zoo.command.options import (
+    ConfigKeys,
+    ConfigName,
+    DeviceName,
+    Resamples,
+    SeqName,
+    StoreFolder,
+    StructName,
+)
 from zoo.command.say import note, say, show, terminal, warn, working
 from zoo.command.sums import Sum, grouped, show_sum
 from zoo.errors import ConfigError, DataError
@@ -50,29 +58,19 @@ def probe(
             "--test", help="Also score the best layer, and parts without layers, on test samples."
         ),
     ] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a config key, e.g. sequence.weights=random."),
-    ] = None,
+    set_: ConfigKeys = None,
     fold: Annotated[
         int, typer.Option(min=1, help="Fold to probe on, from 1, for data with folds.")
     ] = 1,
     rows: Annotated[
         int, typer.Option(min=2, help="Maximum number of training residues or proteins to fit on.")
     ] = 20_000,
-    bootstrap: Annotated[
-        int, typer.Option(min=1, help="Number of bootstrap resamples for the intervals.")
-    ] = 1000,
+    bootstrap: Resamples = 1000,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the draw of training rows, and of the resamples.")
     ] = 0,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Folder for stored hidden states, if not that of ZOO_STORE."),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="Device to run models on: auto, cpu, cuda, cuda:1 or mps.")
-    ] = "auto",
+    store: StoreFolder = None,
+    device: DeviceName = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Fit a linear map to each layer of a language model, and say which layer carries the task.

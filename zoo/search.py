@@ -11,7 +11,15 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.interrupts import asked_to_stop
-from zoo.command.options import FusionName, SeqName, StructName, TaskName, names
+from zoo.command.options import (
+    ConfigKeys,
+    FusionName,
+    SeqName,
+    StoreFolder,
+    StructName,
+    TaskName,
+    names,
+)
 from zoo.command.say import note, say, terminal
 from zoo.errors import ConfigError, unknown
 
@@ -62,10 +70,7 @@ def search(
     weights: Annotated[
         str | None, typer.Option(help="Weights of the language model: pretrained or random.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a config key, e.g. train.tokens=512; may be repeated."),
-    ] = None,
+    set_: ConfigKeys = None,
     trial_set: Annotated[
         list[str] | None,
         typer.Option(help="Set a config key in trials only, e.g. train.epochs=8; may be repeated."),
@@ -106,10 +111,7 @@ def search(
             min=1, help="Models to train of each best trial, and of the config, one per seed."
         ),
     ] = 3,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
-    ] = None,
+    store: StoreFolder = None,
     store_limit: Annotated[
         float | None, typer.Option(help="Maximum size of the store, in GB.")
     ] = None,

@@ -11,7 +11,15 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.interrupts import asked_to_stop
-from zoo.command.options import ConfigName, FusionName, SeqName, StructName, TaskName
+from zoo.command.options import (
+    ConfigKeys,
+    ConfigName,
+    FusionName,
+    SeqName,
+    StoreFolder,
+    StructName,
+    TaskName,
+)
 from zoo.command.say import say, terminal
 from zoo.errors import ConfigError
 from zoo.system.listener import leader
@@ -34,10 +42,7 @@ def train(
     weights: Annotated[
         str | None, typer.Option(help="Weights of the language model: pretrained or random.")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Set a config key, e.g. train.epochs=2; may be repeated."),
-    ] = None,
+    set_: ConfigKeys = None,
     seeds: Annotated[
         int,
         typer.Option(min=1, help="Number of models to train from different seeds, as an ensemble."),
@@ -52,10 +57,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the stopped run in the folder --out.")
     ] = False,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
-    ] = None,
+    store: StoreFolder = None,
     store_limit: Annotated[
         float | None, typer.Option(help="Maximum size of the store, in GB.")
     ] = None,

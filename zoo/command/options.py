@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,4 +61,28 @@ TaskName = Annotated[
 ConfigName = Annotated[
     str | None,
     typer.Argument(help="A shipped config or a YAML file.", autocompletion=names("config")),
+]
+ConfigKeys = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Set a config key, e.g. graph.k=20; may be repeated."),
+]
+StoreFolder = Annotated[
+    Path | None,
+    typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
+]
+DeviceName = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")]
+BatchTokens = Annotated[
+    int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
+]
+Resamples = Annotated[
+    int, typer.Option(min=1, help="Number of bootstrap resamples for the intervals.")
+]
+PairedResamples = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Number of bootstrap resamples; default: 1,000, and 100 for each difference."
+    ),
+]
+ResampleSeed = Annotated[
+    int, typer.Option(min=0, help="Seed of the random numbers that draw the resamples.")
 ]
