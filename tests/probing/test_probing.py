@@ -16,7 +16,17 @@ from zoo.errors import DataError
 from zoo.probing.answer import common_layer
 from zoo.probing.linear import PENALTIES, fits
 from zoo.probing.parts import Array, Part, Source, letters, nothing
-from zoo.probing.probe import Probed, best_layers, gains, on_test, probe, scores, tables
+from zoo.probing.probe import (
+    Probed,
+    _merit,
+    best_layers,
+    gains,
+    headline,
+    on_test,
+    probe,
+    scores,
+    tables,
+)  # fmt: skip
 from zoo.probing.structure import feature_sets
 from zoo.probing.study import UNREAD, Findings, Settings, study
 from zoo.probing.tables import UNKNOWN, UNRESOLVED, table
@@ -226,13 +236,19 @@ def test_a_target_that_all_layers_tell_alike_has_no_say() -> None:
     found = tables(data.target, data, data.index, data.keys, [planted(data.target)])
     probed = probe(planted(data.target).parts, found, data)
 
-    def scored(*scores: float) -> list[Probed]:
-        return [dataclasses.replace(one, score=x) for one, x in zip(probed, scores, strict=True)]
+    def scored(*merits: float) -> list[Probed]:
+        return [dataclasses.replace(one, merit=x) for one, x in zip(probed, merits, strict=True)]
 
-    alike, last = scored(1.0, 1.0, 1.0), scored(3.0, 2.0, 1.0)
+    alike, last = scored(1.0, 1.0, 1.0), scored(1.0, 2.0, 3.0)
     assert common_layer([alike, last], "model") == 3
     assert common_layer([alike], "model") == 1
-    assert common_layer([scored(float("nan"), 2.0, 1.0)], "model") == 3
+    assert common_layer([scored(-float("inf"), 1.0, 2.0)], "model") == 3
+
+
+def test_what_is_not_defined_is_never_the_best() -> None:
+    rmse, precision = headline("regression"), headline("binary")
+    assert [_merit(rmse, x) for x in (2.0, float("nan"))] == [-2.0, -np.inf]
+    assert [_merit(precision, x) for x in (0.5, float("nan"))] == [0.5, -np.inf]
 
 
 def test_a_stop_is_heeded_between_parts() -> None:

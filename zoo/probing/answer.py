@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from zoo.probing.probe import Probed, headline
+from zoo.probing.probe import Probed
 from zoo.settings.config import Config
 
 NAME = "best.yaml"
@@ -58,19 +58,11 @@ def common_layer(probed: Sequence[Sequence[Probed]], source: str) -> int:
     """
     total: dict[int, int] = {}
     for one in probed:
-        scores = _scores(one, source)
-        for layer, score in scores.items():
-            better = sum(other > score for other in scores.values())
+        merits = {
+            x.part.layer: x.merit
+            for x in one if x.part.source == source and x.part.layer is not None
+        }  # fmt: skip
+        for layer, merit in merits.items():
+            better = sum(other > merit for other in merits.values())
             total[layer] = total.get(layer, 0) + better
     return min(total, key=lambda layer: (total[layer], layer))
-
-
-def _scores(probed: Sequence[Probed], source: str) -> dict[int, float]:
-    """Return the score of each layer, higher for a better one; the worst if it is not defined."""
-    mine = [one for one in probed if one.part.source == source and one.part.layer is not None]
-    sign = 1.0 if headline(mine[0].validation).better == "higher" else -1.0
-    worst = -float("inf")
-    return {
-        one.part.layer: sign * one.score if one.score == one.score else worst
-        for one in mine if one.part.layer is not None
-    }  # fmt: skip

@@ -31,7 +31,7 @@ def described(
     """
     chosen = {id(one) for one in best_layers(probed).values()}
     tested = {} if test is None else dict(zip(map(id, kept(probed)), test, strict=True))
-    metric = headline(probed[0].validation)
+    metric = headline(found.train.target.kind)
     parts = []
     for one in probed:
         row: dict[str, Any] = {

@@ -19,14 +19,14 @@ from zoo.errors import DataError
 from zoo.metrics.bootstrap import Interval, interval, paired
 from zoo.metrics.columns import rows_of
 from zoo.metrics.predictions import Predictions
-from zoo.metrics.rows import Metric
-from zoo.metrics.suite import metrics_for
-from zoo.metrics.verdict import headlines
+from zoo.metrics.rows import Metric, Rows
+from zoo.metrics.suite import SUITES, metrics_for
+from zoo.metrics.verdict import HEADLINE, headlines
 from zoo.probing.linear import Map, Values, fits
 from zoo.probing.parts import STOPPED, Part, Samples, Source
 from zoo.probing.tables import Table, table
 from zoo.system.listener import SILENT, Listener, Stopped
-from zoo.tasks import Target
+from zoo.tasks import Kind, Target
 
 ROWS = 20_000
 """Training rows that a map is fitted on at most; of more, so many are drawn."""
@@ -42,7 +42,8 @@ class Probed:
         map: The map itself.
         width: Columns of the part.
         validation: Its predictions for the validation samples.
-        score: The headline metric of these.
+        merit: The headline metric of these, its sign turned where less is better, so that more is
+            better for all; the least there is if the metric is not defined.
     """
 
     part: Part
@@ -50,7 +51,7 @@ class Probed:
     map: Map
     width: int
     validation: Predictions
-    score: float
+    merit: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,11 +156,11 @@ def probe(
 
 def _probe(part: Part, found: Tables, samples: Samples) -> Probed:
     x, held = (one.inputs(part, samples) for one in (found.train, found.validation))
-    tried = []
+    metric, tried = headline(found.train.target.kind), []
     for penalty, fitted in fits(x, found.train.truth.y_true, found.train.target):
         guess = _predictions(found.validation, fitted.predict(held))
-        score = headline(guess)(rows_of(guess))
-        tried.append(Probed(part, penalty, fitted, x.shape[1], guess, score))
+        merit = _merit(metric, metric(rows_of(guess)))
+        tried.append(Probed(part, penalty, fitted, x.shape[1], guess, merit))
     return best(tried)
 
 
@@ -167,22 +168,26 @@ def _predictions(rows: Table, values: Values) -> Predictions:
     return dataclasses.replace(rows.truth, y_pred=values)
 
 
-def headline(predictions: Predictions) -> Metric:
-    """Return the metric of the target's kind by which penalties and layers are chosen."""
-    return metrics_of(predictions)[0]
+def _merit(metric: Metric, score: float) -> float:
+    if np.isnan(score):
+        return -np.inf
+    return score if metric.better == "higher" else -score
 
 
-def metrics_of(predictions: Predictions) -> list[Metric]:
+def headline(kind: Kind) -> Metric:
+    """Return the metric of a kind of target by which penalties and layers are chosen."""
+    return next(metric for metric in SUITES[kind] if metric.name == HEADLINE[kind])
+
+
+def _metrics(predictions: Predictions, rows: Rows) -> list[Metric]:
     """Return the headline metric, and for residues the mean within chains where there is one."""
-    known = {one.name: one for one in metrics_for(predictions, rows_of(predictions))}
+    known = {one.name: one for one in metrics_for(predictions, rows)}
     return [known[name] for name in headlines(predictions.target.kind, known)]
 
 
 def best(probed: Sequence[Probed]) -> Probed:
     """Return what scores best on validation samples; of equal ones, the first."""
-    sign = 1.0 if headline(probed[0].validation).better == "higher" else -1.0
-    scores = [sign * one.score if one.score == one.score else -np.inf for one in probed]
-    return probed[int(np.argmax(scores))]
+    return max(probed, key=lambda one: one.merit)
 
 
 def best_layers(probed: Sequence[Probed]) -> dict[str, Probed]:
@@ -202,7 +207,7 @@ def scores(predictions: Predictions, n: int = 1000, seed: int = 0) -> dict[str, 
     rows = rows_of(predictions)
     return {
         metric.name: interval(metric, rows, rows["cluster"], n, seed)
-        for metric in metrics_of(predictions)
+        for metric in _metrics(predictions, rows)
     }
 
 
@@ -215,7 +220,7 @@ def gains(
     """
     a, b = rows_of(other), rows_of(one)
     found = {}
-    for metric in metrics_of(one):
+    for metric in _metrics(one, b):
         x = paired(metric, a, b, a["cluster"], n, seed)
         found[metric.name] = Interval(x.value, x.low, x.high, x.n_groups, x.degenerate)
     return found
