@@ -29,7 +29,7 @@ from zoo.probing.probe import (
 )  # fmt: skip
 from zoo.probing.structure import feature_sets
 from zoo.probing.study import UNREAD, Findings, Settings, study
-from zoo.probing.tables import UNKNOWN, UNRESOLVED, table
+from zoo.probing.tables import BOUND, UNDRAWN, UNKNOWN, UNRESOLVED, table
 from zoo.system.listener import Listener, Stopped
 from zoo.tasks import Target
 
@@ -218,6 +218,16 @@ def test_drawn_rows_of_one_class_are_an_error() -> None:
     found_in(data, planted(data.target))
     with pytest.raises(DataError, match="the 5 training rows that were drawn.*--rows"):
         found_in(data, planted(data.target), settings=dataclasses.replace(QUICK, rows=5))
+
+
+def test_training_samples_that_no_map_is_fitted_on_are_told() -> None:
+    data = Data(runs.TARGETS["regression"])
+    bound, *others = data.keys.train
+    data.all[bound] = dataclasses.replace(data.all[bound], censored=1)
+    found = found_in(data, planted(data.target), settings=dataclasses.replace(QUICK, rows=3))
+    assert found.targets[0]["rows"]["train"] == 3
+    reasons = [found.left_out.get(key) for key in others]
+    assert found.left_out[bound] == BOUND and reasons.count(UNDRAWN) == len(others) - 3
 
 
 def test_test_samples_without_known_values_are_told() -> None:

@@ -94,13 +94,9 @@ def tables(
     of_structure = any(source.of_structure for source in sources)
     read = [*keys.validation, *(keys.test if test else [])]
     kin = kin_of(index, read)
-    train = table(target, samples, keys.train, {}, of_structure)
+    train = table(target, samples, keys.train, {}, of_structure).exact()
     validation = table(target, samples, keys.validation, kin, of_structure)
     last = table(target, samples, keys.test, kin, of_structure) if test else None
-    left_out = {**train.left_out, **validation.left_out}
-    if last is not None:
-        left_out |= last.left_out
-    train = _exact(train)
     _check(target, train, "training")
     _check(target, validation, "validation")
     drawn = train.drawn(rows, seed)
@@ -109,12 +105,10 @@ def tables(
             f"{target.name}: the {len(drawn):,} training rows that were drawn all have the same "
             "value. Draw more with --rows, or others with --seed."
         )
+    left_out = {**drawn.left_out, **validation.left_out}
+    if last is not None:
+        left_out |= last.left_out
     return Tables(drawn, validation, last, left_out)
-
-
-def _exact(found: Table) -> Table:
-    """Return the rows whose true value is measured and not a bound."""
-    return found.take(np.flatnonzero(found.truth.censored == 0))
 
 
 def _differ(found: Table) -> bool:

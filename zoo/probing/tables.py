@@ -22,6 +22,8 @@ from zoo.tasks import Target
 Index = NDArray[np.int64]
 UNKNOWN = "its target is not known"
 UNRESOLVED = "it has no coordinates, which a part needs"
+BOUND = "its value is only a bound, which no map is fitted on"
+UNDRAWN = "none of its rows was drawn to fit on (--rows)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,20 +64,25 @@ class Table:
         if len(self) <= count:
             return self
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        return self.take(chosen)
+        return self._take(chosen, UNDRAWN)
 
-    def take(self, rows: Index) -> Table:
-        """Return the table with the rows of these ascending numbers."""
+    def exact(self) -> Table:
+        """Return the rows whose true value is measured and not a bound."""
+        return self._take(np.flatnonzero(self.truth.censored == 0), BOUND)
+
+    def _take(self, rows: Index, why: str) -> Table:
+        """Return the rows of these ascending numbers; other samples are left out, and why."""
         sizes = [len(x) if self.target.level == "residue" else 1 for x in self.residues]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        keys, residues = [], []
+        keys, residues, left_out = [], [], dict(self.left_out)
         for at, (key, own) in enumerate(zip(self.keys, self.residues, strict=True)):
             mine = rows[np.searchsorted(rows, starts[at]) : np.searchsorted(rows, starts[at + 1])]
-            if len(mine):
-                keys.append(key)
-                one_each = self.target.level == "residue"
-                residues.append(own[mine - starts[at]] if one_each else own)
-        return Table(tuple(keys), tuple(residues), self.truth.take(rows), self.left_out)
+            if not len(mine):
+                left_out[key] = why
+                continue
+            keys.append(key)
+            residues.append(own[mine - starts[at]] if self.target.level == "residue" else own)
+        return Table(tuple(keys), tuple(residues), self.truth.take(rows), left_out)
 
 
 def _mean(rows: Array) -> Array:
