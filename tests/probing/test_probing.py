@@ -230,6 +230,22 @@ def test_training_samples_that_no_map_is_fitted_on_are_told() -> None:
     assert found.left_out[bound] == BOUND and reasons.count(UNDRAWN) == len(others) - 3
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_values_that_are_only_bounds_are_not_scored(split: str) -> None:
+    data = Data(runs.TARGETS["regression"])
+    keys = data.keys.validation if split == "validation" else data.keys.test
+    for key in keys:
+        data.all[key] = dataclasses.replace(data.all[key], censored=1)
+    settings = dataclasses.replace(QUICK, test=True)
+    if split == "validation":
+        with pytest.raises(DataError, match="the validation samples have no.*only a bound"):
+            found_in(data, planted(data.target), settings=settings)
+    else:
+        found = found_in(data, planted(data.target), settings=settings)
+        assert "no test sample has a known value" in found.skipped[0]
+        assert found.left_out == dict.fromkeys(keys, BOUND)
+
+
 def test_test_samples_without_known_values_are_told() -> None:
     data = Data(runs.BINDING)
     for key in data.keys.test:

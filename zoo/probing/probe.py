@@ -94,7 +94,7 @@ def tables(
     of_structure = any(source.of_structure for source in sources)
     read = [*keys.validation, *(keys.test if test else [])]
     kin = kin_of(index, read)
-    train = table(target, samples, keys.train, {}, of_structure).exact()
+    train = table(target, samples, keys.train, {}, of_structure)
     validation = table(target, samples, keys.validation, kin, of_structure)
     last = table(target, samples, keys.test, kin, of_structure) if test else None
     _check(target, train, "training")

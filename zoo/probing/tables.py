@@ -22,7 +22,7 @@ from zoo.tasks import Target
 Index = NDArray[np.int64]
 UNKNOWN = "its target is not known"
 UNRESOLVED = "it has no coordinates, which a part needs"
-BOUND = "its value is only a bound, which no map is fitted on"
+BOUND = "its value is only a bound"
 UNDRAWN = "none of its rows was drawn to fit on (--rows)"
 
 
@@ -63,22 +63,14 @@ class Table:
         """Return the table with so many of its rows, drawn at random and kept in their order."""
         if len(self) <= count:
             return self
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
-        return self._take(chosen, UNDRAWN)
-
-    def exact(self) -> Table:
-        """Return the rows whose true value is measured and not a bound."""
-        return self._take(np.flatnonzero(self.truth.censored == 0), BOUND)
-
-    def _take(self, rows: Index, why: str) -> Table:
-        """Return the rows of these ascending numbers; other samples are left out, and why."""
+        rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:count])
         sizes = [len(x) if self.target.level == "residue" else 1 for x in self.residues]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         keys, residues, left_out = [], [], dict(self.left_out)
         for at, (key, own) in enumerate(zip(self.keys, self.residues, strict=True)):
             mine = rows[np.searchsorted(rows, starts[at]) : np.searchsorted(rows, starts[at + 1])]
             if not len(mine):
-                left_out[key] = why
+                left_out[key] = UNDRAWN
                 continue
             keys.append(key)
             residues.append(own[mine - starts[at]] if self.target.level == "residue" else own)
@@ -95,7 +87,7 @@ def table(
     target: Target, samples: Samples, keys: Sequence[str], kin: Mapping[str, str],
     of_structure: bool,
 ) -> Table:  # fmt: skip
-    """Return the rows of some samples.
+    """Return the rows of some samples whose values are measured and not bounds.
 
     Args:
         target: What is predicted.
@@ -111,8 +103,8 @@ def table(
         y = np.asarray(sample.targets[target.name], np.float64)
         known = ~np.isnan(y).reshape(len(y) if target.level == "residue" else 1, -1).all(axis=1)
         chosen = np.flatnonzero(there & known if target.level == "residue" else there)
-        if not known.any() or not len(chosen):
-            left_out[key] = UNRESOLVED if known.any() else UNKNOWN
+        if sample.censored or not known.any() or not len(chosen):
+            left_out[key] = BOUND if sample.censored else UNRESOLVED if known.any() else UNKNOWN
             continue
         kept.append(key)
         residues.append(chosen)
