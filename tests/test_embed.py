@@ -21,7 +21,7 @@ from tests import shelf
 from tests.verbs import call
 from zoo.errors import ConfigError
 from zoo.models import headroom
-from zoo.prediction import embedding, feature_check, inputs
+from zoo.prediction import embedding, embedding_file, feature_check, inputs
 from zoo.proteins.files.scores import write_scored
 from zoo.system.locks import alone
 from zoo.system.memory import check_fits
@@ -166,12 +166,12 @@ def _three(out):
 
 DIE = """
 import os, signal, sys
-from zoo.prediction import embedding
+from zoo.prediction import embedding_file
 from zoo.system.transactions import TransactionFile
 place, count = sys.argv.pop(1), int(sys.argv.pop(1))
-owner = TransactionFile if hasattr(TransactionFile, place) else embedding.EmbeddingFile
+owner = TransactionFile if hasattr(TransactionFile, place) else embedding_file.EmbeddingFile
 if place in ("write", "flush"):
-    owner = embedding.EmbeddingFile
+    owner = embedding_file.EmbeddingFile
 real = getattr(owner, place)
 def dying(*args):
     global count
@@ -243,9 +243,9 @@ def test_a_zeroed_block_is_found_and_only_what_it_holds_is_done_again(
 def test_damage_anywhere_is_mended_or_an_error(tmp_path, fasta, monkeypatch):
     monkeypatch.setattr(feature_check, "PATIENCE", 10.0)  # HDF5 stands still at one of these
     model = zoo.load_model("ppbs")
-    settings = embedding.Settings(("fused",), pool=True, half=False)
+    settings = embedding_file.Settings(("fused",), pool=True, half=False)
     out = tmp_path / "f.h5"
-    with embedding.EmbeddingFile(out, model, settings) as file:
+    with embedding_file.EmbeddingFile(out, model, settings) as file:
         for at, protein in enumerate(zoo.read_proteins(fasta)):
             file.write(protein, {"fused": torch.full((8,), float(at))}, [])
         file.flush()
@@ -253,7 +253,7 @@ def test_damage_anywhere_is_mended_or_an_error(tmp_path, fasta, monkeypatch):
     for start in range(0, len(whole), len(whole) // 6):
         out.write_bytes(whole[:start] + bytes(512) + whole[start + 512 :])
         try:
-            with embedding.EmbeddingFile(out, model, settings) as file:
+            with embedding_file.EmbeddingFile(out, model, settings) as file:
                 for at, protein in enumerate(zoo.read_proteins(fasta)):
                     if file.has(protein):
                         assert (file.file[protein.name]["fused"][:] == at).all()
@@ -423,7 +423,7 @@ def test_another_protein_of_one_name_is_refused_by_a_later_command(capsys, tmp_p
     assert call(capsys, *_three(out)).code == 0
     if former:  # a group as earlier versions wrote it
         with h5py.File(out, "r+") as file:
-            for name in (feature_check.CHECKSUM, embedding.CONTENT):
+            for name in (feature_check.CHECKSUM, embedding_file.CONTENT):
                 del file["p2"].attrs[name]
     other = tmp_path / "other.fasta"
     other.write_text(">p2\nGGGG\n>new\nMKT\n")

@@ -53,7 +53,7 @@ ALLOWED = {
     "pyarrow": {"zoo/backbones/states_parquet.py"},
     "h5py": {
         "zoo/backbones/states_file.py", "zoo/data/reading/ieconv.py",
-        "zoo/prediction/embedding.py", "zoo/prediction/feature_check.py",
+        "zoo/prediction/embedding_file.py", "zoo/prediction/feature_check.py",
     },
 }  # fmt: skip
 #: The rooms from the bottom up: each imports only those before it, wherever in a file.

@@ -19,7 +19,7 @@ from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoo.models.model import FusedModel
-    from zoo.prediction.embedding import EmbeddingFile, Settings
+    from zoo.prediction.embedding_file import EmbeddingFile, Settings
     from zoo.prediction.inputs import Outcome
     from zoo.proteins.protein import Protein
 
@@ -88,6 +88,7 @@ def _embed(
         from zoo.models.headroom import Headroom
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction import embedding
+        from zoo.prediction.embedding_file import EmbeddingFile, Settings
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
         from zoo.prediction.paths import left_out
         from zoo.system.devices import choose_device
@@ -99,14 +100,14 @@ def _embed(
         warn(RANDOM_WARNING)
     if others := left_out(inputs):
         note(others)
-    settings = embedding.Settings(tuple(layers or ["fused"]), pool, half)
+    settings = Settings(tuple(layers or ["fused"]), pool, half)
     for text in settings.layers:
         if text != "fused":
             embedding.layer_index(model, text)
     outcome, headroom = Outcome(), Headroom(model, device)
     with (
         alone(out, out.with_name(f".{out.name}.lock")), saving(out, KEPT),
-        embedding.EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,
+        EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,
     ):  # fmt: skip
         proteins = read_all(files, outcome, file.has_file)
         with progress("embedding", len(files)) as advance:

@@ -235,7 +235,7 @@ FREE = {
     "zoo/backbones/weights.py": "files that it fetched",
     "zoo/data/reading/lmdb_walk.py": "a process of its own, after its caller's check",
     "zoo/prediction/feature_check.py": "a process of its own, after its caller's check",
-    "zoo/prediction/embedding.py:_opened": "what TransactionFile opened, which checks",
+    "zoo/prediction/embedding_file.py:_opened": "what TransactionFile opened, which checks",
     "zoo/prediction/journal.py:keep": "the file that it has open already",
     "zoo/evaluate.py": "a table that it wrote",
     "zoo/settings/config.py:load_config": "files of the package, and others by `_bytes_of`",
