@@ -19,13 +19,14 @@ from safetensors.torch import load_file, save_file
 from tests import shelf
 from tests.verbs import call
 from zoo.models import headroom
-from zoo.models.checkpoint import WEIGHTS, load_model, save_model
+from zoo.models.checkpoint import CONFIG, WEIGHTS, load_model, save_model
 from zoo.models.model import FusedModel
 from zoo.models.outputs import activate
-from zoo.models.runs import CALIBRATION, FACTS
-from zoo.prediction import inputs, many
+from zoo.models.runs import CALIBRATION, FACTS, write_shared
+from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL, write_failed
+from zoo.prediction.inputs import stamp
 from zoo.proteins import scored
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
@@ -631,17 +632,29 @@ def test_a_journal_that_knows_the_model_by_its_files_times_is_gone_on_with(
     capsys, tmp_path, structures, runs
 ):
     """As earlier versions wrote it; from then on it knows the model by its content."""
-    journal, model = tmp_path / "o" / JOURNAL, runs["binary"]
+    journal = tmp_path / "o" / JOURNAL
+    model = shutil.copytree(runs["ensemble"], tmp_path / "model")
+    write_shared(model, [{"fold": None, "targets": {TARGETS["binary"].name: {"temperature": 1.5}}}])
     options = (structures, "--out", tmp_path / "o")
     assert call(capsys, "predict", *options, "--model", model).code == 0
     _, *lines = journal.read_text().splitlines(keepends=True)
-    former = json.dumps(many.describe_as_before(load_ensemble(model, "cpu")))
-    journal.write_text("".join([f"{former}\n", *lines]))
+    files = (CONFIG, WEIGHTS, CALIBRATION)
+    former = {
+        "members": [
+            {"name": f"seed {at}", "files": [stamp(model / f"seed_{at}" / name) for name in files]}
+            for at in range(3)
+        ],
+        "targets": [[TARGETS["binary"].name, "binary", "residue", 1]],
+    }
+    journal.write_text("".join([f"{json.dumps(former)}\n", *lines]))
     copy = shutil.copytree(model, tmp_path / "copy", copy_function=shutil.copyfile)
     assert call(capsys, "predict", *options, "--model", copy).code == 2
     for one in (model, copy):
         done = call(capsys, "predict", *options, "--model", one)
         assert done.code == 0 and "0 predicted, 5 already there" in done.out
+    write_shared(copy, [{"fold": None, "targets": {TARGETS["binary"].name: {"temperature": 2.5}}}])
+    done = call(capsys, "predict", *options, "--model", copy)
+    assert done.code == 2 and "another model" in done.err
 
 
 def test_what_another_model_left_unfinished_is_not_added_to(

@@ -139,13 +139,17 @@ class Prediction:
 
 def describe(ensemble: Ensemble) -> dict[str, Any]:
     """Return what identifies the models, so that predictions of others are not mixed with these."""
-    return _description(ensemble, _hash)
+    found = _description(ensemble, _hash)
+    for described, member in zip(found["members"], ensemble.members, strict=True):
+        described["temperatures"] = None if member.shared is None else dict(member.shared)
+    return found
 
 
 def describe_as_before(ensemble: Ensemble) -> dict[str, Any]:
     """Return what identified the models in earlier versions: sizes and times of their files.
 
-    A model that was copied or installed again was another model by these.
+    A model that was copied or installed again was another model by these. They say nothing of the
+    temperatures that members share.
     """
     return _description(ensemble, stamp)
 
@@ -159,8 +163,6 @@ def _description(ensemble: Ensemble, identity: Callable[[Path], str]) -> dict[st
     return {
         "members": [
             {"name": member.name, "files": [identity(member.folder / name) for name in files]}
-            # Left out of runs of before, whose folders of predictions must go on.
-            | ({} if member.shared is None else {"temperatures": dict(member.shared)})
             for member in ensemble.members
         ],
         "targets": [[t.name, t.kind, t.level, t.outputs] for t in ensemble.targets],
