@@ -37,8 +37,8 @@ class Journal:
     Args:
         path: file of the results, created if it does not exist.
         description: everything that the results depend on; it is the first line of the file.
-        former: the same as an earlier version described it; such a file is gone on with, and gets
-            the description of now when it is rewritten.
+        former: the same as an earlier version described it; a file that has it is continued, and
+            gets the new description when it is rewritten.
 
     Raises:
         ConfigError: if the file has another description, or cannot be read.
