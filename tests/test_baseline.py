@@ -61,6 +61,22 @@ def test_baselines_that_cannot_be_are_not_offered(capsys, tmp_path):
     assert "chain_length" in names and not names & {"ligand_size", "weibull_aft"}
 
 
+def test_trees_on_named_sets_have_a_row_of_their_own(capsys, prepared, tmp_path):
+    done = call(capsys, "baseline", prepared, "--bootstrap", 5, "--json",
+                "--out", tmp_path / "runs", "--features", "secondary_structure",
+                "--features", "density")  # fmt: skip
+    assert done.code == 0, done.err
+    (report,) = json.loads(done.out)
+    names = {part["model"] for part in report["parts"]}
+    assert {"trees_on_density+secondary_structure", "boosted_trees", "mean"} <= names
+    assert (tmp_path / "runs" / "activity_trees_on_density+secondary_structure").is_dir()
+
+
+def test_an_unknown_feature_set_names_the_nearest(capsys, prepared):
+    done = call(capsys, "baseline", prepared, "--features", "densty")
+    assert done.code == 2 and "Did you mean 'density'?" in done.err
+
+
 def test_runs_are_written_and_can_be_compared(capsys, prepared, tmp_path):
     runs = tmp_path / "runs"
     done = call(capsys, "baseline", prepared, "--bootstrap", 20, "--out", runs)

@@ -22,6 +22,13 @@ def baseline(
         Path | None,
         typer.Option(help="Folder for the predictions of each baseline, for use with zoo.compare."),
     ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Feature set, as in graph.features, that boosted trees get besides letters, in a "
+            "row of their own; may be repeated.",
+        ),
+    ] = None,
     bootstrap: Resamples = 1000,
     seed: ResampleSeed = 0,
     json: Annotated[
@@ -36,7 +43,7 @@ def baseline(
     task, targets = _contents(data)
     with progress("scoring", len(targets)) as done:
         for target in targets:
-            reports += _score(data, task, target, out, bootstrap, seed)
+            reports += _score(data, task, target, features or [], out, bootstrap, seed)
             done(targets.index(target) + 1)
     if json:
         print(jsonlib.dumps([report.to_dict() for report in reports], indent=2))
@@ -58,17 +65,19 @@ def _contents(data: Path) -> tuple[str, list[Any]]:
 
 
 def _score(
-    data: Path, task: str, target: Any, out: Path | None, bootstrap: int, seed: int
-) -> list[Report]:
+    data: Path, task: str, target: Any, features: list[str], out: Path | None, bootstrap: int,
+    seed: int,
+) -> list[Report]:  # fmt: skip
     from zoo.data.preparing import STORE
     from zoo.data.store import Store
-    from zoo.metrics.floor import predict_all
+    from zoo.metrics.floor import predict_all, predict_trees
     from zoo.metrics.predictions import NAME, write_predictions
     from zoo.metrics.scannet import LENGTHS
     from zoo.metrics.suite import report
 
     with Store(data / STORE) as store:
-        predictions = predict_all(store, target)
+        predictions = predict_trees(store, target, features) if features else {}
+        predictions |= predict_all(store, target)
     if out is not None:
         for name, one in predictions.items():
             write_predictions(out / f"{target.name}_{name}" / NAME, [one])

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from tests.metrics.samples import sample
+from zoo.data.samples import Sample
 from zoo.metrics import trees
 from zoo.metrics.baselines import BASELINES, baselines_for, heavy_atoms, neighbours
 from zoo.metrics.predictions import from_samples
 from zoo.metrics.suite import evaluate
 from zoo.metrics.window import one_hot_window
+from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.density import density, place
 from zoo.proteins.protein import Protein, from_sequence
 from zoo.tasks import Target
@@ -188,10 +190,76 @@ def test_trees_of_proteins_read_means_and_sizes():
     np.testing.assert_allclose(found[136:], [np.log(40), np.log(4)], rtol=1e-6)
 
 
-def test_trees_take_sequences_without_coordinates():
-    found = trees.mean_inputs(from_sequence("x", "ACDEF"))
-    assert np.isnan(found[0, :14]).all()
-    assert found[0, 14:34].sum() == pytest.approx(1.0)
+@pytest.mark.parametrize("features", [(), ("density", "secondary_structure")], ids=["own", "named"])
+def test_trees_take_sequences_without_coordinates(features):
+    found = trees.mean_inputs(from_sequence("x", "ACDEF"), features)
+    count = 14 + 3 * bool(features)
+    assert np.isnan(found[0, :count]).all()
+    assert found[0, count : count + 20].sum() == pytest.approx(1.0)
+
+
+def test_trees_on_named_sets_read_the_numbers_of_a_graph_and_letters():
+    names = ("backbone", "density", "secondary_structure")
+    protein = sample("s", {}, length=40, seed=1).protein
+    found, default = trees.residue_inputs(protein, names), trees.residue_inputs(protein)
+    nodes = build_graph(protein, GraphSpec(features=names)).nodes
+    count = nodes["node_s"].shape[1]
+    assert found.shape == (40, 4 * (count + 20))
+    np.testing.assert_allclose(found[:, :count], nodes["node_s"].numpy(), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 6:20], np.nan_to_num(default[:, :14]), rtol=1e-5)
+    np.testing.assert_array_equal(found[:, count : count + 20], default[:, 14:34])
+    pooled = trees.mean_inputs(protein, names)[0]
+    assert len(pooled) == found.shape[1] + 2
+    np.testing.assert_allclose(pooled[:count], found[:, :count].mean(0), rtol=1e-4, atol=1e-6)
+
+
+def test_trees_on_named_sets_know_nothing_of_a_residue_without_a_node():
+    protein = sample("s", {}, length=12, seed=1).protein
+    coords = protein.chains[0].coords.copy()
+    coords[3] = np.nan
+    chain = dataclasses.replace(protein.chains[0], coords=coords)
+    found = trees.residue_inputs(dataclasses.replace(protein, chains=(chain,)), ("density",))
+    assert np.isnan(found[3, :14]).all() and np.isfinite(found[2, :14]).all()
+
+
+def sample_of(name, letters, value):
+    return Sample(name, from_sequence(name, letters), {"y": np.float32(value)}, "train")
+
+
+def test_composition_learns_what_a_letter_tells_of_a_protein():
+    rng, target = np.random.default_rng(0), Target("y", "regression", "protein")
+    letters = ["".join(rng.choice(list("ACDE"), 50)) for _ in range(80)]
+    made = [sample_of(f"s{i}", one, one.count("C") / 50) for i, one in enumerate(letters)]
+    rows = from_samples(
+        target, made[60:], fitted("composition", target, made[:60]).predict(made[60:])
+    )
+    assert evaluate(rows, n=2)["pearson"].value > 0.95
+
+
+def on_a_line(name, letters, apart, value):
+    """A protein whose CA are `apart` angstrom from one to the next."""
+    one = sample_of(name, letters, value)
+    coords = np.zeros((len(letters), 4, 3), np.float32)
+    coords[:, :, 0] = np.arange(len(letters))[:, None] * apart
+    chain = dataclasses.replace(one.protein.chains[0], coords=coords)
+    return dataclasses.replace(one, protein=dataclasses.replace(one.protein, chains=(chain,)))
+
+
+def test_contacts_and_radius_are_those_of_the_coordinates():
+    one = on_a_line("s", "AAAA", 5.0, 0.0).protein
+    assert BASELINES["contacts"]._number(one) == pytest.approx((1 + 2 + 2 + 1) / 4)
+    assert BASELINES["radius_of_gyration"]._number(one) == pytest.approx(np.sqrt(1.25) * 5)
+
+
+@pytest.mark.parametrize("name", ["contacts", "radius_of_gyration"])
+def test_a_line_needs_coordinates_and_gives_the_mean_without(name):
+    target = Target("y", "regression", "protein")
+    made = [on_a_line("a", "AAAA", 5.0, 1.0), on_a_line("b", "AAAA", 9.0, 0.0)]
+    line = fitted(name, target, [*made, sample_of("c", "AAAA", 9.0)])
+    assert line.possible
+    found = line.predict([*made, sample_of("d", "AC", 0.0)])
+    np.testing.assert_allclose(found, [1.0, 0.0, 0.5], atol=1e-6)
+    assert not fitted(name, target, [sample_of("c", "AAAA", 9.0)]).possible
 
 
 def test_trees_find_what_packing_tells_of_new_proteins():

@@ -16,7 +16,7 @@ from zoo.metrics.rows import Array
 from zoo.proteins.protein import Protein
 from zoo.tasks import Kind, Level, Target
 
-__all__ = ["BASELINES", "Baseline", "baselines_for", "heavy_atoms", "neighbours"]
+__all__ = ["BASELINES", "Baseline", "Line", "baselines_for", "heavy_atoms", "neighbours"]
 
 BURIAL_RADIUS = 10.0
 HYDROGEN = 1
@@ -143,14 +143,18 @@ def neighbours(protein: Protein, radius: float = BURIAL_RADIUS) -> Array:
 
 
 @dataclass
-class _Line(Baseline):
-    """A straight line, fitted to one number that describes the protein."""
+class Line(Baseline):
+    """A straight line, fitted to one number that describes the protein.
+
+    Where that number is unknown, NaN, the prediction is the line's at the mean of training.
+    """
 
     kinds: ClassVar[tuple[Kind, ...]] = ("regression", "binary")
     levels: ClassVar[tuple[Level, ...]] = ("protein",)
     slope: Array = field(default_factory=lambda: np.zeros(0))
     intercept: Array = field(default_factory=lambda: np.zeros(0))
     largest: float = 0.0
+    middle: float = 0.0
 
     @staticmethod
     @abstractmethod
@@ -160,18 +164,21 @@ class _Line(Baseline):
         pairs = [(self._number(s.protein), self._columns(s)) for s in samples]
         x = np.repeat([number for number, _ in pairs], [len(y) for _, y in pairs])
         y = np.concatenate([np.zeros((0, self._outputs)), *(y for _, y in pairs)])
-        self.largest = float(x.max(initial=0.0))
+        there = x[~np.isnan(x)]
+        self.largest = float(there.max(initial=0.0))
+        self.middle = float(there.mean()) if len(there) else 0.0
         lines = [_line(x, column) for column in y.T]
         self.slope, self.intercept = np.array(lines, np.float64).reshape(-1, 2).T
 
     def _predict(self, sample: Sample) -> Array:
-        value = self.slope * self._number(sample.protein) + self.intercept
+        number = self._number(sample.protein)
+        value = self.slope * (self.middle if np.isnan(number) else number) + self.intercept
         return np.tile(value, (self._rows(sample), 1))
 
 
 def _line(x: Array, y: Array) -> Sequence[float]:
     """Return slope and intercept by least squares over known values; a constant x has slope 0."""
-    known = ~np.isnan(y)
+    known = ~np.isnan(y) & ~np.isnan(x)
     x, y = x[known], y[known]
     if not len(x):
         return 0.0, 0.0
@@ -181,7 +188,7 @@ def _line(x: Array, y: Array) -> Sequence[float]:
 
 
 @BASELINES.register("ligand_size")
-class LigandSize(_Line):
+class LigandSize(Line):
     """A line in the number of heavy atoms of the ligands."""
 
     kinds = ("regression",)
@@ -197,7 +204,7 @@ class LigandSize(_Line):
 
 
 @BASELINES.register("chain_length")
-class ChainLength(_Line):
+class ChainLength(Line):
     """A line in the number of residues; all residues of a protein get the same value."""
 
     levels = ("residue", "protein")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 
 import zoo.metrics.baselines
-import zoo.metrics.trees
+import zoo.metrics.shape
 import zoo.metrics.weibull
 import zoo.metrics.window  # noqa: F401
 from zoo.data.kin import kin_of
@@ -17,6 +18,8 @@ from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.metrics.baseline import Baseline, baselines_for
 from zoo.metrics.predictions import Predictions, from_samples
+from zoo.metrics.trees import BoostedTrees, row_name
+from zoo.proteins.feature_sets import ordered
 from zoo.tasks import Target
 
 _kept: dict[tuple[Hashable, Target], dict[str, Predictions]] = {}
@@ -39,22 +42,41 @@ def predict_all(store: Store, target: Target) -> dict[str, Predictions]:
     return dict(_kept[key])
 
 
+def predict_trees(store: Store, target: Target, features: Iterable[str]) -> dict[str, Predictions]:
+    """Return the predictions of boosted trees on some feature sets, by the name of their row.
+
+    Returns:
+        Nothing for a target that trees do not predict, as one of hundreds of classes.
+
+    Raises:
+        ConfigError: If a feature set is unknown; names the nearest one.
+    """
+    names = ordered(features)
+    if not BoostedTrees.serves(target):
+        return {}
+    return _all_of(store, target, {row_name(names): partial(BoostedTrees, features=names)})
+
+
 def _predict_all(store: Store, target: Target) -> dict[str, Predictions]:
+    return _all_of(store, target, baselines_for(target))
+
+
+def _all_of(
+    store: Store, target: Target, made: Mapping[str, Callable[[Target], Baseline]]
+) -> dict[str, Predictions]:
     index = store.index()
     plan = rounds(index)
     kin = kin_of(index, dict.fromkeys(key for one in plan for key in (*one.validation, *one.test)))
-    found = {
-        name: _predict(store, target, cls, plan) for name, cls in baselines_for(target).items()
-    }
+    found = {name: _predict(store, target, make, plan) for name, make in made.items()}
     return {name: one.with_kin(kin) for name, one in found.items() if one is not None}
 
 
 def _predict(
-    store: Store, target: Target, cls: type[Baseline], plan: list[Round]
+    store: Store, target: Target, make: Callable[[Target], Baseline], plan: list[Round]
 ) -> Predictions | None:
     parts = []
     for fold in plan:
-        fitted = cls(target).fit(_samples(store, fold.train))
+        fitted = make(target).fit(_samples(store, fold.train))
         if not fitted.possible:
             return None
         parts.append(_part(store, target, fitted, fold.test, "test"))

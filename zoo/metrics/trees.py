@@ -15,7 +15,9 @@ from zoo.metrics.baselines import heavy_atoms
 from zoo.metrics.fitted import Fitted, Inputs, drawn, fit, known_rows
 from zoo.metrics.rows import Array
 from zoo.metrics.window import one_hot
+from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.density import Surroundings, density, place
+from zoo.proteins.feature_sets import ordered, widths
 from zoo.proteins.protein import Protein
 from zoo.tasks import Target
 
@@ -41,9 +43,14 @@ class BoostedTrees(Baseline):
     residues and of ligand atoms is added. The settings are fixed, whatever the data; the
     predictions of two seeds are averaged. Of more than 300,000 training rows, so many are drawn at
     random. There are none for more than 20 classes.
+
+    Attributes:
+        features: Names of the feature sets in place of density, () for density. Vectors are left
+            out: they turn with the protein.
     """
 
     kinds = ("binary", "regression", "multiclass")
+    features: tuple[str, ...] = ()
     found: Fitted | None = None
     columns: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
@@ -68,26 +75,45 @@ class BoostedTrees(Baseline):
         return np.asarray(sample.targets[self.target.name], np.float64).reshape(-1)
 
     def _inputs(self, protein: Protein) -> Inputs:
-        return residue_inputs(protein) if self.target.level == "residue" else mean_inputs(protein)
+        of = residue_inputs if self.target.level == "residue" else mean_inputs
+        return of(protein, self.features)
 
     def _predict(self, sample: Sample) -> Array:
         assert self.found is not None
         return self.found.predict(self._inputs(sample.protein)[:, self.columns], self.target)
 
 
-def residue_inputs(protein: Protein) -> Inputs:
-    """Return (residues, 136) packing (14) and letter (20), and three means of these; NaN unknown.
+def row_name(features: Iterable[str]) -> str:
+    """Return the name of the trees on some feature sets, as a folder can have it."""
+    return f"trees_on_{'+'.join(ordered(features))}"
+
+
+def residue_inputs(protein: Protein, features: tuple[str, ...] = ()) -> Inputs:
+    """Return (residues, 4 x columns) features and letter (20), and three means of these.
 
     The means are over neighbours within 8 and 14 angstrom, and over those of the latter on the side
-    chain's side, each without the residue itself.
+    chain's side, each without the residue itself. Without names the features are density's (14).
+    What is unknown is NaN.
     """
     around = Surroundings.of(protein)
-    own = np.concatenate(
-        [density(protein, around), place(protein, around), one_hot(protein)], axis=1
-    )
+    known = _of_sets(protein, features) if features else _packing(protein, around)
+    own = np.concatenate([known, one_hot(protein)], axis=1)
     near = [around.distance <= radius for radius in MEANS]
     means = [_mean(own, around, pairs) for pairs in (*near, near[-1] & around.outward)]
     return np.concatenate([own, *means], axis=1).astype(np.float32)
+
+
+def _packing(protein: Protein, around: Surroundings) -> Array:
+    return np.concatenate([density(protein, around), place(protein, around)], axis=1)
+
+
+def _of_sets(protein: Protein, features: tuple[str, ...]) -> Array:
+    """Return (residues, columns) the scalars that a graph's nodes have; NaN without a node."""
+    found = np.full((len(protein), widths(features)[0]), np.nan)
+    if protein.has_structure:
+        nodes = build_graph(protein, GraphSpec(features=features)).nodes
+        found[nodes["residue"].numpy()] = nodes["node_s"].numpy()
+    return found
 
 
 def _mean(own: Array, around: Surroundings, pairs: Any) -> Array:
@@ -107,12 +133,12 @@ def _mean(own: Array, around: Surroundings, pairs: Any) -> Array:
     return found
 
 
-def mean_inputs(protein: Protein) -> Inputs:
-    """Return (1, 138) the mean of `residue_inputs`, and the logarithms of two sizes.
+def mean_inputs(protein: Protein, features: tuple[str, ...] = ()) -> Inputs:
+    """Return (1, columns + 2) the mean of `residue_inputs`, and the logarithms of two sizes.
 
     The sizes are the number of residues, and of the ligands' heavy atoms plus one.
     """
-    rows = residue_inputs(protein)
+    rows = residue_inputs(protein, features)
     there = np.isfinite(rows)
     total, seen = np.where(there, rows, 0.0).sum(0), there.sum(0)
     mean = np.divide(total, seen, where=seen > 0, out=np.full(rows.shape[1], np.nan))

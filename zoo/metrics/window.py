@@ -1,20 +1,22 @@
-"""The window baseline: a linear map of the letters around a residue."""
+"""Linear maps of letters: of those around a residue, and of the shares that a protein has."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.data.samples import Sample
 from zoo.metrics.baseline import BASELINES, Baseline
-from zoo.metrics.fitted import Fitted, drawn, fit, known_rows
+from zoo.metrics.fitted import Fitted, Inputs, drawn, fit, known_rows
 from zoo.metrics.rows import Array
 from zoo.proteins.features import LETTERS
 from zoo.proteins.protein import Protein
-from zoo.tasks import Target
+from zoo.tasks import Kind, Target
 
 AROUND = 7
 """Number of residues on each side of the one that is predicted."""
@@ -22,17 +24,11 @@ PENALTY, RIDGE, STEPS = 0.1, 10.0, 300
 """Inverse penalty of the logistic regression, penalty of the ridge, and most steps of the fit."""
 
 
-@BASELINES.register("window")
 @dataclass
-class Window(Baseline):
-    """Logistic regression, or ridge, on the one-hot letters of the 15 residues around each.
+class _Linear(Baseline):
+    """Logistic regression, or ridge, on numbers; the settings are fixed, whatever the data."""
 
-    The settings are fixed, whatever the data. Of more than 300,000 training residues, so many are
-    drawn at random.
-    """
-
-    kinds = ("binary", "multiclass", "regression")
-    levels = ("residue",)
+    kinds: ClassVar[tuple[Kind, ...]] = ("binary", "multiclass", "regression")
     found: Fitted | None = None
 
     @classmethod
@@ -40,13 +36,16 @@ class Window(Baseline):
         """Return whether it can predict a target: numbers with one output, or classes."""
         return super().serves(target) and (target.kind == "multiclass" or target.outputs == 1)
 
+    @staticmethod
+    @abstractmethod
+    def _inputs(protein: Protein) -> Inputs: ...
+
     def _fit(self, samples: Iterable[Sample]) -> None:
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        parts = [known_rows(one_hot_window(s.protein), self._known(s)) for s in samples]
-        x, y = drawn(parts)
+        x, y = drawn([known_rows(self._inputs(s.protein), self._known(s)) for s in samples])
         numbers = self.target.kind == "regression"
         last = Ridge(RIDGE) if numbers else LogisticRegression(C=PENALTY, max_iter=STEPS)
         self.found = fit([make_pipeline(StandardScaler(), last)], x, y, numbers)
@@ -56,7 +55,36 @@ class Window(Baseline):
 
     def _predict(self, sample: Sample) -> Array:
         assert self.found is not None
-        return self.found.predict(one_hot_window(sample.protein), self.target)
+        return self.found.predict(self._inputs(sample.protein), self.target)
+
+
+@BASELINES.register("window")
+class Window(_Linear):
+    """Logistic regression, or ridge, on the one-hot letters of the 15 residues around each.
+
+    The settings are fixed, whatever the data. Of more than 300,000 training residues, so many are
+    drawn at random.
+    """
+
+    levels = ("residue",)
+
+    @staticmethod
+    def _inputs(protein: Protein) -> Inputs:
+        return one_hot_window(protein)
+
+
+@BASELINES.register("composition")
+class Composition(_Linear):
+    """Logistic regression, or ridge, on the share of each of the twenty letters.
+
+    The settings are fixed, whatever the data.
+    """
+
+    levels = ("protein",)
+
+    @staticmethod
+    def _inputs(protein: Protein) -> Inputs:
+        return one_hot(protein).mean(axis=0, keepdims=True)
 
 
 def one_hot(protein: Protein) -> NDArray[np.float32]:
