@@ -1,12 +1,13 @@
-"""Put a trained run, or a language model, where the package ships models from.
+"""Put a trained run, its scores or a language model where the package ships models from.
 
-    python benchmarks/pack_model.py runs/ppbs ppbs --title "Protein binding sites" \\
-        --source "GraphPPIS (MIT), coordinates PDB (CC0)" --remark "Chosen on validation." \\
-        --not-for "..." --command "python -m ..."
-    python benchmarks/pack_model.py runs/plm plm_mini
+    python benchmarks/pack_model.py runs/ppbs_none_gat_none ppbs  # a run that zoo.evaluate scored
+    python benchmarks/pack_model.py scores ppbs_local     # scores of a model of the package
+    python benchmarks/pack_model.py zoo/pretrained/bce bce         # its card alone, made again
+    python benchmarks/pack_model.py runs/plm plm_mini              # a language model
 
-A run must have been scored (`zoo.evaluate`). Left out are checkpoints, logs and predictions;
-paths of this machine are made relative. The card tells scores beside trivial baselines.
+`scores` is what `zoo.evaluate ppbs_local --data PREPARED --out scores` wrote. Left out are
+checkpoints, logs and predictions; paths of this machine are made relative. What only a person can
+say of a task's model is in `benchmarks/cards/NAME.yaml`; the card has its numbers beside that.
 """
 
 from __future__ import annotations
@@ -14,90 +15,47 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from zoo.metrics.verdict import HEADLINE
+from model_cards import Words, card, words_of
+
 from zoo.models.runs import ENSEMBLE
-from zoo.pretrained import HOME
+from zoo.pretrained import HOME, RUN
 
 MEMBER = ("config.yaml", "model.safetensors", "calibration.json", "splits.json", "checksums.json")
+METRICS = "metrics.json"
 LIMIT = 5_000_000
 """Bytes of a task's model."""
 
 
-def pack_run(run: Path, out: Path, given: argparse.Namespace) -> None:
-    """Copy what predicting and scoring need, and write the card."""
-    facts, metrics = (json.loads((run / name).read_text()) for name in ("run.json", "metrics.json"))
+def pack_run(run: Path, out: Path, words: Words) -> None:
+    """Copy what predicting and scoring need."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    facts = json.loads((run / RUN).read_text())
     for member in facts["members"]:
-        folder = out / member["folder"]
-        folder.mkdir(exist_ok=True)
-        for name in MEMBER:
-            if (run / member["folder"] / name).exists():
-                shutil.copyfile(run / member["folder"] / name, folder / name)
-    for values in (facts, metrics):
-        values["data"] = Path(values["data"]).name
-        values["command"] = given.command
-    if (run / ENSEMBLE).exists():
-        shutil.copyfile(run / ENSEMBLE, out / ENSEMBLE)
-    (out / "run.json").write_text(json.dumps(facts, indent=1) + "\n")
-    (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
-    (out / "README.md").write_text(card(out.name, given, facts, metrics))
+        _copy(run / member["folder"], out / member["folder"], MEMBER)
+    _copy(run, out, (ENSEMBLE,))
+    facts |= {"data": Path(facts["data"]).name, "command": words.command}
+    (out / RUN).write_text(json.dumps(facts, indent=1) + "\n")
+    pack_scores(run, out)
 
 
-def card(name: str, given: argparse.Namespace, facts: dict[str, Any], metrics: Any) -> str:
-    """Return the model card."""
-    config = facts["config"]
-    seeds = sorted({member["seed"] for member in facts["members"]})
-    coloured = " --structures" if facts["targets"][0]["level"] == "residue" else ""
-    lines = [
-        f"# {name}: {given.title}", "",
-        f"{config['sequence']['name']} and {config['structure']['name']}, "
-        f"{config['fusion']['name']} fusion ({config['fusion']['write_back']}); "
-        f"{_members(len(facts['members']), seeds)}", "",
-        "```bash", f"python -m zoo.predict structures/ --model {name} --out found{coloured}",
-        "```", "", "## Scores", "",
-        f"On the test split ({metrics['samples']} samples, hash {metrics['split_hash']}), which "
-        f"was not trained on. {given.remark} 95 % intervals over proteins or groups; the "
-        "difference is paired, to the best trivial baseline over all test samples.", "",
-        "| target | subset | metric | score | best baseline | difference |",
-        "|---|---|---|---|---|---|",
-        *_rows(metrics), "",
-        "## Made by", "", "```bash", given.command,
-        f"python -m zoo.evaluate {name} --data PREPARED --out scores   # the same numbers", "```",
-        "",
-        f"Versions: {', '.join(f'{k} {v}' for k, v in metrics['versions'].items() if v)}.", "",
-        "## Data", "", given.source, "", "## Not for", "", given.not_for, "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+def _copy(source: Path, out: Path, names: Iterable[str]) -> None:
+    out.mkdir(exist_ok=True)
+    for name in names:
+        if (source / name).exists():
+            shutil.copyfile(source / name, out / name)
 
 
-def _members(count: int, seeds: list[int]) -> str:
-    if count == 1:
-        return f"one model, seed {seeds[0]}."
-    return f"{count} models, seeds {', '.join(map(str, seeds))}; their mean is the prediction."
-
-
-def _rows(metrics: Any) -> Iterator[str]:
-    for target, facts in metrics["targets"].items():
-        metric = HEADLINE[facts["kind"]]
-        model = {p["subset"]: p["values"] for p in facts["parts"] if p["model"] == "model"}
-        for subset, values in model.items():
-            where = facts["differences"] if subset == "all" else facts["subsets"].get(subset, {})
-            moved = where.get(metric)
-            told = _interval(moved, "+") if moved else ""
-            best = moved["baseline"].replace("_", " ") if moved else ""
-            yield (f"| {target} | {subset} | {metric.replace('_', ' ')} | "
-                   f"{_interval(values[metric])} | {best} | {told} |")  # fmt: skip
-
-
-def _interval(values: dict[str, Any], sign: str = "") -> str:
-    parts = [values["value"], values["low"], values["high"]]
-    one, low, high = ("?" if part is None else f"{part:{sign}.3f}" for part in parts)
-    return f"{one} ({low}, {high})"
+def pack_scores(scores: Path, out: Path) -> None:
+    """Put the scores in a folder beside the model's weights."""
+    metrics = json.loads((scores / METRICS).read_text())
+    command = f"python -m zoo.evaluate {out.name} --data PREPARED --out scores"
+    metrics |= {"data": Path(metrics["data"]).name, "command": command}
+    (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n")
 
 
 def pack_language_model(run: Path, out: Path) -> None:
@@ -137,22 +95,31 @@ def language_model_card(name: str, facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def pack(source: Path, out: Path) -> None:
+    """Pack what a folder holds, as the model of the name that `out` has."""
+    if (source / "pretraining.json").is_file():
+        pack_language_model(source, out)
+        return
+    words = words_of(out.name)
+    if source.resolve() != out.resolve():
+        if (source / RUN).is_file():
+            pack_run(source, out, words)
+        else:
+            pack_scores(source, out)
+    (out / "README.md").write_text(card(out, words))
+
+
 def main() -> None:
     """Pack what is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
-    parser.add_argument("name")
-    for option in ("--title", "--source", "--not-for", "--command", "--remark"):
-        parser.add_argument(option, default="")
+    parser.add_argument("source", type=Path, help="a run, a folder of scores, or the model's own")
+    parser.add_argument("name", help="name of the model in the package")
     given = parser.parse_args()
     out = HOME / given.name
-    if (given.run / "pretraining.json").is_file():
-        pack_language_model(given.run, out)
-    else:
-        pack_run(given.run, out, given)
+    pack(given.source, out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{out}: {size / 1e6:.2f} MB")
-    if size > LIMIT and (out / "run.json").exists():
+    if size > LIMIT and (out / RUN).exists():
         raise SystemExit(f"more than {LIMIT / 1e6:.0f} MB: train a smaller model, or fewer seeds")
 
 

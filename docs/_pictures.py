@@ -40,8 +40,6 @@ FONTS = re.compile(r"@font-face \{.*?\}\s*", re.S)
 SCORES = LinearSegmentedColormap.from_list(
     "scores", ["#3f73a8", "#8fb0cc", "#dcdfe0", "#f7b267", "#ee7a12"]
 )
-HIGHEST = 0.55
-"""The score that is drawn in the last colour."""
 
 ROOMS = (
     (("verbs", "build, train, predict, search ...: parse, call, print"),
@@ -137,15 +135,17 @@ def protein(path: Path) -> None:
     _settings()
     (chain,) = example().chains
     view = View((928, 752), turn=(-25, -25, 0), margin=1.8)
-    picture = cartoon(chain, _scores("ppbs") / HIGHEST, SCORES, view)
+    scores = _scores("ppbs")
+    highest = np.ceil(scores.max() * 10) / 10
+    picture = cartoon(chain, scores / highest, SCORES, view)
     figure = Figure(figsize=(7, 4.7), dpi=160, facecolor="white")
     left = figure.add_axes((0.01, 0, 0.829, 1))
     left.imshow(picture, interpolation="antialiased")
     left.set_axis_off()
     right = figure.add_axes((0.865, 0.17, 0.022, 0.66))
-    bar = figure.colorbar(mpl.cm.ScalarMappable(Normalize(0, HIGHEST), SCORES), cax=right)
+    bar = figure.colorbar(mpl.cm.ScalarMappable(Normalize(0, highest), SCORES), cax=right)
     bar.outline.set_visible(False)
-    bar.set_ticks([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+    bar.set_ticks(np.arange(0, highest, 0.1))
     bar.ax.tick_params(length=0, labelsize=10, labelcolor="0.25")
     bar.set_label("score for being part of an interface", fontsize=10.5, color="0.25", labelpad=8)
     figure.savefig(path, metadata={"Software": None})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import csv
 import importlib.util
 import json
 import sys
@@ -20,12 +20,27 @@ from zoo.data.layouts.base import find_layout
 from zoo.data.preparing import contents
 from zoo.training.fitting import train
 
+BENCHMARKS = REPOSITORY / "benchmarks"
+WRITTEN_BEFORE = [
+    0.5304, 0.4036, 0.4928, 0.3761, 0.1977, 0.2496, 0.2899, 0.3405, 0.2720, 0.2735, 0.1043,
+    0.2930, 0.2691, 0.2763, 0.2013, 0.3303, 0.4433, 0.3829, 0.4520, 0.3638, 0.3560, 0.4160,
+    0.4702, 0.3764, 0.3584, 0.4196, 0.3041, 0.3338, 0.3090, 0.3594, 0.4341, 0.3105, 0.3040,
+    0.5255, 0.4219, 0.1684, 0.1925, 0.3917, 0.4882, 0.2914, 0.1799, 0.3214, 0.2031, 0.0749,
+    0.1778, 0.2948, 0.2686, 0.1065, 0.2607, 0.2664, 0.3548, 0.0839, 0.2225, 0.2551, 0.3676,
+    0.3270, 0.3582, 0.3083, 0.2854, 0.2929, 0.4342, 0.3365, 0.2901, 0.1665, 0.2180, 0.2832,
+    0.2167, 0.1649, 0.2940, 0.2604,
+]  # fmt: skip
+"""Scores of 1A8O by the model `ppbs` of the first version, which is `ppbs_serial` now."""
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "benchmarks" / f"{name}.py")
+
+@pytest.fixture
+def pack(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location("pack_model", BENCHMARKS / "pack_model.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look themselves up there
+    monkeypatch.setitem(sys.modules, "pack_model", module)
     spec.loader.exec_module(module)
     return module
 
@@ -37,8 +52,9 @@ def plm(tmp_path: Path) -> str:
 
 @pytest.mark.filterwarnings("ignore:a chain of 70 residues is longer")
 def test_a_packed_run_predicts_and_its_card_has_its_scores(
-    plm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    plm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    pack: ModuleType,
+) -> None:  # fmt: skip
     data = runs.quick_data(tmp_path / "data", runs.BINDING)
     job = runs.job(data, plm, tmp_path / "run", tmp_path / "store", **{"train.epochs": 1})
     train(job)
@@ -48,17 +64,21 @@ def test_a_packed_run_predicts_and_its_card_has_its_scores(
           [{"folder": ".", "name": "seed 0", "fold": None, "seed": 0}])  # fmt: skip
     assert call(capsys, "evaluate", job.folder, "--bootstrap", 20).code == 0
     monkeypatch.setattr(pretrained, "HOME", tmp_path / "home")
-    pack = script("pack_model")
-    monkeypatch.setattr(pack, "HOME", tmp_path / "home")
-    given = argparse.Namespace(
-        title="Sites", source="here", not_for="much", command="zoo.train", remark=""
-    )
-    pack.pack_run(job.folder, tmp_path / "home" / "sites", given)
+    import model_cards
+
+    words = model_cards.Words("Sites", "zoo.train", "On validation.", "Chains.", "here", "much")
+    monkeypatch.setattr(pack, "words_of", lambda name: words)
+    pack.pack(job.folder, tmp_path / "home" / "sites")
     card = (tmp_path / "home" / "sites" / "README.md").read_text()
     metrics = json.loads((job.folder / "metrics.json").read_text())
     (part,) = (p for p in metrics["targets"]["binding_site"]["parts"]
                if p["model"] == "model" and p["subset"] == "all")  # fmt: skip
     assert f"{part['values']['average_precision']['value']:.3f} (" in card
+    best = metrics["targets"]["binding_site"]["differences"]["average_precision"]
+    assert (
+        f"| {best['baseline'].replace('_', ' ')} | " in card and f"| {best['value']:+.3f} (" in card
+    )
+    assert all(text in card for text in ("On validation.", "Chains.", "here", "much"))
     assert str(tmp_path) not in (tmp_path / "home" / "sites" / "run.json").read_text().replace(
         str(plm), "")  # fmt: skip
     assert pretrained.task_models() == ["sites"]
@@ -69,9 +89,28 @@ def test_a_packed_run_predicts_and_its_card_has_its_scores(
                  "--bootstrap", 20, "--json")  # fmt: skip
     assert again.code == 0, again.err
     assert json.loads(again.out)["targets"] == metrics["targets"]
+    pack.pack(tmp_path / "scores", tmp_path / "home" / "sites")
+    assert (tmp_path / "home" / "sites" / "README.md").read_text() == card
 
 
-@pytest.mark.parametrize("name", ["bce", "mqa", "ppbs", "ppbs_local"])
+@pytest.mark.parametrize("name", pretrained.task_models())
+def test_the_card_of_a_shipped_model_is_what_the_script_writes(name: str, pack: ModuleType) -> None:
+    folder = pretrained.HOME / name
+    assert (folder / "README.md").read_text() == pack.card(folder, pack.words_of(name))
+
+
+def test_the_model_that_was_called_ppbs_predicts_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = call(capsys, "predict", REPOSITORY / "zoo/examples/1a8o.cif.gz",
+                "--model", "ppbs_serial", "--out", tmp_path)  # fmt: skip
+    assert done.code == 0, done.err
+    with (tmp_path / "predictions.csv").open() as file:
+        found = [float(row["binding_site"]) for row in csv.DictReader(file)]
+    assert found == pytest.approx(WRITTEN_BEFORE, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", pretrained.task_models())
 def test_a_shipped_model_knows_its_data_again(name: str, data_dir: Path) -> None:
     """Wherever they lie, and whenever they were copied there: else nobody could score it."""
     run = json.loads((pretrained.HOME / name / "run.json").read_text())
