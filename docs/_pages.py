@@ -23,6 +23,7 @@ from zoo.command.cli import program
 from zoo.data.layouts import LAYOUTS
 from zoo.fusion import FUSIONS
 from zoo.models.catalogue import catalogue
+from zoo.models.trained import TrainedModel
 from zoo.proteins import density, feature_sets
 from zoo.proteins.feature_sets import FEATURE_SETS
 from zoo.settings.config import Config, config_names
@@ -100,13 +101,22 @@ def names() -> str:
         "Any encoder of the Hugging Face hub works as `--seq`, by its id or a folder. `none` "
         "leaves a branch out. Graphs are of residues (30 nearest CA, or a radius) or of atoms, "
         "with ligands.",
-        "## Trained models, `--model`", ", ".join(_names(found["model"])),
+        "## Trained models, `--model`", "Scores on test data, with 95 % intervals, and the paired "
+        "difference to the best baseline, boosted trees among them. Each has a card: `README.md` "
+        "in its folder of `zoo/pretrained/`.",
+        table(("name", "task", "metric", "score", "best baseline", "difference"),
+              map(_trained, zoo.list_models(pretrained=True))),
         "## Configs", ", ".join(_names(found["config"])),
     )  # fmt: skip
 
 
 def _names(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [f"`{row['name']}`" for row in rows]
+
+
+def _trained(model: TrainedModel) -> tuple[str, ...]:
+    return (f"`{model}`", model.task, model.metric, model.score.told(), model.baseline,
+            model.difference.told("+"))  # fmt: skip
 
 
 def _described(rows: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -115,6 +115,19 @@ def test_list_tells_the_size_of_a_plug_ins_network(capsys, monkeypatch):
     assert (row["about"], row["layers"], row["parameters"]) == ("One of mine.", 4, 253_568)
 
 
+def test_list_tells_what_every_trained_model_is_worth(capsys, monkeypatch):
+    for row in json.loads(call(capsys, "list", "--json").out)["model"]:
+        assert row["task"] in TASKS and row["score"]["low"] < row["score"]["value"]
+        assert row["best baseline"] and row["difference"]["low"] < row["difference"]["high"]
+        assert 0 < row["MB"] < 5
+    for columns, told in ((60, False), (120, True)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = call(capsys, "list", "ppbs_serial").out.splitlines()
+        (line,) = [line for line in lines if line.startswith("ppbs_serial")]
+        assert re.search(r" \d\.\d{3} \(.*\) .*[+-]\d\.\d{3} \([^(]*\)", line), line
+        assert ("average_precision" in line) == told
+
+
 def test_list_takes_a_wildcard(capsys):
     out = call(capsys, "list", "ppbs_*_local").out
     assert "ppbs_esm2_8m_gvp_local" in out

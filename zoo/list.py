@@ -23,9 +23,9 @@ TITLES = {
 }
 
 
-LONG = ("commit", "commercial use", "paper", "checked", "weights")
+LONG = ("commit", "commercial use", "paper", "checked", "weights", "target", "better")
 """What only --json tells."""
-LEAST = ("width", "layers", "here", "hub id")
+LEAST = ("width", "layers", "here", "hub id", "MB", "metric", "best baseline", "task")
 """Columns to leave out in a narrow terminal, the first one first."""
 UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 """Of parameters: billions, millions, thousands."""
@@ -84,18 +84,22 @@ def _table(rows: list[dict[str, Any]], shown: list[str]) -> Table:
         header_style="dim", show_header=len(shown) > 1,
     )  # fmt: skip
     for key in shown:
-        cells = [_cell(row[key]) for row in rows]
+        cells = [_cell(row[key], key) for row in rows]
         numbers = any(type(row[key]) is int for row in rows)
         least = None if key == "about" else max(map(len, (key, *cells)))
         table.add_column(key, min_width=least, justify="right" if numbers else "left")
     for row in rows:
-        table.add_row(*(_cell(row[key]) for key in shown))
+        table.add_row(*(_cell(row[key], key) for key in shown))
     return table
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, key: str) -> str:
     if value is None:
         return ""
+    if isinstance(value, dict):
+        from zoo.models.trained import interval
+
+        return interval(value).told("+" * (key == "difference"))
     if isinstance(value, bool):
         return "yes" if value else "no"
     if type(value) is not int or value < 10_000:

@@ -151,7 +151,7 @@ def _beside(scores: Path, others: list[Path], split: str) -> list[Comparison]:
     """Compare this run with the others, for each target by its headline metric."""
     from zoo.compare import load
     from zoo.metrics.comparison import align, compare_targets
-    from zoo.metrics.verdict import HEADLINE
+    from zoo.tasks import HEADLINE
 
     if not others:
         return []

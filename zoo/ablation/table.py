@@ -14,8 +14,8 @@ from zoo.metrics.comparison import align, compare_target
 from zoo.metrics.multiple import ALPHA, clear, correct, enough, told
 from zoo.metrics.predictions import Predictions, read_predictions
 from zoo.metrics.suite import POOLED
-from zoo.metrics.verdict import HEADLINE
 from zoo.system.files import read_json, write_json, write_whole
+from zoo.tasks import HEADLINE
 
 FOLDER, JSON, MARKDOWN = "table", "table.json", "table.md"
 SPLIT = "test"

@@ -14,14 +14,9 @@ from zoo.metrics.comparison import compare_target
 from zoo.metrics.multiple import FEWEST, enough
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED, SUITES, Report, report, validation_threshold
-from zoo.tasks import Kind
+from zoo.tasks import HEADLINE, Kind
 
 MODEL = "model"
-HEADLINE: Mapping[Kind, str] = {
-    "binary": "average_precision", "multiclass": "accuracy", "multilabel": "fmax",
-    "regression": "rmse",
-}  # fmt: skip
-"""The metric that is reported for each subset."""
 WITHIN: Mapping[str, str] = {AVERAGE_PRECISION.name: CHAIN_AVERAGE_PRECISION.name}
 """The mean over chains of a headline: a pooled score of residues also rewards knowing which chains
 have many positives, as the length of a chain tells."""

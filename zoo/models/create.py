@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
 from torch import nn
@@ -26,6 +26,7 @@ from zoo.models.blueprint import Blueprint, resolve
 from zoo.models.heads import ProteinHead, ResidueHead
 from zoo.models.model import FusedModel
 from zoo.models.parts import built
+from zoo.models.trained import TrainedModel, TrainedModels
 from zoo.models.tuning import tune
 from zoo.pretrained import task_models
 from zoo.proteins.build_graph import FeatureWidths
@@ -109,13 +110,31 @@ def _plain(pairs: Sequence[Any] | None) -> list[Any] | None:
     return [list(pair) if isinstance(pair, tuple) else pair for pair in pairs]
 
 
-def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+@overload
+def list_models(pattern: str = "*", *, pretrained: Literal[True]) -> TrainedModels: ...
+
+
+@overload
+def list_models(pattern: str = "*", *, pretrained: Literal[False] = False) -> list[str]: ...
+
+
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> TrainedModels | list[str]:
     """Return the names of the shipped configs that match a wildcard.
 
     With `pretrained`, return the names of the trained models that come with the package;
-    `load_model` and `zoo predict --model` take these.
+    `load_model` and `zoo predict --model` take these. They print as a table, and each name has its
+    facts as attributes.
+
+    Examples:
+        >>> models = list_models(pretrained=True)  # prints as a table of tasks and scores
+        >>> "ppbs" in models, models[-1].task, models[-1].score.value > 0.3
+        (True, 'ppbs', True)
     """
-    return fnmatch.filter(task_models() if pretrained else config_names(), pattern)
+    if pretrained:
+        return TrainedModels(
+            TrainedModel.of(name) for name in fnmatch.filter(task_models(), pattern)
+        )
+    return fnmatch.filter(config_names(), pattern)
 
 
 def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:

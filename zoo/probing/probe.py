@@ -21,12 +21,12 @@ from zoo.metrics.columns import rows_of
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.rows import Metric, Rows
 from zoo.metrics.suite import SUITES, metrics_for
-from zoo.metrics.verdict import HEADLINE, headlines
+from zoo.metrics.verdict import headlines
 from zoo.probing.linear import Map, Values, fits
 from zoo.probing.parts import STOPPED, Part, Samples, Source
 from zoo.probing.tables import Table, table
 from zoo.system.listener import SILENT, Listener, Stopped
-from zoo.tasks import Kind, Target
+from zoo.tasks import HEADLINE, Kind, Target
 
 ROWS = 20_000
 """Training rows that a map is fitted on at most; of more, so many are drawn."""

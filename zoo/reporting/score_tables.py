@@ -10,8 +10,8 @@ from rich.text import Text
 
 from zoo.metrics.multiple import clear, differences_in, told
 from zoo.metrics.suite import POOLED, without_intervals
-from zoo.metrics.verdict import HEADLINE, MODEL, headlines
-from zoo.tasks import Kind
+from zoo.metrics.verdict import MODEL, headlines
+from zoo.tasks import HEADLINE, Kind
 
 Values = Mapping[str, Any]
 LEGEND = "below each score: the best baseline; * better, ! worse (p < 0.05)"

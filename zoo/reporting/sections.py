@@ -11,13 +11,14 @@ from zoo.metrics.comparison import Comparison
 from zoo.metrics.multiple import told
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
-from zoo.metrics.verdict import HEADLINE, MODEL
+from zoo.metrics.verdict import MODEL
 from zoo.models.runs import Run
 from zoo.models.summary import RANDOM_WARNING
 from zoo.reporting import drawing
 from zoo.reporting.page import figures, picture, png_of, table
 from zoo.reporting.proteins import Bin, Scores, by_identity, by_length
 from zoo.reporting.score_tables import cell, correction, drawn, part
+from zoo.tasks import HEADLINE
 from zoo.training.curves import CURVES, read_curves
 
 CASES = 8

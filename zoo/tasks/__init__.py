@@ -12,10 +12,15 @@ from typing import Any, Literal
 
 from zoo.settings.registry import Registry
 
-__all__ = ["TASKS", "Kind", "Level", "Target", "Task"]
+__all__ = ["HEADLINE", "TASKS", "Kind", "Level", "Target", "Task"]
 
 Kind = Literal["regression", "binary", "multiclass", "multilabel"]
 Level = Literal["residue", "protein"]
+HEADLINE: Mapping[Kind, str] = {
+    "binary": "average_precision", "multiclass": "accuracy", "multilabel": "fmax",
+    "regression": "rmse",
+}  # fmt: skip
+"""The metric by which a target of each kind is judged first."""
 
 
 @dataclass(frozen=True)
