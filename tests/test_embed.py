@@ -99,6 +99,25 @@ def test_layers_equal_the_hidden_states_of_hugging_face(capsys, tmp_path, fasta)
             torch.testing.assert_close(stored, hidden[k][0, 1:-1], atol=1e-5, rtol=1e-5)
 
 
+def test_a_model_of_single_chains_embeds_each_chain_of_a_complex_alone(capsys, tmp_path, model_dir):
+    path, whole = tmp_path / "pair.cif", shelf.two_chains()
+    write_scored(path, whole, np.zeros(len(whole)))
+    rows = {}
+    for name, given, options in (
+        ("alone", [path], ["--as", "chain"]), ("whole", [path], []),
+        ("one by one", [f"{path}:A", f"{path}:B"], []),
+    ):  # fmt: skip
+        out = tmp_path / f"{name}.h5"
+        assert call(capsys, "embed", *given, "--model", model_dir, "--out", out, *options).code == 0
+        with h5py.File(out) as file:
+            groups = [file[name] for name in sorted(file)]
+            rows[name] = np.concatenate([group["fused"][:] for group in groups])
+            names = [text for group in groups for text in group["residues"][:]]
+        assert [text[:1] for text in names] == [b"A"] * 9 + [b"B"] * 7
+    np.testing.assert_allclose(rows["alone"], rows["one by one"], atol=1e-5)
+    assert not np.allclose(rows["alone"], rows["whole"], atol=1e-3)
+
+
 def test_pooled_is_the_mean_and_half_is_half_as_large(capsys, tmp_path, fasta):
     full, pooled = tmp_path / "full.h5", tmp_path / "pooled.h5"
     call(capsys, "embed", fasta, *PLAIN, "--out", full)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import gzip
 import json
 from pathlib import Path
@@ -23,6 +24,7 @@ from zoo.explanation.exchanges import look, reduced
 from zoo.explanation.residues import position_of
 from zoo.fusion import FUSIONS
 from zoo.models.checkpoint import save_model
+from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
 from zoo.reporting.viewer import section
 from zoo.tasks import Target
@@ -205,6 +207,27 @@ def test_what_cannot_be_written_is_told_before_the_work(
     Path("file").write_text("mine")
     done = call(capsys, "explain", example, "--model", "model", "--out", "out", *options)
     assert done.code == 2 and ("by_structure" in done.err or "cannot be a folder" in done.err)
+
+
+@pytest.mark.parametrize(
+    ("options", "chains"),
+    [([], "A"), (["--residue", "B:3"], "B"), (["--as", "complex"], "AB"), (["--chain", "B"], "B")],
+)
+def test_a_model_of_single_chains_is_explained_on_one(
+    tmp_path: Path, capsys, plm: str, options: list[str], chains: str
+) -> None:
+    path, whole = tmp_path / "pair.cif", shelf.two_chains()
+    write_scored(path, whole, np.zeros(len(whole)))
+    model = trained(plm, "local")
+    config = dataclasses.replace(model.recipe.config, scope="chain")
+    model.recipe = dataclasses.replace(model.recipe, config=config)
+    folder = save_model(model, tmp_path / "model")
+    done = call(capsys, "explain", path, "--model", folder, "--out", tmp_path / "out",
+                "--steps", 0, *options)  # fmt: skip
+    assert done.code == 0, done.err
+    rows = (tmp_path / "out" / "residues.csv").read_text().splitlines()[1:]
+    assert "".join(sorted({row[0] for row in rows})) == chains
+    assert ("explains chain" in done.err) == (not options or options[0] == "--residue")
 
 
 def test_residues_are_found_by_the_numbers_of_the_file() -> None:

@@ -912,3 +912,69 @@ def test_outputs_that_are_not_finite_are_no_empty_cells(capsys, tmp_path, struct
     done = call(capsys, "predict", structures, "--model", folder, "--out", tmp_path / "o")
     assert done.code != 0 and "not finite" in done.err.replace("\n", " ")
     assert (tmp_path / "o" / "predictions.csv").read_text().count("\n") == 1  # the header
+
+
+def in_contact(folder: Path) -> Path:
+    """Write a complex of two chains in contact."""
+    path = folder / "pair.cif"
+    whole = shelf.two_chains()
+    write_scored(path, whole, np.zeros(len(whole)))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_a_model_of_single_chains_takes_each_chain_of_a_complex_alone(
+    tmp_path, capsys, plm_folders, kind
+):
+    path = in_contact(tmp_path)
+    run = run_folder(tmp_path / "run", kind, plm_folders["esm"], values={"scope": "chain"})
+    outs = {}
+    for name, options in (
+        ("alone", []), ("asked", ["--as", "chain"]), ("whole", ["--as", "complex"]),
+    ):  # fmt: skip
+        outs[name] = tmp_path / name
+        done = call(capsys, "predict", path, "--model", run, "--out", outs[name], *options)
+        assert done.code == 0, done.err
+        told = "1 structure has several chains" in done.err.replace("\n", " ")
+        assert told == (name == "alone"), done.err
+    for chain in "AB":
+        outs[chain] = tmp_path / chain
+        one = f"{path}:{chain}"
+        assert call(capsys, "predict", one, "--model", run, "--out", outs[chain]).code == 0
+    score = "site_mean" if kind == "binary" else "gdt_mean"
+    score = next(name for name in table(outs["alone"])[0] if name.startswith(("site", "gdt")))
+    alone = column(outs["alone"], score)
+    assert alone == column(outs["asked"], score)
+    np.testing.assert_allclose(
+        alone, column(outs["A"], score) + column(outs["B"], score), atol=1e-6
+    )
+    if kind == "binary":  # chains in contact are not what each is alone
+        assert not np.allclose(alone, column(outs["whole"], score), atol=1e-6)
+    else:
+        assert [row["id"] for row in table(outs["alone"])] == ["pair_A", "pair_B"]
+        assert len(column(outs["whole"], score)) == 1
+
+
+def test_predictions_of_complexes_and_of_chains_are_not_mixed(tmp_path, capsys, plm_folders):
+    path = in_contact(tmp_path)
+    run = run_folder(tmp_path / "run", "binary", plm_folders["esm"], values={"scope": "chain"})
+    command = ["predict", path, "--model", run, "--out", tmp_path / "out"]
+    assert call(capsys, *command).code == 0
+    done = call(capsys, *command, "--as", "complex")
+    assert done.code == 2 and "other" in done.err, done.err
+    again = call(capsys, *command, "--json")
+    assert json.loads(again.out)["kept"] == 1
+
+
+def test_chains_are_chosen_by_name(tmp_path, capsys, runs):
+    path = in_contact(tmp_path)
+    command = ["predict", path, "--model", runs["binary"], "--out", tmp_path / "out"]
+    assert call(capsys, *command, "--chain", "B").code == 0
+    assert {(row["id"], row["chain"]) for row in table(tmp_path / "out")} == {("pair_B", "B")}
+    done = call(capsys, *command, "--chain", "Q")
+    assert done.code == 4 and "has no chain 'Q'" in done.err, done.err
+    (tmp_path / "p.fasta").write_text(FASTA)
+    done = call(capsys, *command[:1], f"{tmp_path / 'p.fasta'}:A", *command[2:])
+    assert done.code == 4 and "no chains to choose from" in done.err, done.err
+    done = call(capsys, *command, "--as", "chains")
+    assert done.code == 2 and "chain, complex" in done.err

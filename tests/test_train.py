@@ -86,6 +86,8 @@ def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> N
     assert {name: len(keys) for name, keys in splits.items()} == {
         "train": 12, "validation": 3, "test": 3,
     }  # fmt: skip
+    assert facts["config"]["scope"] == "chain"  # no sample has several chains
+    assert "a single chain" in (out / "README.md").read_text()
     assert "structure" in done.err and "epoch 2 of 2" in done.err
     assert done.err.count("change / state: sequence ") == 2
     assert set((out / "train.log").read_text().splitlines()) <= set(done.err.splitlines())

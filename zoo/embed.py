@@ -12,7 +12,7 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import BatchTokens, DeviceName, StatesName, names
+from zoo.command.options import AsScope, BatchTokens, ChainNames, DeviceName, StatesName, names
 from zoo.command.say import note, progress, say, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from zoo.models.model import FusedModel
     from zoo.prediction.embedding_file import EmbeddingFile, Settings
     from zoo.prediction.inputs import Outcome
+    from zoo.prediction.paths import Input
     from zoo.proteins.protein import Protein
+    from zoo.settings.config import Scope
 
 KEPT = (
     "The proteins that were embedded before are in the file. Make room, or name another --out; the "
@@ -61,6 +63,8 @@ def embed(
         str | None,
         typer.Option(help="For a config or language model: pretrained or random weights."),
     ] = None,
+    chain: ChainNames = None,
+    as_: AsScope = None,
     device: DeviceName = "auto",
     tokens: BatchTokens = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
@@ -71,35 +75,37 @@ def embed(
 
     Example: python -m zoo.embed structures/ --model DIR --out features.h5
     """
-    outcome = _embed(inputs, model, weights, states, out, layer, pool, half, device, tokens)
+    from zoo.prediction.paths import find_inputs, left_out
+    from zoo.prediction.scope import checked_scope
+
+    scope, files = checked_scope(as_), find_inputs(inputs, chain)
+    if others := left_out(inputs):
+        note(others)
+    outcome = _embed(files, model, weights, states, out, layer, pool, half, scope, device, tokens)
     _report(outcome, out, json)
 
 
 def _embed(
-    inputs: list[str], name: str, weights: str | None, states: str | None, out: Path,
-    layers: list[str] | None, pool: bool, half: bool, device: str, tokens: int,
+    files: list[Input], name: str, weights: str | None, states: str | None, out: Path,
+    layers: list[str] | None, pool: bool, half: bool, scope: Scope | None, device: str, tokens: int,
 ) -> Outcome:  # fmt: skip
-    from zoo.prediction.paths import find_inputs
     from zoo.system.files import make_folder, saving
 
-    files = find_inputs(inputs)  # before the imports below, which take seconds
     make_folder(out.parent)
     with working("loading the model ..."):
         from zoo.models.headroom import Headroom
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction import embedding
         from zoo.prediction.embedding_file import EmbeddingFile, Settings
+        from zoo.prediction.ensemble import within
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
-        from zoo.prediction.paths import left_out
         from zoo.system.devices import choose_device
         from zoo.system.locks import alone
 
         device = choose_device(device)
-        model = _open_model(name, weights, states).to(device)
+        model = within(_open_model(name, weights, states), scope).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)
-    if others := left_out(inputs):
-        note(others)
     settings = Settings(tuple(layers or ["fused"]), pool, half)
     for text in settings.layers:
         if text != "fused":

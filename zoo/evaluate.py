@@ -13,6 +13,7 @@ import typer
 
 from zoo.command.cli import run
 from zoo.command.options import (
+    AsScope,
     BatchTokens,
     DeviceName,
     PairedResamples,
@@ -51,6 +52,7 @@ def evaluate(
         ),
     ] = None,
     states: StatesName = None,
+    as_: AsScope = None,
     bootstrap: PairedResamples = None,
     seed: ResampleSeed = 0,
     format: Annotated[
@@ -74,8 +76,10 @@ def evaluate(
     _check(split, format)
     from zoo.models.runs import read_run
     from zoo.prediction.checking import check_data
+    from zoo.prediction.scope import checked_scope
     from zoo.pretrained import folder_of
 
+    scope = checked_scope(as_)
     found = read_run(folder_of(folder))  # before the imports below, which take seconds
     if out is None and found.folder != folder:
         raise ConfigError(
@@ -97,7 +101,7 @@ def evaluate(
         from zoo.system.devices import choose_device
         from zoo.system.files import write_json
 
-    settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states)
+    settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states, scope)
     metrics, predictions = evaluate_run(
         found, data or found.data, settings, new=data is not None, progress=progress
     )

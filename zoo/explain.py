@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoo.command.cli import run
-from zoo.command.options import StatesName, names
-from zoo.command.say import say, warn, working
+from zoo.command.options import AsScope, ChainNames, StatesName, names
+from zoo.command.say import note, say, warn, working
 from zoo.errors import ConfigError, unknown
 from zoo.system.files import make_folder, whole_file
 
@@ -36,6 +36,8 @@ def explain(
     ],
     out: Annotated[Path, typer.Option(help="Folder to write the table, picture and structure to.")],
     states: StatesName = None,
+    chain: ChainNames = None,
+    as_: AsScope = None,
     steps: Annotated[
         int,
         typer.Option(min=0, help="Steps of integrated gradients to begin with; 0 turns them off."),
@@ -63,25 +65,33 @@ def explain(
 
     Writes residues.csv, residues.png, and the structure with all columns of the table beside it,
     for ChimeraX; with --colour, one of them takes the place of the B-factors, scaled to 0 to 100.
-    For an ensemble, its first model is explained.
+    For an ensemble, its first model is explained. One of single chains is explained on one chain:
+    that of --chain or --residue, or else the first.
 
     Example: python -m zoo.explain protein.cif --model ppbs --out explained
     """
     from zoo.explanation.residues import position_of
     from zoo.models.runs import trained
+    from zoo.prediction.scope import alone, checked_scope
     from zoo.pretrained import folder_of
+    from zoo.proteins.complexes import one_chain
     from zoo.proteins.structure import read_structure
+    from zoo.settings.config import CHAIN
 
-    protein = read_structure(input)  # before the imports below, which take seconds
+    scope = checked_scope(as_)
+    protein = read_structure(input, chain)  # before the imports below, which take seconds
     at = None if residue is None else position_of(protein, residue)
     trained(folder_of(model))
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
 
-        ensemble = load_ensemble(model, "cpu", states)
+        ensemble = load_ensemble(model, "cpu", states, scope)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
+    if ensemble.scope == CHAIN and len(protein.chains) > 1:
+        protein, at = one_chain(protein, at)
+        note(alone(protein))
     chosen = ensemble.models[0]
     seen = _look(chosen, protein)
     _check(chosen, seen, steps, output, at, colour)

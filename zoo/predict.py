@@ -10,7 +10,7 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import BatchTokens, DeviceName, StatesName, names
+from zoo.command.options import AsScope, BatchTokens, ChainNames, DeviceName, StatesName, names
 from zoo.command.say import note, progress, say, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import unknown
@@ -51,13 +51,16 @@ def predict(
         typer.Option("--bfactors", help="Write structures whose B-factors are the scores."),
     ] = False,
     states: StatesName = None,
+    chain: ChainNames = None,
+    as_: AsScope = None,
     device: DeviceName = "auto",
     tokens: BatchTokens = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Predict for new proteins: the mean over all models of a run, and their standard deviation.
 
-    An input that ends with .txt or begins with @ is a list of paths, one per line. Residues without
+    An input that ends with .txt or begins with @ is a list of paths, one per line; FILE:A,B is two
+    chains of a file. A model of single chains takes each chain of a complex alone. Residues without
     coordinates get a row without a score. Inputs that fail are listed in failed.csv; the others are
     still predicted. Ctrl-C stops the work; the same command continues where it stopped.
 
@@ -66,11 +69,13 @@ def predict(
     from zoo.models.runs import trained
     from zoo.prediction.folder import FORMATS, TABLE, open_folder
     from zoo.prediction.paths import find_inputs, left_out
+    from zoo.prediction.scope import checked_scope, told
     from zoo.pretrained import folder_of
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    files = find_inputs(inputs)
+    scope = checked_scope(as_)
+    files = find_inputs(inputs, chain)
     if others := left_out(inputs):
         note(others)
     trained(folder_of(model))  # all this before the imports below, which take seconds
@@ -80,11 +85,13 @@ def predict(
         from zoo.prediction.ensemble import load_ensemble
         from zoo.system.devices import choose_device
 
-        ensemble = load_ensemble(model, choose_device(device), states)
+        ensemble = load_ensemble(model, choose_device(device), states, scope)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     path = out / f"{TABLE}.{format}"
     outcome = _predict(files, ensemble, path, structures or bfactors, bfactors, tokens)
+    if said := told(outcome.complexes, ensemble.scope, as_):
+        note(said)
     _report(outcome, path, len(files), json)
 
 

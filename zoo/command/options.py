@@ -71,6 +71,18 @@ StoreFolder = Annotated[
     typer.Option(help="Folder for stored hidden states and graphs, if not that of ZOO_STORE."),
 ]
 DeviceName = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda, cuda:1 or mps.")]
+AsScope = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        help="What to take for one protein: chain or complex; default: what the model was trained "
+        "on.",
+    ),
+]
+ChainNames = Annotated[
+    str | None,
+    typer.Option("--chain", help="Read only these chains of each structure, e.g. A or A,B."),
+]
 BatchTokens = Annotated[
     int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
 ]

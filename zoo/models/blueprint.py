@@ -29,7 +29,7 @@ from zoo.models.heads import HEADS
 from zoo.models.places import places
 from zoo.models.revisions import REVISIONS, Revision
 from zoo.proteins.build_graph import GraphSpec
-from zoo.settings.config import NONE, STATES, Config
+from zoo.settings.config import NONE, STATES, Config, Scope
 from zoo.settings.plugins import load_plugins
 from zoo.tasks import TASKS, Target
 
@@ -143,6 +143,11 @@ class Blueprint:
             )
         config = dataclasses.replace(self.config, graph=dataclasses.replace(graph, pocket=cutoff))
         return dataclasses.replace(self, config=config, graph=graph_of(config))
+
+    def with_scope(self, scope: Scope) -> Blueprint:
+        """Return the blueprint of a model for data of that scope, if the config names none."""
+        config = dataclasses.replace(self.config, scope=self.config.scope or scope)
+        return dataclasses.replace(self, config=config)
 
     def with_seed(self, seed: int) -> Blueprint:
         """Return the same blueprint for other random weights."""

@@ -11,7 +11,14 @@ from zoo.backbones.plm import DIRECTION, PRESETS
 from zoo.models.catalogue import OUR_LICENCE
 from zoo.models.model import FusedModel
 from zoo.models.summary import RANDOM_WARNING, count, title
+from zoo.settings.config import CHAIN, COMPLEX
 from zoo.tasks import TASKS
+
+SCOPES = {
+    CHAIN: "a single chain (`--as complex` for all chains of a file together)",
+    COMPLEX: "all chains of a file (`--as chain` for each alone)",
+}
+"""What a model takes for one protein, in words."""
 
 
 def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
@@ -39,6 +46,8 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
         lines.append(f"| licence of its weights | {_licence(config.sequence.name)} |")
     if config.structure.weights == "pretrained":
         lines += _published(model)
+    if config.scope is not None:
+        lines.append(f"| one protein is | {SCOPES[config.scope]} |")
     if config.task is not None:
         lines.append(f"| task | {config.task}: {TASKS[config.task].title} |")
     yaml_text = yaml.safe_dump(config.to_dict(), sort_keys=False)

@@ -14,11 +14,13 @@ from zoo.prediction.attempts import attempted
 from zoo.prediction.embedding_file import EmbeddingFile, Settings
 from zoo.prediction.inputs import Outcome
 from zoo.proteins.batch import Batch, gather_rows
+from zoo.proteins.complexes import Parts
 from zoo.proteins.protein import Protein
 from zoo.proteins.threedi import UNKNOWN, structure_letters
+from zoo.settings.config import COMPLEX
 
-Rows = tuple[Batch, dict[str, Tensor]]
-"""A batch, and its features (nodes, width) by layer."""
+Rows = tuple[Parts, Batch, dict[str, Tensor]]
+"""Proteins as the model takes them, their batch, and its features (nodes, width) by layer."""
 RAW = "raw"
 """Name of the last layer before its final norm."""
 
@@ -117,9 +119,10 @@ def embed_or_note(
 
     def embed(proteins: Sequence[Protein]) -> Rows:
         headroom.check(proteins)
-        batch = headroom.model.batch(proteins)
+        parts = Parts(proteins, headroom.model.recipe.config.scope or COMPLEX)
+        batch = headroom.model.batch(parts.proteins)
         found = compute(headroom.model, batch.to(headroom.device), file.settings.layers)
-        return batch, {name: tensor.cpu() for name, tensor in found.items()}
+        return parts, batch, {name: tensor.cpu() for name, tensor in found.items()}
 
     for some, rows in attempted(proteins, embed, outcome):
         write_batch(some, rows, file)
@@ -128,13 +131,18 @@ def embed_or_note(
 
 def write_batch(proteins: Sequence[Protein], rows: Rows, file: EmbeddingFile) -> None:
     """Write the features of one batch."""
-    batch, tensors = rows
-    for index, protein in enumerate(proteins):
-        mine = batch.graph.protein == index
-        part = {name: tensor[mine] for name, tensor in tensors.items()}
+    parts, batch, tensors = rows
+    for protein, own in zip(proteins, parts.places(), strict=True):
+        mine = torch.isin(batch.graph.protein, torch.tensor(own))
+        found = {name: tensor[mine] for name, tensor in tensors.items()}
         if file.settings.pool:
-            file.write(protein, {name: tensor.mean(0) for name, tensor in part.items()}, [])
+            file.write(protein, {name: tensor.mean(0) for name, tensor in found.items()}, [])
             continue
-        structure = [] if file.reads == "sequence" else node_structure(protein, batch, index)
-        file.write(protein, part, node_names(protein, batch, index), structure)
+        names = [name for at in own for name in node_names(parts.proteins[at], batch, at)]
+        letters = (
+            []
+            if file.reads == "sequence"
+            else [letter for at in own for letter in node_structure(parts.proteins[at], batch, at)]
+        )
+        file.write(protein, found, names, letters)
     file.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from zoo.models.outputs import Array, activate, columns
 from zoo.models.runs import CALIBRATION, FACTS, Member, trained
 from zoo.pretrained import folder_of
 from zoo.proteins.batch import Batch
+from zoo.proteins.complexes import Parts
 from zoo.proteins.protein import Protein
+from zoo.settings.config import COMPLEX, Scope
 from zoo.tasks import Target
 
 
@@ -56,6 +59,16 @@ class Ensemble:
     device: str
 
     @property
+    def scope(self) -> Scope:
+        """What the models take for one protein; those that do not say it take all chains."""
+        return self.models[0].recipe.config.scope or COMPLEX
+
+    @property
+    def by_residue(self) -> bool:
+        """Whether the models predict for each residue, so that chains can be joined again."""
+        return self.targets[0].level == "residue"
+
+    @property
     def random_plm(self) -> bool:
         """Whether a language model has random weights, so that the predictions mean nothing."""
         return any(model.recipe.random_plm for model in self.models)
@@ -63,16 +76,25 @@ class Ensemble:
     def predict(self, proteins: Sequence[Protein]) -> list[dict[str, Estimate]]:
         """Return the estimates of each protein by target, run as one batch.
 
+        Each chain is run alone if the models take single chains and predict for residues. What
+        they predict for a protein cannot be joined: cut such proteins with `chains_of`.
+
         The mean is over values or probabilities, after each member's temperature; the standard
         deviation is that of the members, without a correction (Lakshminarayanan et al.,
         arXiv:1612.01474).
         """
-        taps, shared = _Taps(self.device), Shared(proteins)
+        parts = self.parts(proteins)
+        taps, shared = _Taps(self.device), Shared(parts.proteins)
         logits = [
-            predict_logits(model, proteins, self.device, taps.of(model), shared.of(model))
+            predict_logits(model, parts.proteins, self.device, taps.of(model), shared.of(model))
             for model in self.models
         ]
-        return [self._estimates(each) for each in zip(*logits, strict=True)]
+        joined = [parts.joined(one) for one in logits]
+        return [self._estimates(each) for each in zip(*joined, strict=True)]
+
+    def parts(self, proteins: Sequence[Protein]) -> Parts:
+        """Return the proteins as the models take them; see `predict`."""
+        return Parts(proteins, self.scope if self.by_residue else COMPLEX)
 
     def _estimates(self, logits: Sequence[Array]) -> dict[str, Estimate]:
         """Return the estimates of one protein, from each member's logits."""
@@ -107,11 +129,14 @@ class _Taps:
         return states
 
 
-def load_ensemble(folder: Path, device: str, states: str | None = None) -> Ensemble:
+def load_ensemble(
+    folder: Path, device: str, states: str | None = None, scope: Scope | None = None
+) -> Ensemble:
     """Return all models of a run's folder, or the one model of a saved model's folder.
 
     Members with the same frozen language model share it in memory. `states` is the file of hidden
-    states to read, see `load_model`.
+    states to read, see `load_model`. `scope` is what the models are to take for one protein, if not
+    what they were trained on.
 
     Raises:
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
@@ -122,13 +147,21 @@ def load_ensemble(folder: Path, device: str, states: str | None = None) -> Ensem
     for member in members:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
-            model = load_model(member.folder, states=states)
+            model = within(load_model(member.folder, states=states), scope)
         _check_head(model, member, targets)
         _share(model, models)
         models.append(model.to(device))
     targets = targets or written_targets(models[0].recipe.config)
     temperatures = tuple(_temperatures(member, targets) for member in members)
     return Ensemble(targets, members, tuple(models), temperatures, device)
+
+
+def within(model: FusedModel, scope: Scope | None) -> FusedModel:
+    """Let the model take that scope for one protein, and return it; None changes nothing."""
+    if scope is not None:
+        config = dataclasses.replace(model.recipe.config, scope=scope)
+        model.recipe = dataclasses.replace(model.recipe, config=config)
+    return model
 
 
 def _temperatures(member: Member, targets: Sequence[Target]) -> dict[str, float]:

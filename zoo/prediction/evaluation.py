@@ -28,6 +28,7 @@ from zoo.models.inference import Hidden
 from zoo.models.runs import Run
 from zoo.prediction.checking import check_data
 from zoo.prediction.held_out import Averages, labelled, predict, unseen
+from zoo.settings.config import Scope
 from zoo.settings.safe_yaml import read_yaml
 from zoo.system.listener import SILENT, Progress
 from zoo.system.reading import text
@@ -50,6 +51,7 @@ class Settings:
         tokens: maximum number of tokens in a batch, padding included.
         states: file of hidden states, for a model that reads one; None for the one it was
             trained on.
+        scope: what the models are to take for one protein, if not what they were trained on.
         beside: number of other runs whose scores are read next to these.
     """
 
@@ -59,6 +61,7 @@ class Settings:
     device: str = "cpu"
     tokens: int = 4096
     states: str | None = None
+    scope: Scope | None = None
     beside: int = 0
 
 
@@ -100,7 +103,7 @@ def evaluate_run(
         with progress("predicting", total) as advance:
             averages = predict(
                 run, store, labels, device=settings.device, tokens=settings.tokens,
-                states=settings.states, hidden=hidden, advance=advance,
+                states=settings.states, scope=settings.scope, hidden=hidden, advance=advance,
             )  # fmt: skip
         with progress("scoring", len(run.targets)) as advance:
             fitted = settings.split != "train" and all(one.train and one.test for one in plan)

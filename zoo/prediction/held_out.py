@@ -22,6 +22,7 @@ from zoo.models.runs import SPLITS, Run
 from zoo.prediction.ensemble import load_ensemble
 from zoo.prediction.inputs import WINDOW, batches
 from zoo.proteins.protein import Protein, no_atoms
+from zoo.settings.config import Scope
 from zoo.tasks import Target
 
 Array = NDArray[np.float64]
@@ -110,7 +111,7 @@ class Averages:
 
 def predict(
     run: Run, store: Store, labels: Sequence[Labels], *, device: str, tokens: int,
-    states: str | None = None, hidden: Hidden | None = None,
+    states: str | None = None, scope: Scope | None = None, hidden: Hidden | None = None,
     advance: Callable[[int], None] = lambda done: None,
 ) -> Averages:  # fmt: skip
     """Return the predictions of every member for the samples that it was not trained on.
@@ -122,20 +123,23 @@ def predict(
         device: device to run on.
         tokens: maximum number of tokens in a batch, padding included.
         states: file of hidden states, for a model that reads one.
+        scope: what the models are to take for one protein, if not what they were trained on.
         hidden: reads stored states of the language model; None to run the language model.
         advance: called with the number of predictions made so far.
     """
-    ensemble = load_ensemble(run.folder, device, states)
+    ensemble = load_ensemble(run.folder, device, states, scope)
     averages, done = Averages(run.targets, labels), 0
     averages.random_plm = ensemble.random_plm
     for fold, mine in enumerate(labels):
         own = [at for at, member in enumerate(run.members) if (member.fold or 0) == fold]
         for batch in _batches(store, list(mine) if own else [], tokens):
-            proteins = [sample.protein for _, sample in batch]
-            shared = Shared(proteins)
+            parts = ensemble.parts([sample.protein for _, sample in batch])
+            shared = Shared(parts.proteins)
             for at in own:
                 model = ensemble.models[at]
-                logits = predict_logits(model, proteins, device, hidden, shared.of(model))
+                logits = parts.joined(
+                    predict_logits(model, parts.proteins, device, hidden, shared.of(model))
+                )
                 for (key, sample), one in zip(batch, logits, strict=True):
                     averages.add(key, sample, one, ensemble.temperatures[at])
                 done += len(batch)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from zoo.errors import StructureError, ZooError
 from zoo.prediction.paths import Input
+from zoo.proteins.complexes import chains_of, named
 from zoo.proteins.files.content import printable
 from zoo.proteins.packing import packed
 from zoo.proteins.protein import Protein
@@ -31,6 +32,7 @@ class Outcome:
         kept: number of proteins that were already there.
         failed: reason of each failure, by input.
         partial: reason why a protein that was computed lacks a file, by input.
+        complexes: number of structures of several chains among those that were read.
         interrupted: whether the user stopped the command.
     """
 
@@ -39,6 +41,7 @@ class Outcome:
     kept: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     partial: dict[str, str] = field(default_factory=dict)
+    complexes: int = 0
     interrupted: bool = False
 
     def fail(self, name: str, reason: str) -> None:
@@ -56,11 +59,16 @@ class Outcome:
 
 
 def read_all(
-    inputs: Iterable[Input], outcome: Outcome, is_done: Callable[[Input], bool]
+    inputs: Iterable[Input],
+    outcome: Outcome,
+    is_done: Callable[[Input], bool],
+    *,
+    cut: bool = False,
 ) -> Iterator[Protein]:
     """Yield the proteins of files that are not done yet.
 
-    A file that cannot be read, or a name that is taken, is noted as failed and skipped.
+    A file that cannot be read, or a name that is taken, is noted as failed and skipped. With `cut`
+    each chain of a complex is a protein of its own, with the chain's name after the file's.
     """
     owners: dict[str, str] = {}
     for file in inputs:
@@ -70,17 +78,29 @@ def read_all(
             outcome.kept += _is_free(file.name, file.path, owners, outcome)
             continue
         try:
-            for at, protein in enumerate(read_records(file.path), start=1):
+            for at, protein in enumerate(read_records(file.path, file.chains), start=1):
                 outcome.given += 1
                 if isinstance(protein, StructureError):
                     outcome.fail(f"{printable(file.path)} record {at}", str(protein))
                     continue
-                name = protein.name if fasta else file.name
-                if _is_free(name, file.path, owners, outcome, nested=not fasta):
-                    yield dataclasses.replace(protein, name=name)
+                whole = dataclasses.replace(protein, name=protein.name if fasta else file.name)
+                for part in _parts(whole, outcome, cut):
+                    if _is_free(part.name, file.path, owners, outcome, nested=not fasta):
+                        yield part
         except ZooError as error:
             outcome.given += 1
             outcome.fail(printable(file.path), str(error))
+
+
+def _parts(protein: Protein, outcome: Outcome, cut: bool) -> list[Protein]:
+    """Return the protein, or if it is to be cut its chains under names of their own."""
+    several = len(protein.chains) > 1
+    outcome.complexes += several
+    if not (cut and several):
+        return [protein]
+    parts = [named(part) for part in chains_of(protein)]
+    outcome.given += len(parts) - 1
+    return parts
 
 
 def _is_free(

@@ -22,6 +22,7 @@ from zoo.prediction.paths import Input
 from zoo.prediction.table import as_plain, write_table
 from zoo.proteins.protein import Protein
 from zoo.proteins.scored import BESIDE, write_structure
+from zoo.settings.config import CHAIN
 from zoo.tasks import Target
 
 SUFFIXES = (".pdb", ".cif")
@@ -58,7 +59,8 @@ class Prediction:
 
         A protein whose name is that of another one that is done is noted as failed.
         """
-        for protein in read_all(self._noted(files), self.outcome, self._has_file):
+        cut = self.ensemble.scope == CHAIN and not self.ensemble.by_residue
+        for protein in read_all(self._noted(files), self.outcome, self._has_file, cut=cut):
             if owner := self.journal.owner(protein):
                 self.outcome.refuse(protein, self.journal.path.parent, owner)
                 continue
@@ -142,6 +144,8 @@ def describe(ensemble: Ensemble) -> dict[str, Any]:
     found = _description(ensemble, _hash)
     for described, member in zip(found["members"], ensemble.members, strict=True):
         described["temperatures"] = None if member.shared is None else dict(member.shared)
+    if ensemble.scope == CHAIN:
+        found["as"] = CHAIN
     return found
 
 

@@ -19,14 +19,29 @@ MOST_EXAMPLES = 5
 
 
 class Input(NamedTuple):
-    """A file, and the name of its structure; the records of a FASTA file have their own names."""
+    """A file, and the name of its structure; the records of a FASTA file have their own names.
+
+    Attributes:
+        path: Path of the file.
+        name: Name of its structure.
+        chains: Names of the chains to read; None for all.
+    """
 
     path: Path
     name: str
+    chains: tuple[str, ...] | None = None
+
+    def only(self, chains: str) -> Input:
+        """Return the input with chains named as in "A,B", and their names after its own."""
+        names = tuple(name.strip() for name in chains.split(","))
+        return Input(self.path, f"{self.name}_{''.join(names)}", names)
 
 
-def find_inputs(patterns: Sequence[str]) -> list[Input]:
+def find_inputs(patterns: Sequence[str], chains: str | None = None) -> list[Input]:
     """Return the files of paths, folders, globs and lists, each file once.
+
+    "FILE:A,B" is a file of which only these chains are read; `chains`, as in "A,B", are those of
+    every file.
 
     Files are in the order of the arguments and of the lines of a list; those of a folder or glob
     are sorted. A structure is named after its file. In a folder it is named after the path from
@@ -38,7 +53,7 @@ def find_inputs(patterns: Sequence[str]) -> list[Input]:
     Raises:
         StructureError: if an argument matches no file.
     """
-    found: dict[Path, Input] = {}
+    found: dict[tuple[Path, tuple[str, ...] | None], Input] = {}
     for pattern in patterns:
         files = list(_of_list(pattern) if is_list(pattern) else _expand(pattern))
         if not files:
@@ -47,7 +62,9 @@ def find_inputs(patterns: Sequence[str]) -> list[Input]:
                 f"{pattern!r} is not a structure or FASTA file, a folder of such files, a list of "
                 f"paths, or a pattern that matches files.{f' {others}' if others else ''}"
             )
-        found |= {file.path: file for file in files}
+        if chains is not None:
+            files = [file if file.chains else file.only(chains) for file in files]
+        found |= {(file.path, file.chains): file for file in files}
     return list(found.values())
 
 
@@ -87,10 +104,10 @@ def _lines(pattern: str) -> list[str]:
 
 
 def _of_list(pattern: str) -> list[Input]:
-    found: dict[Path, Input] = {}
+    found: dict[tuple[Path, tuple[str, ...] | None], Input] = {}
     for line in _lines(pattern):
         files = list(_expand(line)) or [Input(Path(line), stem(line))]
-        found |= {file.path: file for file in files}
+        found |= {(file.path, file.chains): file for file in files}
     return _told_apart(list(found.values()))
 
 
@@ -100,7 +117,7 @@ def _told_apart(files: list[Input]) -> list[Input]:
     folders = [Path(os.path.abspath(file.path)).parent for file in files]
     common = os.path.commonpath(folders) if folders else ""
     return [
-        Input(file.path, _name(folder.relative_to(common), file.path))
+        file._replace(name=_name(folder.relative_to(common), file.path))
         if file.name in shared else file
         for file, folder in zip(files, folders, strict=True)
     ]  # fmt: skip
@@ -114,6 +131,14 @@ def _files(folder: Path) -> Iterator[Path]:
     return (file for file in sorted(folder.rglob("*")) if file.is_file())
 
 
+def _with_chains(pattern: str) -> Input | None:
+    """Return the file and the chains that "FILE:A,B" names; None if there is no such file."""
+    path, colon, chains = pattern.rpartition(":")
+    if not (colon and chains.strip(", ") and Path(path).is_file()):
+        return None
+    return Input(Path(path), stem(Path(path))).only(chains)
+
+
 def _expand(pattern: str) -> Iterator[Input]:
     path = Path(pattern)
     if path.is_dir():
@@ -122,6 +147,8 @@ def _expand(pattern: str) -> Iterator[Input]:
                 yield Input(file, _name(file.relative_to(path).parent, file))
     elif path.exists():
         yield Input(path, stem(path))
+    elif chosen := _with_chains(pattern):
+        yield chosen
     else:
         import glob
 

@@ -92,8 +92,14 @@ def read_proteins(path: str | Path) -> Iterator[Protein]:
         yield record
 
 
-def read_records(path: str | Path) -> Iterator[Protein | StructureError]:
+def read_records(
+    path: str | Path, chains: Sequence[str] | None = None
+) -> Iterator[Protein | StructureError]:
     """Yield what `read_proteins` yields, and for a bad record its error instead of raising it.
+
+    Args:
+        path: Path of the file.
+        chains: Names of the chains of a structure to read; None for all.
 
     Raises:
         StructureError: If the file cannot be read; names the file and the cause.
@@ -101,8 +107,10 @@ def read_records(path: str | Path) -> Iterator[Protein | StructureError]:
     try:
         data = read_bytes(path)
         if detect(data) != "fasta":
-            yield _read(path, data, None, 1, full=True, use_label=False)
+            yield _read(path, data, chains, 1, full=True, use_label=False)
             return
+        if chains is not None:
+            raise StructureError("a FASTA file has sequences and no chains to choose from")
         for record in parse_fasta(data, stem(path), str(path)):
             bad = isinstance(record, StructureError)
             yield StructureError(f"{printable(path)}: {record}") if bad else record

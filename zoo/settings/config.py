@@ -197,19 +197,29 @@ class TrainConfig:
     workers: WholeOrZero = 0
 
 
+Scope = Literal["chain", "complex"]
+"""What a model takes for one protein. Contacts of chains look like a core to a model that only saw
+single chains."""
+CHAIN: Scope = "chain"
+COMPLEX: Scope = "complex"
+
+
 @dataclass(frozen=True)
 class Config:
     """One experiment.
 
     `seed` seeds the initial weights of everything that is not pretrained. `targets` describe what
     the head predicts; training fills them in from the data. `revision` numbers the way in which the
-    model computes and is trained; 1 is that of models saved before it was numbered.
+    model computes and is trained; 1 is that of models saved before it was numbered. `scope` is what
+    the model takes for one protein: each chain alone, or the whole complex; training sets it by the
+    data, and the verbs cut their input to it.
     """
 
     task: str | None = None
     targets: list[dict[str, Any]] = field(default_factory=list)
     seed: Seed = 0
     revision: Literal[1, 2] = NEWEST
+    scope: Scope | None = None
     sequence: SequenceConfig = field(default_factory=SequenceConfig)
     structure: StructureConfig = field(default_factory=StructureConfig)
     graph: GraphConfig = field(default_factory=GraphConfig)

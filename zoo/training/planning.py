@@ -14,7 +14,7 @@ from zoo.data.rounds import Plan, limited, rounds, with_validation
 from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
 from zoo.models.blueprint import Blueprint, resolve
-from zoo.settings.config import Config
+from zoo.settings.config import CHAIN, COMPLEX, Config, Scope
 from zoo.system.files import cache_root
 from zoo.system.listener import SILENT, Listener, leader
 from zoo.training.job import Hardware, Job
@@ -154,6 +154,8 @@ def _jobs(
 ) -> list[Job]:  # fmt: skip
     with Store(data / STORE) as store:
         index = store.index()
+    if not facts:  # a run that was begun without a scope goes on without one
+        blueprint = blueprint.with_scope(_scope(index))
     config = blueprint.config
     plans = _plans(config, index)
     if facts:
@@ -170,6 +172,12 @@ def _jobs(
             limit=wish.limit, hardware=wish.hardware, loggers=wish.loggers,
         ) for (fold, seed), name in zip(chosen, names, strict=True)
     ]  # fmt: skip
+
+
+def _scope(index: dict[str, Any]) -> Scope:
+    """Return what is one protein in the data: a chain, if no sample has several."""
+    kept = (fact for fact in index.values() if "dropped" not in fact)
+    return CHAIN if all(len(fact["sequences"]) == 1 for fact in kept) else COMPLEX
 
 
 def _member(blueprint: Blueprint, seed: int) -> Blueprint:

@@ -31,7 +31,7 @@ MAY_CHANGE = (
 """Config keys whose values may change when a run is resumed."""
 NO_EFFECT = ("train.workers", "train.checkpoint_")
 """Config keys that change how a model is trained, but not what comes of it."""
-OF_DATA = ("graph.pocket", "graph.cut")
+OF_DATA = ("graph.pocket", "graph.cut", "scope")
 """Config keys that training sets by the data, if they are not given."""
 
 
@@ -101,7 +101,7 @@ def resumed(folder: Path, given: Config | None) -> tuple[Config, dict[str, Any]]
             f"{', '.join(MAY_CHANGE)}."
         )
     graph = dataclasses.replace(given.graph, pocket=began.graph.pocket, cut=began.graph.cut)
-    return dataclasses.replace(given, graph=graph), facts
+    return dataclasses.replace(given, graph=graph, scope=began.scope), facts
 
 
 def differing(began: Config, given: Config, may_change: tuple[str, ...] = MAY_CHANGE) -> list[str]:

@@ -1,0 +1,49 @@
+"""Whether the chains of a complex are taken together or alone, as the user asks and is told."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from zoo.errors import unknown
+from zoo.proteins.protein import Protein
+from zoo.settings.config import CHAIN, Scope
+
+
+def checked_scope(given: str | None) -> Scope | None:
+    """Return the scope that --as names; None if it is not given.
+
+    Raises:
+        ConfigError: If it is neither chain nor complex.
+    """
+    for scope in get_args(Scope):
+        if given == scope:
+            return scope
+    if given is None:
+        return None
+    raise unknown("scope", given, get_args(Scope))
+
+
+def told(complexes: int, scope: Scope, given: str | None) -> str | None:
+    """Return a line on what was done with complexes; None if there were none, or it was asked for.
+
+    Args:
+        complexes: Number of structures of several chains.
+        scope: What the model takes for one protein.
+        given: What --as says.
+    """
+    if given is not None or scope != CHAIN or not complexes:
+        return None
+    have = "1 structure has" if complexes == 1 else f"{complexes:,} structures have"
+    return (
+        f"{have} several chains, and the model was trained on single chains: each chain was taken "
+        "alone (--as complex takes them together)"
+    )
+
+
+def alone(part: Protein) -> str:
+    """Return a line that says which chain of a complex is explained."""
+    chain = part.chains[0].name
+    return (
+        f"the model was trained on single chains, so this explains chain {chain} alone (--chain "
+        "NAME for another one, --as complex for all together)"
+    )
