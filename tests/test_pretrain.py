@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 import zoo
 from tests import shelf
 from tests.pretraining.test_corpus import drawn, fasta
+from tests.pretraining.test_structures import written
 from tests.verbs import call
 from zoo.backbones.loading import load_plm
 from zoo.backbones.plm import resolve
@@ -22,10 +24,9 @@ SMALL = ("--layers", 2, "--width", 16, "--heads", 2, "--tokens", 4000, "--budget
 
 @pytest.fixture
 def no_kin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.pretraining.corpus.kin", lambda queries, targets: set())
-    monkeypatch.setattr(
-        "zoo.pretraining.corpus.families", lambda named: {n: i for i, n in enumerate(named)}
-    )
+    for module in ("zoo.pretraining.corpus", "zoo.pretraining.structures"):
+        monkeypatch.setattr(f"{module}.kin", lambda queries, targets: set())
+        monkeypatch.setattr(f"{module}.families", lambda named: {n: i for i, n in enumerate(named)})
 
 
 def test_the_model_is_written_and_serves_as_a_sequence_backbone(
@@ -85,3 +86,35 @@ def test_a_missing_file_is_an_error_that_names_it(
 ) -> None:
     done = call(capsys, "pretrain", tmp_path / "x.fasta", "--out", tmp_path / "out")
     assert done.code == 2 and "x.fasta" in done.err and not (tmp_path / "out").exists()
+
+
+def test_structures_are_counted_and_leave_nothing_in_the_model(
+    no_kin: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sequences = fasta(tmp_path / "in.fasta.gz", drawn(60))
+    written(tmp_path / "known", *(shelf.chain(40, seed=at) for at in range(5)), shelf.chain(9))
+    names = []
+    for out, more in (("with", ("--structures", tmp_path / "known")), ("without", ())):
+        command = ("pretrain", sequences, "--out", tmp_path / out, *SMALL, *more)
+        done = call(capsys, *command, "--json")
+        assert done.code == 0, done.err
+        facts = json.loads(done.out)
+        with safe_open(tmp_path / out / "model" / "model.safetensors", "pt") as file:
+            names.append(set(file.keys()))
+        if more:
+            assert "6 chains in = 5 done + 1 left out" in done.err
+            total = facts["sum of structures"]
+            assert (total["in"], total["done"], total["reasons"]) == (6, 5, {"short": 1})
+            assert facts["accuracy"] == {}  # nothing is kin to held-out families here
+            assert call(capsys, *command).code == 0  # nothing is left to do
+    assert names[0] == names[1]
+
+
+def test_a_folder_without_structures_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    sequences = fasta(tmp_path / "in.fasta.gz", drawn(9))
+    done = call(capsys, "pretrain", sequences, "--out", tmp_path / "o", "--structures",
+                tmp_path / "empty")  # fmt: skip
+    assert done.code != 0 and "is not a structure" in done.err and not (tmp_path / "o").exists()

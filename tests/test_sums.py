@@ -144,7 +144,7 @@ def pretrain(capsys: Any, root: Path, _: str) -> Counted:
     found, counts = _distinct(records)
     parts = {part: {"sequences": 1} for part in ("train", "validation")}
     assert len(found) == 2
-    total = of_corpus({"counts": counts, **parts})  # the verb itself needs MMseqs2
+    total = of_corpus("sequences", {"counts": counts, **parts})  # the verb itself needs MMseqs2
     show_sum(total)
     return Counted(5, 3, Result(0, capsys.readouterr().out, ""))
 

@@ -53,16 +53,20 @@ def batches(
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(sequences))
     for start in range(0, len(order), POOL):
-        crops = [_crop(sequences[at], longest, rng) for at in order[start : start + POOL]]
+        crops = [
+            sequences[at][cropped(sequences[at], longest, rng)]
+            for at in order[start : start + POOL]
+        ]
         crops.sort(key=len)
         runs = packed([len(crop) + tokenizer.num_special for crop in crops], budget)
         for at in rng.permutation(len(runs)):
             yield hide([crops[place] for place in runs[at]], tokenizer, rng)
 
 
-def _crop(sequence: str, longest: int, rng: np.random.Generator) -> str:
+def cropped(sequence: str, longest: int, rng: np.random.Generator) -> slice:
+    """Return which residues of a sequence a random crop takes."""
     start = int(rng.integers(max(len(sequence) - longest, 0) + 1))
-    return sequence[start : start + longest]
+    return slice(start, start + longest)
 
 
 def hide(crops: Sequence[str], tokenizer: ResidueTokenizer, rng: np.random.Generator) -> Batch:

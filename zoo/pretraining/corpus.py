@@ -54,8 +54,8 @@ def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Cor
         DataError: If the file has no usable sequence.
     """
     tests = {f"t{at}": s for at, s in enumerate(held_out_chains(prepared))}
-    given = {"fasta": _hash(content(fasta, most=None)), "seed": seed,
-             "tests": _hash("\n".join(tests.values()).encode())}  # fmt: skip
+    given = {"fasta": hashed(content(fasta, most=None)), "seed": seed,
+             "tests": hashed("\n".join(tests.values()).encode())}  # fmt: skip
     if (out / FACTS).is_file():
         return _read(out, given)
     sequences, counts = _distinct(read_fasta(fasta))
@@ -157,5 +157,6 @@ def _read(out: Path, given: Mapping[str, Any]) -> Corpus:
     return Corpus(train, validation, facts)
 
 
-def _hash(data: bytes) -> str:
+def hashed(data: bytes) -> str:
+    """Return the first quarter of the SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()[:16]

@@ -18,12 +18,18 @@ from zoo.backbones.residue_tokens import published
 from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import Batch, batches
+from zoo.pretraining.letters import ALPHABETS
 from zoo.pretraining.network import loss, network, optimizers
+from zoo.pretraining.second import StructureObjective
+from zoo.pretraining.structures import Structures
 from zoo.system.checkpoint_files import save_whole
 from zoo.system.reading import plain_file
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
 COLUMNS = ("step", "tokens", "seconds", "train_loss", "validation_perplexity")
+LETTERS_LOSS = "letters_loss"
+LETTER_COLUMNS = (LETTERS_LOSS, *(f"{kind}_accuracy" for kind in ALPHABETS))
+"""Columns beside these with structures: of chains to train on, and of held-out ones."""
 WARMUP, FALL = 100, 0.3
 """Steps over which the learning rate rises, and share of all tokens over which it falls."""
 LOOK = 256
@@ -48,6 +54,10 @@ class Settings:
         every: Tokens between two validations.
         precision: Number format of matrix products: "float32" or "bf16".
         checkpoint_seconds: Seconds between two checkpoints.
+        structures: Hash of the chains with known structures, "" without any.
+        structure_share: Tokens of such chains in each step, as a share of `budget`; they come on
+            top of it and do not count as `tokens`.
+        structure_weight: Weight of the loss of their letters.
     """
 
     num_layers: int = 6
@@ -63,6 +73,9 @@ class Settings:
     every: int = 1_000_000
     precision: str = "float32"
     checkpoint_seconds: float = 60.0
+    structures: str = ""
+    structure_share: float = 0.25
+    structure_weight: float = 1.0
 
 
 MAY_CHANGE = ("tokens", "patience", "every", "checkpoint_seconds", "precision")
@@ -97,14 +110,16 @@ class Pretraining:
         validation: Validation sequences, which should be of other families.
         folder: Folder of the checkpoint and the learning curves; if it has a checkpoint, training
             continues from it.
+        structures: Chains whose letters the states shall tell as well; None for none.
 
     Raises:
         ConfigError: If the training in the folder had other settings.
     """
 
     def __init__(
-        self, settings: Settings, train: Sequence[str], validation: Sequence[str], folder: Path
-    ) -> None:
+        self, settings: Settings, train: Sequence[str], validation: Sequence[str], folder: Path,
+        structures: Structures | None = None,
+    ) -> None:  # fmt: skip
         self.settings, self.train, self.folder = settings, train, folder
         self.tokenizer: ResidueTokenizer = published("esm2")
         self.validation = list(self._of(validation, seed=settings.seed + 1))
@@ -114,6 +129,7 @@ class Pretraining:
             num_layers=settings.num_layers, width=settings.width, num_heads=settings.num_heads
         )
         self.optimizers = optimizers(self.model, settings.rate, settings.decay)
+        self.second = None if structures is None else self._second(structures)
         self.at = Progress()
         self.best_state: dict[str, torch.Tensor] = {}
         if (folder / CHECKPOINT).is_file():
@@ -127,7 +143,7 @@ class Pretraining:
             tell: Called with the row of the learning curves after each validation.
         """
         saved = began = time.monotonic()
-        losses: list[float] = []
+        losses: list[dict[str, float]] = []
         for batch in self._stream():
             if self._ended():
                 break
@@ -156,6 +172,15 @@ class Pretraining:
         self.model.train()
         return float(np.exp(sum(float(x) for x, _ in told) / sum(n for _, n in told)))
 
+    def accuracies(self) -> dict[str, float]:
+        """Return the accuracy of each kind of letter on held-out chains; none without any."""
+        if self.second is None:
+            return {}
+        self.model.eval()
+        found = self.second.accuracies(self.model)
+        self.model.train()
+        return found
+
     def save(self) -> None:
         """Write the checkpoint, which replaces the last one once it is complete.
 
@@ -167,6 +192,7 @@ class Pretraining:
             save_whole({
                 "settings": asdict(self.settings), "progress": asdict(self.at),
                 "model": self.model.state_dict(), "best": self.best_state,
+                "heads": None if self.second is None else self.second.heads.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             }, path)  # fmt: skip
         except OSError as error:
@@ -177,16 +203,28 @@ class Pretraining:
 
     def _load(self) -> None:
         held = torch.load(plain_file(self.folder / CHECKPOINT, whole=True), weights_only=True)
-        before, now = held["settings"], asdict(self.settings)
-        if wrong := [x for x in now if now[x] != before.get(x) and x not in MAY_CHANGE]:
+        before, now = asdict(Settings()) | held["settings"], asdict(self.settings)
+        if wrong := [x for x in now if now[x] != before[x] and x not in MAY_CHANGE]:
             raise ConfigError(
-                f"{self.folder} was trained with {wrong[0]}={before.get(wrong[0])!r}, not "
+                f"{self.folder} was trained with {wrong[0]}={before[wrong[0]]!r}, not "
                 f"{now[wrong[0]]!r}. Give the same settings, or another --out."
             )
         self.model.load_state_dict(held["model"])
+        if self.second is not None:
+            self.second.heads.load_state_dict(held["heads"])
         for optimizer, state in zip(self.optimizers, held["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self.at, self.best_state = Progress(**held["progress"]), held["best"]
+
+    def _second(self, structures: Structures) -> StructureObjective:
+        found = StructureObjective(
+            structures, self.tokenizer, width=self.settings.width, longest=self.settings.longest,
+            budget=round(self.settings.structure_share * self.settings.budget),
+            weight=self.settings.structure_weight, seed=self.settings.seed,
+        )  # fmt: skip
+        rate = self.settings.rate
+        self.optimizers.append(torch.optim.AdamW(found.heads.parameters(), lr=rate, weight_decay=0))
+        return found
 
     def _of(self, sequences: Sequence[str], seed: int) -> Iterator[Batch]:
         return batches(
@@ -209,15 +247,16 @@ class Pretraining:
             return True
         return False
 
-    def _step(self, batch: Batch) -> float:
+    def _step(self, batch: Batch) -> dict[str, float]:
         rate = self.settings.rate * self._share_of_rate()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            total, count = loss(self.model, batch)
-        (total / count).backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        found = self._gradients(batch)
+        trained = [*self.model.parameters()]
+        if self.second is not None:
+            trained += self.second.heads.parameters()
+        norm = nn.utils.clip_grad_norm_(trained, 1.0)
         if not torch.isfinite(norm):
             raise ZooError(
                 f"The gradient is not finite at step {self.at.step}. Lower the learning rate "
@@ -228,7 +267,20 @@ class Pretraining:
             optimizer.zero_grad()
         self.at.step += 1
         self.at.tokens += int(batch.attend.sum())
-        return total.item() / count
+        return found
+
+    def _gradients(self, batch: Batch) -> dict[str, float]:
+        """Add the gradients of one step, and return the losses by their column."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            total, count = loss(self.model, batch)
+        (total / count).backward()
+        found = {"train_loss": total.item() / count}
+        if self.second is not None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
+                letters = self.second.loss(self.model, self.at.step)
+            letters.backward()
+            found[LETTERS_LOSS] = letters.item()
+        return found
 
     def _share_of_rate(self) -> float:
         """Return the learning rate as a share of its peak: it rises, stays, and falls linearly.
@@ -238,16 +290,18 @@ class Pretraining:
         left = 1 - self.at.tokens / self.settings.tokens
         return min(1.0, (self.at.step + 1) / WARMUP, max(left, 0.0) / FALL + 1e-3)
 
-    def _look(self, losses: Sequence[float]) -> dict[str, float]:
+    def _look(self, losses: Sequence[dict[str, float]]) -> dict[str, float]:
         found = self.perplexity(self.looks)
         self.at.looked = self.at.tokens
         self.at.stale = 0 if found < self.at.best else self.at.stale + 1
         if found < self.at.best:
             self.at.best = found
             self.best_state = {k: v.clone() for k, v in self.model.state_dict().items()}
-        row = dict(zip(COLUMNS, (self.at.step, self.at.tokens, round(self.at.seconds, 1),
-                                 round(float(np.mean(losses)), 4), round(found, 4)),
-                       strict=True))  # fmt: skip
+        mean = {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
+        values = (self.at.step, self.at.tokens, self.at.seconds, mean.pop("train_loss"), found)
+        row = dict(zip(COLUMNS, values, strict=True)) | mean
+        row |= {f"{kind}_accuracy": share for kind, share in self.accuracies().items()}
+        row = {name: round(value, 1 if name == "seconds" else 4) for name, value in row.items()}
         self._write(row)
         return row
 
@@ -256,7 +310,7 @@ class Pretraining:
         path = self.folder / CURVES
         new = not path.exists()
         with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, list(row))
             if new:
                 writer.writeheader()
             writer.writerow(row)

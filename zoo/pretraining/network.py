@@ -36,10 +36,17 @@ def network(*, num_layers: int, width: int, num_heads: int) -> Any:
     return model
 
 
+def states(model: Any, batch: Batch) -> Tensor:
+    """Return the last states (chains, tokens, width) of a batch, after the final norm."""
+    found: Tensor = model.esm(
+        input_ids=batch.ids, attention_mask=batch.attend.long()
+    ).last_hidden_state
+    return found
+
+
 def loss(model: Any, batch: Batch) -> tuple[Tensor, int]:
     """Return the summed negative log-likelihood of the hidden tokens in nats, and their number."""
-    hidden = model.esm(input_ids=batch.ids, attention_mask=batch.attend.long()).last_hidden_state
-    logits = model.lm_head(hidden[batch.where]).float()
+    logits = model.lm_head(states(model, batch)[batch.where]).float()
     return nn.functional.cross_entropy(logits, batch.truth, reduction="sum"), len(batch.truth)
 
 

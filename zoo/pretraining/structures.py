@@ -1,0 +1,168 @@
+"""Chooses chains with known structures to train on, and some of other families to score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ConfigError, DataError, StructureError
+from zoo.pretraining.corpus import SHORTEST, hashed
+from zoo.pretraining.homology import families, kin
+from zoo.pretraining.letters import Lettered, lettered
+from zoo.proteins.protein import Protein
+from zoo.proteins.structure import read_records
+from zoo.system.files import write_json
+from zoo.system.reading import content
+
+CHAINS, FACTS = "chains.json", "structures.json"
+Named = dict[str, Lettered]
+
+
+@dataclass(frozen=True)
+class Structures:
+    """Chains with their letters to train on and to score, and how they were chosen."""
+
+    train: list[Lettered]
+    validation: list[Lettered]
+    facts: dict[str, Any]
+
+    @property
+    def stamp(self) -> str:
+        """Hash of what they were chosen from: other chains have another one."""
+        return hashed(json.dumps(self.facts["given"], sort_keys=True).encode())
+
+
+def choose(
+    files: Sequence[Path], tests: Sequence[str], held_out: Sequence[str], out: Path
+) -> Structures:
+    """Return the chains of some structure files, and choose them first if that was not done yet.
+
+    Homologs of test chains (E <= 0.001) are left out with all of their families, as from a corpus.
+    Homologs of the corpus's validation sequences, with their families, are scored and not trained
+    on; chains that are related to these are left out.
+
+    Args:
+        files: Structure files.
+        tests: Sequences of the test chains.
+        held_out: Validation sequences of the corpus.
+        out: Folder for the chains and the counts.
+
+    Raises:
+        ConfigError: If MMseqs2 is not installed, or the folder holds chains of other files.
+        DataError: If no chain is left to train on.
+    """
+    given = {"files": hashed("\n".join(map(_hash_of, files)).encode()),
+             "tests": hashed("\n".join(tests).encode()),
+             "held_out": hashed("\n".join(held_out).encode())}  # fmt: skip
+    if (out / FACTS).is_file():
+        return _read(out, given)
+    chains, counts = _usable(_records(files))
+    train, validation, lost = _parted(chains, tests, held_out)
+    counts |= lost
+    if not train:
+        told = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
+        raise DataError(
+            f"Of {len(files):,} structure files, no chain is left to train on ({told}). Name files "
+            f"of the whole backbone, with {SHORTEST} residues or more that are not related to "
+            "the test chains."
+        )
+    return _write(out, given, counts, train, validation)
+
+
+def _hash_of(file: Path) -> str:
+    try:
+        return hashed(content(file, most=None))
+    except OSError:  # `read_records` says what is wrong
+        return ""
+
+
+def _records(files: Iterable[Path]) -> Iterator[Protein | StructureError]:
+    """Yield the proteins of each file, or the reason why it cannot be read."""
+    for file in files:
+        try:
+            yield from read_records(file)
+        except StructureError as error:
+            yield error
+
+
+def _usable(records: Iterable[Protein | StructureError]) -> tuple[Named, dict[str, int]]:
+    """Return the distinct usable chains by name, and how many were left out for which reason."""
+    found: dict[str, tuple[str, Lettered]] = {}
+    counts = {"read": 0, "cannot be read": 0, "short": 0, "no whole backbone": 0, "repeated": 0}
+    for record in records:
+        if isinstance(record, StructureError):
+            counts["read"] += 1
+            counts["cannot be read"] += 1
+            continue
+        for chain, own in zip(record.chains, lettered(record), strict=True):
+            counts["read"] += 1
+            if len(chain) < SHORTEST:
+                counts["short"] += 1
+            elif own.known < SHORTEST:
+                counts["no whole backbone"] += 1
+            elif chain.sequence in found:
+                counts["repeated"] += 1
+            else:
+                found[chain.sequence] = f"{len(found)}|{record.name}_{chain.name}", own
+    return dict(found.values()), counts
+
+
+def _parted(
+    chains: Named, tests: Sequence[str], held_out: Sequence[str]
+) -> tuple[Named, Named, dict[str, int]]:
+    """Return the chains to train on and to score, and how many are neither and why."""
+    sequences = {name: chain.sequence for name, chain in chains.items()}
+    family = families(sequences) if sequences else {}
+    near = kin(_numbered(tests), sequences)
+    lost = {family[name] for name in near}
+    left = {name: x for name, x in sequences.items() if family[name] not in lost}
+    scored = {family[name] for name in kin(_numbered(held_out), left)}
+    validation = {name: x for name, x in left.items() if family[name] in scored}
+    train = {name: x for name, x in left.items() if family[name] not in scored}
+    beside = kin(validation, train)
+    counts = {"kin of a test chain": len(near),
+              "of such a family": len(sequences) - len(left) - len(near),
+              "kin of validation": len(beside)}  # fmt: skip
+    return (
+        {name: chains[name] for name in train if name not in beside},
+        {name: chains[name] for name in validation},
+        counts,
+    )
+
+
+def _numbered(sequences: Iterable[str]) -> dict[str, str]:
+    return {str(at): sequence for at, sequence in enumerate(sequences)}
+
+
+def _write(
+    out: Path, given: Mapping[str, Any], counts: Mapping[str, int], train: Named, validation: Named
+) -> Structures:
+    out.mkdir(parents=True, exist_ok=True)
+    parts = {"train": train, "validation": validation}
+    facts: dict[str, Any] = {"given": dict(given), "counts": dict(counts)}
+    facts |= {
+        part: {"chains": len(own), "residues": sum(x.known for x in own.values())}
+        for part, own in parts.items()
+    }
+    write_json(out / CHAINS, {
+        part: {name: asdict(chain) for name, chain in own.items()} for part, own in parts.items()
+    })  # fmt: skip
+    write_json(out / FACTS, facts)  # last: it marks the folder as complete
+    return Structures(list(train.values()), list(validation.values()), facts)
+
+
+def _read(out: Path, given: Mapping[str, Any]) -> Structures:
+    facts = json.loads(content(out / FACTS))
+    if facts["given"] != given:
+        raise ConfigError(
+            f"{out} holds the chains of other structures, other test chains or another corpus. "
+            "Give another --out, or delete that folder."
+        )
+    held = json.loads(content(out / CHAINS, most=None))
+    train, validation = (
+        [Lettered(**chain) for chain in held[part].values()] for part in ("train", "validation")
+    )
+    return Structures(train, validation, facts)
