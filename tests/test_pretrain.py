@@ -27,6 +27,7 @@ def no_kin(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("zoo.pretraining.corpus", "zoo.pretraining.structures"):
         monkeypatch.setattr(f"{module}.kin", lambda queries, targets: set())
         monkeypatch.setattr(f"{module}.families", lambda named: {n: i for i, n in enumerate(named)})
+    monkeypatch.setattr("zoo.pretraining.structures.carried", lambda *_: [])
 
 
 def test_the_model_is_written_and_serves_as_a_sequence_backbone(

@@ -110,8 +110,11 @@ def pretrain(
         known = None
         if files:
             tests = held_out_chains(away_from or [])
-            known = choose(files, tests, corpus.validation, out / "structures")
+            known = choose(files, tests, corpus, out / "structures")
             _say("chains", known.facts)
+            found = known.facts["relatives"]
+            note(f"  {found['chains']:>9,} relatives in the corpus take letters, "
+                 f"{found['residues']:,} residues")  # fmt: skip
             settings = replace(settings, structures=known.stamp)
         training = Pretraining(settings, corpus.train, corpus.validation, out, known)
         if not training.run(asked, _show_row):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ import pytest
 from tests import shelf
 from zoo.errors import ConfigError, DataError
 from zoo.pretraining import structures
-from zoo.pretraining.letters import ALPHABETS, BURIAL, SECONDARY, THREEDI, UNKNOWN, lettered
+from zoo.pretraining.corpus import Corpus
+from zoo.pretraining.letters import (
+    ALPHABETS,
+    BURIAL,
+    SECONDARY,
+    THREEDI,
+    UNKNOWN,
+    Lettered,
+    lettered,
+)
 from zoo.pretraining.structures import choose
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.protein import Chain, Protein
@@ -29,6 +39,12 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
             n for n, s in targets.items() if s[:9] in {q[:9] for q in queries.values()}
         },
     )  # fmt: skip
+    monkeypatch.setattr(structures, "carried", lambda *_: [])
+
+
+def beside(*validation: str) -> Corpus:
+    """Return a corpus with some validation sequences."""
+    return Corpus([], [*validation], {})
 
 
 def written(folder: Path, *chains: Chain) -> list[Path]:
@@ -87,7 +103,7 @@ def test_what_is_left_out_is_counted_and_the_sum_holds(alone: None, tmp_path: Pa
     (tmp_path / "in" / "odd.pdb").write_text("nothing\n")
     found = choose(
         [*files, tmp_path / "in" / "odd.pdb", tmp_path / "gone.pdb"],
-        [chains[1].sequence], [chains[2].sequence, chains[3].sequence], tmp_path / "out",
+        [chains[1].sequence], beside(chains[2].sequence, chains[3].sequence), tmp_path / "out",
     )  # fmt: skip
     counts = dict(found.facts["counts"])
     assert counts == {
@@ -114,7 +130,8 @@ def test_a_family_leaves_whole_and_kin_of_scored_chains_are_not_trained_on(
     monkeypatch.setattr(structures, "kin", lambda queries, targets: {
         n for n, s in targets.items() if any((q, s) in related for q in queries.values())
     })  # fmt: skip
-    found = choose(written(tmp_path / "in", *chains), [text[0]], [text[2]], tmp_path / "out")
+    monkeypatch.setattr(structures, "carried", lambda *_: [])
+    found = choose(written(tmp_path / "in", *chains), [text[0]], beside(text[2]), tmp_path / "out")
     assert {x.sequence for x in found.validation} == {text[2], text[3]}
     assert {x.sequence for x in found.train} == {text[5], text[6], text[7]}
     assert found.facts["counts"]["of such a family"] == 1
@@ -125,18 +142,18 @@ def test_chains_are_chosen_once(
     alone: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = written(tmp_path / "in", *drawn(4))
-    first = choose(files, [], [], tmp_path / "out")
+    first = choose(files, [], beside(), tmp_path / "out")
     monkeypatch.setattr(structures, "lettered", None)  # not asked again
-    again = choose(files, [], [], tmp_path / "out")
+    again = choose(files, [], beside(), tmp_path / "out")
     assert again == first and again.stamp == first.stamp
     with pytest.raises(ConfigError, match="the chains of other structures"):
-        choose(files[:2], [], [], tmp_path / "out")
+        choose(files[:2], [], beside(), tmp_path / "out")
 
 
 def test_files_without_a_whole_backbone_are_an_error(alone: None, tmp_path: Path) -> None:
     bare = shelf.without(shelf.chain(40), range(40), (0, 2, 3))
     with pytest.raises(DataError, match=r"no chain is left to train on \(1 read, 1 no whole"):
-        choose(written(tmp_path / "in", bare), [], [], tmp_path / "out")
+        choose(written(tmp_path / "in", bare), [], beside(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -144,3 +161,25 @@ def test_protein_of_two_chains_gives_two(alone: None, tmp_path: Path) -> None:
     pair = Protein("pair", (shelf.chain(31, seed=1), shelf.chain(32, seed=2, name="B")),
                    shelf.two_chains().atoms)  # fmt: skip
     assert [len(chain.sequence) for chain in lettered(pair)] == [31, 32]
+
+
+def test_relatives_are_trained_on_beside_the_chains(
+    alone: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chains = drawn(4)
+    given: list[tuple[set[str], list[str], list[str]]] = []
+
+    def take(own: dict[str, Lettered], sequences: dict[str, str], scored: dict[str, str]) -> Any:
+        given.append(({x.sequence for x in own.values()}, [*sequences.values()],
+                      [*scored.values()]))  # fmt: skip
+        return lettered(shelf.protein("p", shelf.chain(33, seed=70)))
+
+    monkeypatch.setattr(structures, "carried", take)
+    corpus = Corpus(["ACDE"], [chains[2].sequence], {})
+    files = written(tmp_path / "in", *chains)
+    found = choose(files, [], corpus, tmp_path / "out")
+    others = {x.sequence for at, x in enumerate(chains) if at != 2}
+    assert given == [(others, ["ACDE"], [chains[2].sequence])]
+    assert {x.sequence for x in found.train} == {*others, shelf.chain(33, seed=70).sequence}
+    assert found.facts["relatives"] == {"chains": 1, "residues": 33}
+    assert choose(files, [], corpus, tmp_path / "out") == found

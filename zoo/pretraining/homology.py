@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.errors import ConfigError, ZooError
 
 SEARCH = ("-s", "7.5", "-e", "0.001", "--max-seqs", "20000")
 """Options of a search: the most sensitive preset, and an E-value with few chance hits."""
+ALIGN = ("-s", "7.5", "-e", "1e-5", "--min-seq-id", "0.35", "-c", "0.5", "--cov-mode", "2",
+         "--max-seqs", "1000")  # fmt: skip
+"""Options of alignments: 35 % identity over half of the query, where structures are much alike."""
 CLUSTER = (
     "--min-seq-id",
     "0.3",
@@ -49,6 +53,55 @@ def kin(queries: Mapping[str, str], targets: Mapping[str, str]) -> set[str]:
              *SEARCH, "--format-output", "target")  # fmt: skip
         lines = (folder / "hits.tsv").read_text().split()
     return {names[int(line)] for line in lines}
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The residues that two sequences share.
+
+    Attributes:
+        query: Name of the one.
+        target: Name of the other.
+        bits: Score of the alignment.
+        pairs: Residue of the query and of the target in each column without a gap, from 0.
+    """
+
+    query: str
+    target: str
+    bits: float
+    pairs: list[tuple[int, int]]
+
+
+def alignments(queries: Mapping[str, str], targets: Mapping[str, str]) -> list[Alignment]:
+    """Return the local alignments of close homologs.
+
+    Raises:
+        ConfigError: If MMseqs2 is not installed.
+        ZooError: If MMseqs2 fails.
+    """
+    if not queries or not targets:
+        return []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours = _write(folder / "queries.fasta", queries)
+        theirs = _write(folder / "targets.fasta", targets)
+        _run(folder, "easy-search", "queries.fasta", "targets.fasta", "hits.tsv", "tmp",
+             *ALIGN, "--format-output", "query,target,bits,qstart,tstart,qaln,taln")  # fmt: skip
+        lines = [line.split("\t") for line in (folder / "hits.tsv").read_text().splitlines()]
+    return [
+        Alignment(ours[int(query)], theirs[int(target)], float(bits),
+                  list(_columns(int(first), int(second), one, other)))
+        for query, target, bits, first, second, one, other in lines
+    ]  # fmt: skip
+
+
+def _columns(first: int, second: int, one: str, other: str) -> Iterator[tuple[int, int]]:
+    """Yield the residues in each column without a gap, from the first ones, counted from 1."""
+    i, j = first - 1, second - 1
+    for a, b in zip(one, other, strict=True):
+        if a != "-" and b != "-":
+            yield i, j
+        i, j = i + (a != "-"), j + (b != "-")
 
 
 def families(sequences: Mapping[str, str]) -> dict[str, int]:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from zoo.errors import ConfigError, DataError, StructureError
-from zoo.pretraining.corpus import SHORTEST, hashed
+from zoo.pretraining.carrying import carried
+from zoo.pretraining.corpus import SHORTEST, Corpus, hashed
 from zoo.pretraining.homology import families, kin
 from zoo.pretraining.letters import Lettered, lettered
 from zoo.proteins.protein import Protein
@@ -19,11 +20,12 @@ from zoo.system.reading import content
 
 CHAINS, FACTS = "chains.json", "structures.json"
 Named = dict[str, Lettered]
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
 class Structures:
-    """Chains with their letters to train on and to score, and how they were chosen."""
+    """Chains with their letters to train on, relatives among them, and to score; the choice."""
 
     train: list[Lettered]
     validation: list[Lettered]
@@ -35,32 +37,31 @@ class Structures:
         return hashed(json.dumps(self.facts["given"], sort_keys=True).encode())
 
 
-def choose(
-    files: Sequence[Path], tests: Sequence[str], held_out: Sequence[str], out: Path
-) -> Structures:
+def choose(files: Sequence[Path], tests: Sequence[str], corpus: Corpus, out: Path) -> Structures:
     """Return the chains of some structure files, and choose them first if that was not done yet.
 
     Homologs of test chains (E <= 0.001) are left out with all of their families, as from a corpus.
     Homologs of the corpus's validation sequences, with their families, are scored and not trained
-    on; chains that are related to these are left out.
+    on; chains that are related to these are left out. Relatives of the chains in the corpus take
+    their letters.
 
     Args:
         files: Structure files.
         tests: Sequences of the test chains.
-        held_out: Validation sequences of the corpus.
+        corpus: The sequences that are trained on as well.
         out: Folder for the chains and the counts.
 
     Raises:
         ConfigError: If MMseqs2 is not installed, or the folder holds chains of other files.
         DataError: If no chain is left to train on.
     """
-    given = {"files": hashed("\n".join(map(_hash_of, files)).encode()),
-             "tests": hashed("\n".join(tests).encode()),
-             "held_out": hashed("\n".join(held_out).encode())}  # fmt: skip
+    sequences = [*corpus.train, "", *corpus.validation]
+    texts = {"files": map(_hash_of, files), "tests": tests, "corpus": sequences}
+    given = {name: hashed("\n".join(lines).encode()) for name, lines in texts.items()}
     if (out / FACTS).is_file():
         return _read(out, given)
     chains, counts = _usable(_records(files))
-    train, validation, lost = _parted(chains, tests, held_out)
+    train, validation, lost = _parted(chains, tests, corpus.validation)
     counts |= lost
     if not train:
         told = ", ".join(f"{count:,} {reason}" for reason, count in counts.items() if count)
@@ -69,7 +70,10 @@ def choose(
             f"of the whole backbone, with {SHORTEST} residues or more that are not related to "
             "the test chains."
         )
-    return _write(out, given, counts, train, validation)
+    scored = {name: chain.sequence for name, chain in validation.items()}
+    relatives = _numbered(carried(train, _numbered(corpus.train), scored))
+    parts = {"train": train, "relatives": relatives, "validation": validation}
+    return _write(out, {"given": given, "counts": counts}, parts)
 
 
 def _hash_of(file: Path) -> str:
@@ -133,16 +137,12 @@ def _parted(
     )
 
 
-def _numbered(sequences: Iterable[str]) -> dict[str, str]:
-    return {str(at): sequence for at, sequence in enumerate(sequences)}
+def _numbered(things: Iterable[Thing]) -> dict[str, Thing]:
+    return {str(at): thing for at, thing in enumerate(things)}
 
 
-def _write(
-    out: Path, given: Mapping[str, Any], counts: Mapping[str, int], train: Named, validation: Named
-) -> Structures:
+def _write(out: Path, facts: dict[str, Any], parts: Mapping[str, Named]) -> Structures:
     out.mkdir(parents=True, exist_ok=True)
-    parts = {"train": train, "validation": validation}
-    facts: dict[str, Any] = {"given": dict(given), "counts": dict(counts)}
     facts |= {
         part: {"chains": len(own), "residues": sum(x.known for x in own.values())}
         for part, own in parts.items()
@@ -151,7 +151,7 @@ def _write(
         part: {name: asdict(chain) for name, chain in own.items()} for part, own in parts.items()
     })  # fmt: skip
     write_json(out / FACTS, facts)  # last: it marks the folder as complete
-    return Structures(list(train.values()), list(validation.values()), facts)
+    return _structures(parts, facts)
 
 
 def _read(out: Path, given: Mapping[str, Any]) -> Structures:
@@ -162,7 +162,15 @@ def _read(out: Path, given: Mapping[str, Any]) -> Structures:
             "Give another --out, or delete that folder."
         )
     held = json.loads(content(out / CHAINS, most=None))
-    train, validation = (
-        [Lettered(**chain) for chain in held[part].values()] for part in ("train", "validation")
+    return _structures(
+        {
+            part: {name: Lettered(**chain) for name, chain in own.items()}
+            for part, own in held.items()
+        },
+        facts,
     )
-    return Structures(train, validation, facts)
+
+
+def _structures(parts: Mapping[str, Named], facts: dict[str, Any]) -> Structures:
+    train = [*parts["train"].values(), *parts["relatives"].values()]
+    return Structures(train, [*parts["validation"].values()], facts)
