@@ -116,3 +116,24 @@ def test_a_shipped_model_knows_its_data_again(name: str, data_dir: Path) -> None
     run = json.loads((pretrained.HOME / name / "run.json").read_text())
     layout = find_layout(run["task"], data_dir / run["task"])
     assert contents(layout) == run["inputs"]
+
+
+def test_a_benchmark_is_copied_without_training_chains_that_have_kin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = tmp_path / "ppbs", tmp_path / "away"
+    (root / "structures").mkdir(parents=True)
+    (root / "table.csv").write_text("PDB ID,Set,Sample weight\n")
+    near, far = ">1abcA\nA 1 M 0\nA 2 K 1\n", ">2abcB\nB 1 G 0\nB 2 P 1\n"
+    for name in ("train", "test_60"):
+        (root / f"labels_{name}.txt").write_text(near + far)
+    copier = script("without_kin")
+
+    def kin(queries: dict[str, str], targets: dict[str, str]) -> set[str]:
+        return {name for name, letters in targets.items() if letters in queries.values()}
+
+    monkeypatch.setattr(copier, "kin", kin)
+    copier.copy(root, out, {"0": "MK"})
+    assert (out / "labels_train.txt").read_text() == far
+    assert (out / "labels_test_60.txt").read_text() == near + far
+    assert (out / "structures").resolve() == root / "structures"

@@ -110,7 +110,7 @@ def load_model(folder: str | Path, *, states: str | Path | None = None) -> Fused
             f"{config.sequence.name} here have fingerprint {model.recipe.fingerprint!r}, the "
             f"saved one has {fingerprint!r}. Use the same weights, or build the model anew."
         )
-    load_state(model, _read_weights(folder), str(folder))
+    load_state(model, read_weights(folder), str(folder))
     check_file(folder / WEIGHTS)
     if model.recipe.random_plm:
         warnings.warn(f"{folder}: {RANDOM_WARNING}", RandomWeightsWarning, stacklevel=2)
@@ -189,7 +189,12 @@ def _read_config(folder: Path) -> tuple[Config, str]:
         raise CheckpointError(f"{path} is damaged: {error}") from error
 
 
-def _read_weights(folder: Path) -> dict[str, torch.Tensor]:
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Return the weights in the folder of a saved model, by name; see `own_state`.
+
+    Raises:
+        CheckpointError: if there are none, or the file is damaged.
+    """
     if not (folder / WEIGHTS).exists():
         raise CheckpointError(
             f"{folder} has a {CONFIG} and no {WEIGHTS}: saving, or training, has not ended. Go on "

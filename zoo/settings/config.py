@@ -166,6 +166,8 @@ class TrainConfig:
             each example in each epoch; the language model sees all.
         data_seed: Seed of the order of the examples, of noise and of masks; `seed` is that of the
             weights.
+        start: Trained model whose weights the new one begins with: the folder of a run or of a
+            saved model, or the name of one that comes with the package; null begins anew.
         limit_examples: Largest number of examples in each split, for a quick try; null takes all.
         store: Number format in which the language model's hidden states are kept on disk; none
             computes them again in every epoch.
@@ -190,6 +192,7 @@ class TrainConfig:
     noise: NotNegative = 0.0
     mask_types: Fraction = 0.0
     data_seed: Seed = 0
+    start: str | None = None
     limit_examples: Whole | None = None
     store: Literal["bfloat16", "float32", "none"] = "bfloat16"
     checkpoint_minutes: Positive = 10.0

@@ -57,8 +57,9 @@ def finish_ensemble(folder: Path, jobs: Sequence[Job]) -> None:
 
 def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
     """Return the model card's lines on how the model was trained."""
-    best, keys = best_row(job.folder), job.plan.keys
+    best, keys, start = best_row(job.folder), job.plan.keys, job.config.train.start
     lines = [
+        *([f"- began with the weights of {start}"] if start else []),
         f"- data: {job.manifest.get('source', job.config.task)} (inputs {job.manifest['inputs']}), "
         f"{len(keys.train):,} training, {len(keys.validation):,} validation, {len(keys.test):,} "
         f"test samples, hash of the split {hash_of(keys)}",

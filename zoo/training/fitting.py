@@ -28,6 +28,7 @@ from zoo.training.objective import Balance, Objective, balance
 from zoo.training.scoring import UNLABELLED
 from zoo.training.starting import LAST
 from zoo.training.step_memory import check_memory
+from zoo.training.warm_start import begin
 
 CALM = (
     "Lower learning rates (--set train.lr.structure=0.0003 --set train.lr.fusion=0.0003) or "
@@ -92,7 +93,7 @@ def _train(
     epoch: Callable[[dict[str, float]], None],
     begun: Callable[[TrainingModule], None],
 ) -> None:
-    model = build_model(job.blueprint)
+    model = _new_model(job)
     trainer = trainer_for(job, kept_callbacks(job, listener, epoch))
     if trainer.is_global_zero:
         _write_plan(job, model)
@@ -121,11 +122,18 @@ def try_out(
         loaded: language model of the config, if it is in memory already.
     """
     with quiet():
-        model = build_model(job.blueprint, loaded)
+        model = _new_model(job, loaded)
         module, data = assemble(job, model, SILENT, 1)
         trainer = trainer_for(job, [*early_stopping(job), Watched(epoch, step)])
         trainer.fit(module, datamodule=data)
     return module, data
+
+
+def _new_model(job: Job, loaded: LoadedPLM | None = None) -> FusedModel:
+    """Return the model with the weights that it begins with."""
+    model = build_model(job.blueprint, loaded)
+    begin(model, job)
+    return model
 
 
 def _gone(error: RuntimeError) -> str | None:
