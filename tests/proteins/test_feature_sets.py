@@ -17,7 +17,7 @@ from tests import shelf
 from zoo.errors import ConfigError
 from zoo.examples import example
 from zoo.models.blueprint import resolve
-from zoo.proteins import accessibility, density, secondary_structure, side_chain
+from zoo.proteins import accessibility, density, features, secondary_structure, side_chain
 from zoo.proteins.build_graph import FeatureWidths, GraphSpec, build_graph
 from zoo.proteins.feature_sets import (
     BACKBONE,
@@ -437,3 +437,21 @@ def test_what_mpnn_knows_is_what_the_network_says_of_the_structure() -> None:
     letters = dataclasses.replace(EXAMPLE.chains[0], sequence="A" * len(EXAMPLE))
     other = dataclasses.replace(EXAMPLE, chains=(letters,))
     assert np.array_equal(scalars("mpnn", other), scalars("mpnn", EXAMPLE))
+
+
+def test_sequence_fit_is_what_mpnn_says_of_the_residue_that_is_there() -> None:
+    odds = scalars("mpnn", EXAMPLE)[:, 128:]
+    own = [features.LETTERS.index(letter) for letter in EXAMPLE.chains[0].sequence]
+    fit = scalars("sequence_fit", EXAMPLE)
+    np.testing.assert_array_equal(fit[:, 0], odds[np.arange(len(own)), own])
+    assert fit.mean() > 0.5  # a natural sequence fits its own structure
+    moved = EXAMPLE.chains[0].sequence[35:] + EXAMPLE.chains[0].sequence[:35]
+    other = dataclasses.replace(EXAMPLE, chains=(replaced(moved),))
+    assert scalars("sequence_fit", other).mean() < fit.mean() - 0.5
+    unknown = dataclasses.replace(EXAMPLE, chains=(replaced("X" * len(EXAMPLE)),))
+    assert not scalars("sequence_fit", unknown).any()
+
+
+def replaced(sequence: str) -> Chain:
+    """Return the chain of the example with other letters."""
+    return dataclasses.replace(EXAMPLE.chains[0], sequence=sequence)

@@ -88,7 +88,10 @@ def numbers(*parts: Array) -> Columns:
 
 
 FEATURE_SETS: Registry[FeatureSet] = Registry("feature set")
-ORDER = (BACKBONE, "side_chain", "density", "surface", "secondary_structure", "confidence", "mpnn")
+ORDER = (
+    BACKBONE, "side_chain", "density", "surface", "secondary_structure", "confidence", "mpnn",
+    "sequence_fit",
+)  # fmt: skip
 """Names of the library's own sets in the order of their columns; those of plug-ins come after."""
 FEATURE_SETS.register(BACKBONE)(FeatureSet((
     Feature("cosines, then sines of phi, psi, omega", 6, "none", "(0, 0); (1, 0) at an end"),
@@ -107,6 +110,11 @@ FEATURE_SETS.announce(
     "mpnn",
     "zoo.backbones.mpnn_features",
     "What ProteinMPNN, trained on the PDB, knows of a residue.",
+)
+FEATURE_SETS.announce(
+    "sequence_fit",
+    "zoo.backbones.mpnn_features",
+    "How well a residue fits its place, by ProteinMPNN.",
 )
 
 

@@ -90,8 +90,8 @@ class GraphConfig:
     If `k` is unset, it is what the graph network was made for: 47 for `mpnn`, 30 for the others. If
     `ligands` is unset, the task decides whether ligand atoms are nodes. `features` are the sets of
     node features of a residue graph: backbone, side_chain, density, surface, secondary_structure,
-    confidence. Training sets `pocket` to that of the data. `cut` is only true in models of older
-    versions.
+    confidence, mpnn, sequence_fit. Training sets `pocket` to that of the data. `cut` is only true
+    in models of older versions.
     """
 
     kind: Literal["residue", "atom"] = "residue"
