@@ -22,6 +22,7 @@ from typing import Any
 from model_cards import Words, card, words_of
 
 from zoo.models.runs import ENSEMBLE
+from zoo.models.thresholds import THRESHOLDS
 from zoo.pretrained import HOME, RUN
 
 MEMBER = ("config.yaml", "model.safetensors", "calibration.json", "splits.json", "checksums.json")
@@ -37,7 +38,7 @@ def pack_run(run: Path, out: Path, words: Words) -> None:
     facts = json.loads((run / RUN).read_text())
     for member in facts["members"]:
         _copy(run / member["folder"], out / member["folder"], MEMBER)
-    _copy(run, out, (ENSEMBLE,))
+    _copy(run, out, (ENSEMBLE, THRESHOLDS))
     facts |= {"data": Path(facts["data"]).name, "command": words.command}
     (out / RUN).write_text(json.dumps(facts, indent=1) + "\n")
     pack_scores(run, out)

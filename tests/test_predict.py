@@ -23,10 +23,12 @@ from zoo.models.checkpoint import CONFIG, WEIGHTS, load_model, save_model
 from zoo.models.model import FusedModel
 from zoo.models.outputs import activate
 from zoo.models.runs import CALIBRATION, FACTS, write_shared
+from zoo.models.thresholds import write_thresholds
 from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL, write_failed
 from zoo.prediction.inputs import stamp
+from zoo.prediction.table import rows
 from zoo.proteins import scored
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
@@ -105,6 +107,13 @@ def table(out: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def lines(out: Path, suffix: str) -> list[dict[str, object]]:
+    """Return the rows of predictions.csv with scores as numbers, or those of predictions.jsonl."""
+    if suffix == "jsonl":
+        return [json.loads(line) for line in (out / "predictions.jsonl").read_text().splitlines()]
+    return [row | {"site": float(row["site"])} for row in table(out)]
+
+
 def column(out: Path, name: str, of: str | None = None) -> list[float]:
     rows = [row for row in table(out) if of is None or row["id"] == of]
     return [float(row[name] or "nan") for row in rows]
@@ -120,6 +129,31 @@ def alone(folder: Path, kind: str, path: Path, temperature: float = 1.0):
 
 
 # ------------------------------------------------------------------------------------- the rows
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_yes_and_no_are_at_the_threshold_that_validation_chose(
+    capsys, tmp_path, structures, runs, suffix
+):
+    out, run = tmp_path / "o", tmp_path / "run"
+    shutil.copytree(runs["binary"], run)
+    given = ("predict", structures / "e.cif", "--model", run, "--out", out, "--format", suffix)
+    assert call(capsys, *given).code == 0
+    middle = float(np.median([row["site"] for row in lines(out, suffix)]))
+    write_thresholds(run, {"site": {"threshold": middle}})
+    assert call(capsys, *given).code == 0  # the same folder: nothing is predicted again
+    rows = lines(out, suffix)
+    assert list(rows[0])[-2:] == ["site", "site_call"]
+    assert {row["site_call"] for row in rows} == {"yes", "no"}
+    assert all((row["site_call"] == "yes") == (float(row["site"]) >= middle) for row in rows)
+
+
+def test_a_residue_without_coordinates_is_neither_yes_nor_no():
+    target, result = TARGETS["binary"], {
+        "chains": [["A", "MKT", ["", "2", "3"]]], "mean": {"site": [None, 0.2, 0.7]}, "std": {},
+    }  # fmt: skip
+    found = [row.get("site_call") for row in rows("p", result, [target], {"site": 0.2})]
+    assert found == [None, "yes", "yes"]
 
 
 def test_a_row_a_residue_equals_single_predictions_in_the_order_of_the_inputs(

@@ -17,6 +17,7 @@ from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.message_passing import use_engine
 from zoo.errors import ConfigError, RandomWeightsWarning
 from zoo.models.runs import CALIBRATION
+from zoo.models.thresholds import THRESHOLDS
 from zoo.system.files import read_json
 from zoo.training.curves import CURVES, read_curves
 from zoo.training.fitting import train
@@ -50,6 +51,7 @@ def test_every_kind_of_target_is_learnt(make: Make, kind: str) -> None:
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     facts = read_json(job.folder / CALIBRATION)
     assert (facts == {}) == ("regression" in kind)
+    assert (read_json(job.folder / THRESHOLDS) == {}) == (not kind.startswith("binary"))
     model = zoo.load_model(job.folder)
     assert model.recipe.config.targets == job.manifest["targets"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from zoo.models.inference import Hidden, Shared, predict_logits
 from zoo.models.model import FusedModel
 from zoo.models.outputs import Array, activate, columns
 from zoo.models.runs import CALIBRATION, FACTS, Member, trained
+from zoo.models.thresholds import read_thresholds
 from zoo.pretrained import folder_of
 from zoo.proteins.batch import Batch
 from zoo.proteins.complexes import Parts
@@ -50,6 +51,8 @@ class Ensemble:
         models: model of each member.
         temperatures: temperatures of each member by target; 1 for targets without one.
         device: device that the models are on.
+        thresholds: probability from which each binary target counts as positive, as validation
+            chose it; without targets of which none is known.
     """
 
     targets: tuple[Target, ...]
@@ -57,6 +60,7 @@ class Ensemble:
     models: tuple[FusedModel, ...]
     temperatures: tuple[Mapping[str, float], ...]
     device: str
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:
@@ -153,7 +157,8 @@ def load_ensemble(
         models.append(model.to(device))
     targets = targets or written_targets(models[0].recipe.config)
     temperatures = tuple(_temperatures(member, targets) for member in members)
-    return Ensemble(targets, members, tuple(models), temperatures, device)
+    thresholds = read_thresholds(folder_of(folder), members)
+    return Ensemble(targets, members, tuple(models), temperatures, device, thresholds)
 
 
 def within(model: FusedModel, scope: Scope | None) -> FusedModel:

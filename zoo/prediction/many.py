@@ -136,7 +136,10 @@ class Prediction:
         self.journal.keep([*earlier, *(name for name, done in self.done.items() if done)])
         results = ((name, self.journal[name]) for name in self.journal.names())
         several = len(self.ensemble.models) > 1
-        write_table(path, results, self.ensemble.targets, several=several)
+        write_table(
+            path, results, self.ensemble.targets, several=several,
+            thresholds=self.ensemble.thresholds,
+        )  # fmt: skip
 
 
 def describe(ensemble: Ensemble) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 The column of a target has its value or probability. A multiclass target has the name of the most
 likely class, and its probability in the column with `_probability`. A multilabel target has the
 labels with a probability above one half, joined by ";" in CSV. If there are several models, a
-column with `_std` has the standard deviation. JSON lines also have the probabilities of all
-classes.
+column with `_std` has the standard deviation. A binary target whose threshold is known has a column
+with `_call`, which is "yes" for a probability of at least the threshold, else "no". JSON lines also
+have the probabilities of all classes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,9 @@ Plain = Mapping[str, Any]
 RESIDUE = ("chain", "position", "number", "letter")
 DIGITS = 6
 """Significant digits of written numbers, as models compute in single precision."""
+Thresholds = Mapping[str, float]
+"""Probability from which a binary target counts as positive, by its name."""
+NONE: Thresholds = MappingProxyType({})
 
 
 def as_plain(protein: Protein, estimates: Mapping[str, Estimate]) -> dict[str, Any]:
@@ -47,8 +52,9 @@ def _numbers(values: Array) -> Any:
 
 
 def write_table(
-    path: Path, results: Iterable[tuple[str, Plain]], targets: Sequence[Target], *, several: bool
-) -> None:
+    path: Path, results: Iterable[tuple[str, Plain]], targets: Sequence[Target], *, several: bool,
+    thresholds: Thresholds = NONE,
+) -> None:  # fmt: skip
     """Write all rows; an existing file is replaced only when the new one is complete.
 
     Args:
@@ -56,13 +62,17 @@ def write_table(
         results: name and prediction of each protein.
         targets: targets in the order of the columns.
         several: whether there are several models, and so standard deviations.
+        thresholds: probability from which a target is "yes"; targets without one have no such
+            column.
     """
     with whole_file(path) as file:
-        found = (row for name, result in results for row in rows(name, result, targets))
+        found = (row for name, result in results for row in rows(name, result, targets, thresholds))
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(row) + "\n" for row in found)
         else:
-            writer = csv.DictWriter(file, header(targets, several), extrasaction="ignore")
+            writer = csv.DictWriter(
+                file, header(targets, several, thresholds), extrasaction="ignore"
+            )
             writer.writeheader()
             writer.writerows({key: _cell(x) for key, x in row.items()} for row in found)
 
@@ -71,7 +81,7 @@ def _cell(value: Any) -> Any:
     return ";".join(map(str, value)) if isinstance(value, list) else value
 
 
-def header(targets: Sequence[Target], several: bool) -> list[str]:
+def header(targets: Sequence[Target], several: bool, thresholds: Thresholds = NONE) -> list[str]:
     """Return the names of the columns of the CSV file."""
     columns = ["id", *(RESIDUE if targets[0].level == "residue" else ())]
     for target in targets:
@@ -80,23 +90,29 @@ def header(targets: Sequence[Target], several: bool) -> list[str]:
             columns.append(f"{target.name}_probability")
         if several:
             columns.append(f"{target.name}_std")
+        if target.name in thresholds:
+            columns.append(f"{target.name}_call")
     return columns
 
 
-def rows(name: str, result: Plain, targets: Sequence[Target]) -> Iterator[dict[str, Any]]:
+def rows(
+    name: str, result: Plain, targets: Sequence[Target], thresholds: Thresholds = NONE
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of one protein; residues without a prediction have None."""
     if targets[0].level == "protein":
-        yield {"id": name, **_of_all(result, targets, None)}
+        yield {"id": name, **_of_all(result, targets, None, thresholds)}
         return
     at = 0
     for chain, sequence, numbers in result["chains"]:
         for position, (number, letter) in enumerate(zip(numbers, sequence, strict=True), 1):
             place = dict(zip(RESIDUE, (chain, position, number, letter), strict=True))
-            yield {"id": name, **place, **_of_all(result, targets, at)}
+            yield {"id": name, **place, **_of_all(result, targets, at, thresholds)}
             at += 1
 
 
-def _of_all(result: Plain, targets: Sequence[Target], row: int | None) -> dict[str, Any]:
+def _of_all(
+    result: Plain, targets: Sequence[Target], row: int | None, thresholds: Thresholds
+) -> dict[str, Any]:
     """Return the cells of all targets for the protein, or for the residue of a row."""
     found: dict[str, Any] = {}
     for target in targets:
@@ -104,6 +120,8 @@ def _of_all(result: Plain, targets: Sequence[Target], row: int | None) -> dict[s
         if row is not None:
             mean, std = mean[row], None if std is None else std[row]
         found |= cells(target, mean, std)
+        if target.name in thresholds and mean is not None:
+            found[f"{target.name}_call"] = "yes" if mean >= thresholds[target.name] else "no"
     return found
 
 

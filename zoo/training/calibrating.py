@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,45 @@ def calibrate(targets: Sequence[Target], members: Sequence[Seen]) -> dict[str, d
             logits = [one[:, columns(targets)[target.name]] for one, _ in parts]
             found[target.name] = _calibrated(target, logits, parts[0][1])
     return found
+
+
+def choose_thresholds(
+    targets: Sequence[Target], rounds: Sequence[tuple[Sequence[Seen], Mapping[str, float]]]
+) -> dict[str, dict[str, Any]]:
+    """Return for each binary target the probability with the highest MCC on the validation data.
+
+    Of targets without both classes there, and of other kinds, there is none.
+
+    Args:
+        targets: targets that are predicted.
+        rounds: for each fold the predictions of its models for the same validation data, and the
+            temperature that they share by target. Of all folds together one threshold is chosen.
+    """
+    from zoo.metrics.binary import best_threshold, mcc
+
+    found = {}
+    for target in targets:
+        if target.kind != "binary":
+            continue
+        parts = [_mean(targets, target, *one) for one in rounds]
+        said, truth = (np.concatenate(each) for each in zip(*parts, strict=True))
+        threshold = best_threshold(truth, said)
+        if not np.isnan(threshold):
+            count = int((~np.isnan(truth)).sum())
+            reached = mcc(truth, said, threshold)
+            found[target.name] = {"threshold": threshold, "mcc": reached, "n": count}
+    return found
+
+
+def _mean(
+    targets: Sequence[Target], target: Target, members: Sequence[Seen],
+    temperatures: Mapping[str, float],
+) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+    """Return the members' mean probability (rows,) and the true values (rows,) of a target."""
+    where, temperature = columns(targets)[target.name], temperatures.get(target.name, 1.0)
+    parts = [_stacked(seen, target.name) for seen in members]
+    values = [activate(target, logits[:, where], temperature) for logits, _ in parts]
+    return np.mean(values, axis=0), parts[0][1]
 
 
 def _calibrated(

@@ -8,9 +8,11 @@ from pathlib import Path
 from zoo.data.rounds import hash_of
 from zoo.models.checkpoint import load_state, save_model
 from zoo.models.runs import CALIBRATION, write_shared
-from zoo.system.files import write_json
+from zoo.models.thresholds import write_thresholds
+from zoo.system.files import read_json, write_json
 from zoo.training.calibrating import (
     calibrate,
+    choose_thresholds,
     load_seen,
     predicted,
     save_seen,
@@ -35,6 +37,8 @@ def finish(job: Job, module: TrainingModule, data: TrainingData) -> None:
     found = calibrate(job.targets, [seen])
     save_seen(job.checkpoints / VALIDATION, seen)
     write_json(job.folder / CALIBRATION, found)
+    own = {name: facts["temperature"] for name, facts in found.items()}
+    write_thresholds(job.folder, choose_thresholds(job.targets, [([seen], own)]))
     draw(job.folder)
     save_model(module.model.eval(), job.folder, _told(job, found))
 
@@ -42,17 +46,26 @@ def finish(job: Job, module: TrainingModule, data: TrainingData) -> None:
 def finish_ensemble(folder: Path, jobs: Sequence[Job]) -> None:
     """Calibrate models that were trained on the same samples together, as they predict together.
 
-    Members that an earlier version trained keep temperatures of their own.
+    Members that an earlier version trained keep temperatures of their own, and get no threshold.
     """
-    found = []
+    found, rounds = [], []
     for fold in dict.fromkeys(job.plan.fold for job in jobs):
         members = [job for job in jobs if job.plan.fold == fold]
         paths = [job.checkpoints / VALIDATION for job in members]
-        if len(members) > 1 and all(path.is_file() for path in paths):
-            temperatures = calibrate(members[0].targets, [*map(load_seen, paths)])
-            found.append({"fold": fold, "targets": temperatures})
+        if not all(path.is_file() for path in paths):
+            continue
+        seen = [*map(load_seen, paths)]
+        if len(members) > 1:
+            found.append({"fold": fold, "targets": calibrate(members[0].targets, seen)})
+            temperatures = found[-1]["targets"]
+        else:
+            temperatures = read_json(members[0].folder / CALIBRATION)
+        shared = {name: facts["temperature"] for name, facts in temperatures.items()}
+        rounds.append((seen, shared))
     if found:
         write_shared(folder, found)
+    if len(jobs) > 1 and len(rounds) == len({job.plan.fold for job in jobs}):
+        write_thresholds(folder, choose_thresholds(jobs[0].targets, rounds))
 
 
 def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
