@@ -25,7 +25,7 @@ setup(
         "zoo": ["py.typed"],
         "zoo.examples": ["*.gz", "*.md"],
         "zoo.pretrained": [f"**/*.{end}" for end in ("json", "md", "safetensors", "txt", "yaml")],
-        "zoo.reporting": ["*.js", "*.txt"],
+        "zoo.reporting": ["*.css", "*.html", "*.js", "*.txt"],
         "zoo_configs": ["*.yaml", "hpo/*.yaml"],
     },
     install_requires=[

@@ -17,10 +17,12 @@ from tests.test_evaluate import TARGETS, prepare, some_samples, train
 from tests.verbs import call
 from zoo.errors import ConfigError
 from zoo.evaluate import evaluate
+from zoo.explanation.colours import SCORES
 from zoo.metrics.predictions import Predictions
 from zoo.models.runs import read_run
 from zoo.reporting import viewer
 from zoo.reporting.proteins import by_identity, by_length, chosen, nearest_identity, score_each
+from zoo.reporting.scales import Scale
 
 Capture = pytest.CaptureFixture[str]
 Runs = dict[str, Path]
@@ -43,7 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 def drawn(page: str) -> dict[str, dict[str, object]]:
     (found,) = re.findall(r'<script type="application/json" id="proteins">(.*?)</script>', page)
-    return json.loads(found)
+    return {one["name"]: one for one in json.loads(found)["proteins"]}
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -61,9 +63,10 @@ def test_a_page_of_every_kind_of_target(
     (target, *_) = TARGETS[kind]
     for one in drawn(text).values():
         names = {"prediction", "label"} if target.level == "residue" else set()
-        gates = {name for name in one["columns"] if name.startswith("gate_")}
-        assert gates and set(one["columns"]) - gates == names
-        assert {len(column) for column in one["columns"].values()} == {len(one["sequence"])}
+        gates = {name for name in one["values"] if name.startswith("gate_")}
+        assert gates and set(one["values"]) - gates == names
+        length = sum(len(sequence) for _, sequence, _, _ in one["chains"])
+        assert {len(column) for column in one["values"].values()} == {length}
 
 
 def test_the_colours_are_the_predictions(capsys: Capture, runs: Runs, tmp_path: Path) -> None:
@@ -74,8 +77,8 @@ def test_the_colours_are_the_predictions(capsys: Capture, runs: Runs, tmp_path: 
     (found,) = drawn(page.read_text()).values()
     rows = read_predictions(run)["site"]
     rows = rows.take(rows.id == "p03")
-    assert found["columns"]["prediction"] == pytest.approx(rows.y_pred, abs=1e-4)
-    labels = [np.nan if x is None else x for x in found["columns"]["label"]]
+    assert found["values"]["prediction"] == pytest.approx(rows.y_pred, abs=1e-4)
+    labels = [np.nan if x is None else x for x in found["values"]["label"]]
     assert labels == pytest.approx(rows.y_true, nan_ok=True)
 
 
@@ -117,11 +120,12 @@ def test_an_unknown_protein_is_named(capsys: Capture, runs: Runs, tmp_path: Path
 
 
 def test_names_from_files_cannot_end_an_element() -> None:
+    name = "</script><b>"
     one = sample("<script>alert(1)</script>", {})
-    found = viewer.describe(one.protein, "</script><b>", {"x": np.zeros(8)})
-    text = viewer.section({"</script>": found})
+    found = viewer.describe(one.protein, {name: np.zeros(8)}, name, [name])
+    text = viewer.section([found], {name: Scale(0, 1, SCORES)}, [name])
     data = re.search(r'id="proteins">(.*?)</script>', text).group(1)
-    assert "<" not in data and json.loads(data)["</script>"]["title"] == "</script><b>"
+    assert "<" not in data and json.loads(data)["proteins"][0]["name"] == name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -182,12 +186,11 @@ WATCH = """<script>
 window.onerror = (told) => { document.documentElement.dataset.error = told; };
 </script>"""
 POINT = """<script>
-document.querySelectorAll("#strip span")[4].onmouseenter();
+const over = (element) => element.dispatchEvent(new Event("pointerover", {bubbles: true}));
+over(document.querySelectorAll("#strip .r")[4]);
 document.body.append(Object.assign(document.createElement("p"),
   {id: "seen", textContent: document.getElementById("told").textContent}));
-const menu = document.getElementById("protein");
-menu.value = menu.options[1].value;
-menu.onchange();
+document.querySelectorAll("#rows button")[1].click();
 </script>"""
 
 
@@ -209,7 +212,8 @@ def test_a_browser_shows_the_residue_that_is_pointed_at(
     ).stdout  # fmt: skip
     assert "data-error=" not in re.search(r"<html[^>]*>", shown).group()
     seen = re.search(r'<p id="seen">(.*?)</p>', shown).group(1)
-    assert seen.startswith(first["sequence"][4])
-    assert f"prediction {first['columns']['prediction'][4]:.3f}"[:-1] in seen
-    strip = re.search(r'<div id="strip">(.*?)</div>', shown).group(1)
-    assert re.sub(r"<[^>]*>", "", strip) == second["sequence"]
+    (chain, sequence, numbers, _), *_ = first["chains"]
+    assert seen.startswith(f"{chain}:{numbers.split(',')[4]} {sequence[4]}: ")
+    assert f"prediction {first['values']['prediction'][4]:.3f}"[:-2] in seen
+    letters = re.findall(r'role="option"[^>]*>(.)</span>', shown)
+    assert "".join(letters) == "".join(chain[1] for chain in second["chains"])

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
 from zoo.command.options import AsScope, BatchTokens, ChainNames, DeviceName, StatesName, names
-from zoo.command.say import note, progress, say, warn, working
+from zoo.command.say import console, note, progress, say, show, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import unknown
 
 if TYPE_CHECKING:
+    from zoo.prediction.answers import Answers
     from zoo.prediction.ensemble import Ensemble
     from zoo.prediction.inputs import Outcome
+    from zoo.prediction.journal import Journal
     from zoo.prediction.many import Prediction
     from zoo.prediction.paths import Input
 
@@ -50,6 +52,14 @@ def predict(
         bool,
         typer.Option("--bfactors", help="Write structures whose B-factors are the scores."),
     ] = False,
+    page: Annotated[
+        bool | None,
+        typer.Option(
+            "--page/--no-page",
+            help="Also write index.html, a page to look at; by default on a terminal.",
+            show_default=False,
+        ),
+    ] = None,
     states: StatesName = None,
     chain: ChainNames = None,
     as_: AsScope = None,
@@ -58,6 +68,9 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Predict for new proteins: the mean over all models of a run, and their standard deviation.
+
+    It ends with the highest residues of the first proteins, or their values. --page also writes
+    index.html: structures and sequences in the colours of the scores, to open in a browser.
 
     An input that ends with .txt or begins with @ is a list of paths, one per line; FILE:A,B is two
     chains of a file. A model of single chains takes each chain of a complex alone. Residues without
@@ -89,10 +102,21 @@ def predict(
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
     path = out / f"{TABLE}.{format}"
-    outcome = _predict(files, ensemble, path, structures or bfactors, bfactors, tokens)
-    if said := told(outcome.complexes, ensemble.scope, as_):
+    wanted = console.is_terminal if page is None else page
+    done = _predict(
+        files, ensemble, path, structures or bfactors, bfactors, tokens, wanted, str(model)
+    )
+    if said := told(done.outcome.complexes, ensemble.scope, as_):
         note(said)
-    _report(outcome, path, len(files), json)
+    _report(done, path, len(files), json)
+
+
+class Done(NamedTuple):
+    """What a call leaves to tell: the outcome, the first answers, and the page if there is one."""
+
+    outcome: Outcome
+    answers: Answers | None
+    page: Path | None
 
 
 def _predict(
@@ -102,8 +126,11 @@ def _predict(
     structures: bool,
     bfactors: bool,
     tokens: int,
-) -> Outcome:
+    page: bool,
+    model: str,
+) -> Done:
     from zoo.prediction import many
+    from zoo.prediction.answers import answers_of
     from zoo.prediction.folder import FAILED, JOURNAL, STRUCTURES, journal_of, write_failed
     from zoo.prediction.journal import Journal
     from zoo.system.files import saving
@@ -111,7 +138,7 @@ def _predict(
 
     if structures:
         many.scored_target(ensemble.targets)
-    out = path.parent
+    out, answers, written = path.parent, None, None
     kept = f"What was predicted is in {out / JOURNAL}. Make room; the same command continues."
     with saving(out, kept), alone(out):
         names = many.describe(ensemble), many.describe_as_before(ensemble)
@@ -121,9 +148,25 @@ def _predict(
             _run(work, files, tokens)
             if not work.outcome.interrupted:
                 work.finish(path)
+                mine = [name for name, done in work.done.items() if done]
+                answers = answers_of(journal, mine, ensemble.targets, ensemble.thresholds)
+                written = _write_page(out, journal, ensemble, model) if page else None
         failed = work.outcome.failed | work.outcome.partial
         write_failed(out / FAILED, failed, work.tried())
-    return work.outcome
+    return Done(work.outcome, answers, written)
+
+
+def _write_page(out: Path, journal: Journal, ensemble: Ensemble, model: str) -> Path:
+    from zoo.reporting.predicted import PAGE, predicted_page
+    from zoo.system.files import write_whole
+
+    title = f"{out.resolve().name}: predictions"
+    with working("writing the page ..."):
+        text = predicted_page(
+            journal, ensemble.targets, ensemble.thresholds, title=title, model=model
+        )
+    write_whole(out / PAGE, text)
+    return out / PAGE
 
 
 def _run(work: Prediction, files: list[Input], tokens: int) -> None:
@@ -140,18 +183,24 @@ def _run(work: Prediction, files: list[Input], tokens: int) -> None:
                     return
 
 
-def _report(outcome: Outcome, path: Path, files: int, as_json: bool) -> None:
+def _report(done: Done, path: Path, files: int, as_json: bool) -> None:
     from zoo.prediction.folder import FAILED
 
+    outcome = done.outcome
     found = sum_of(outcome)
     if as_json:
-        values = {"out": str(path), "written": outcome.written, "kept": outcome.kept,
+        values = {"out": str(path), "page": str(done.page) if done.page else None,
+                  "written": outcome.written, "kept": outcome.kept,
                   "failed": outcome.failed, "partial": outcome.partial,
                   "interrupted": outcome.interrupted, "sum": found.to_dict()}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
+        if done.answers is not None and done.answers.rows:
+            _show_answers(done.answers)
         say(f"{outcome.written} predicted, {outcome.kept} already there: {path}")
         show_sum(found, path.with_name(FAILED) if outcome.failed else None)
+        if done.page:
+            say(f"to look at: {done.page}")
     for reason in [*outcome.failed.values(), *outcome.partial.values()][:10]:
         warn(f"failed: {reason}", style="")
     if outcome.interrupted:
@@ -160,6 +209,22 @@ def _report(outcome: Outcome, path: Path, files: int, as_json: bool) -> None:
         raise SystemExit(INTERRUPTED)
     if outcome.failed or outcome.partial:
         raise SystemExit(1 if found.done else ALL_FAILED)
+
+
+def _show_answers(answers: Answers) -> None:
+    """Print the first answers as a table."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for at, name in enumerate(("protein", *answers.columns)):
+        table.add_column(name, overflow="fold", justify="right" if at == 1 else "left")
+    for row in answers.rows:
+        table.add_row(*row)
+    show(table)
+    if answers.others:
+        say(f"and {answers.others:,} more")
+    if answers.remark:
+        say(answers.remark, style="dim")
 
 
 if __name__ == "__main__":

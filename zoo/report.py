@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.metrics.predictions import Predictions
     from zoo.models.runs import Run
     from zoo.reporting.proteins import Scores
+    from zoo.reporting.scales import Scale
 
 PAGE = "report.html"
 
@@ -130,7 +131,7 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
         scored = list(dict.fromkeys(key for one in each.values() for key in one.values))
         identity = proteins.nearest_identity(found, sequences, scored)
         drawn = _drawn(found, store, held, first, proteins.chosen(first, asked))
-    body.append(viewer.section(drawn) if drawn else "")
+    body.append(_structures(drawn, metrics, first.name) if drawn else "")
     for name in each:
         title = name if len(each) > 1 else ""
         body += sections.by_protein(title, held[name], each[name], sequences, identity)
@@ -160,16 +161,48 @@ def _beside(scores: Path, others: list[Path], split: str) -> list[Comparison]:
     )
 
 
+def _structures(drawn: list[dict[str, Any]], metrics: Mapping[str, Any], score: str) -> str:
+    """Return the section of the structures; equal colours are equal values in all of them."""
+    from zoo.explanation.colours import LEGEND
+    from zoo.reporting import viewer
+
+    scales = _scales(drawn, metrics["targets"])
+    text = "<h2>Structures</h2>"
+    if any(name.startswith("gate") for name in scales):
+        text += f"<p class=soft>Gates: {LEGEND}.</p>"
+    return text + viewer.section(drawn, scales, [score])
+
+
+def _scales(drawn: list[dict[str, Any]], targets: Mapping[str, Any]) -> dict[str, Scale]:
+    """Return the colours of each column; a label has those of the prediction of its target."""
+    from zoo.reporting.scales import of_column, of_values
+
+    def every(*names: str) -> list[float | None]:
+        return [x for one in drawn for name in names for x in one["values"].get(name, [])]
+
+    found = {}
+    for name in dict.fromkeys(name for one in drawn for name in one["values"]):
+        kind, _, target = name.partition(" of ")
+        if kind not in ("prediction", "label"):
+            found[name] = of_column(name, every(name))
+            continue
+        facts = targets[target or next(iter(targets))]
+        both = every(*(name.replace(kind, one, 1) for one in ("prediction", "label")))
+        threshold = facts.get("threshold") if kind == "prediction" else None
+        found[name] = of_values(facts["kind"], both, threshold)
+    return found
+
+
 def _drawn(
     found: Run, store: Store, held: Mapping[str, Predictions], each: Scores, keys: list[str]
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """Return the chosen proteins in the viewer's form, without those that lack coordinates."""
     from zoo.explanation.exchanges import look, weighs
     from zoo.prediction.ensemble import load_ensemble
     from zoo.reporting.viewer import describe
 
     model = load_ensemble(found.folder, "cpu").models[0]
-    drawn = {}
+    drawn = []
     for key in keys:
         protein = store[key].protein
         if not protein.has_structure:
@@ -180,10 +213,8 @@ def _drawn(
             columns |= _values(rows.take(rows.id == key), len(protein), suffix)
         if weighs(model):
             columns |= look(model, protein, model.batch([protein])).columns
-        title = f"{key} ({each.name} {each.values[key]:.3f})"
-        one = describe(protein, title, columns) if columns else None
-        if one is not None:
-            drawn[key] = one
+        if columns:
+            drawn.append(describe(protein, columns, key, [each.values[key]]))
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""The colours of gates, the same in every picture, page and message: blue to orange.
+"""The colours of scores, gates and contributions, the same in every picture, page and message.
 
 Blue is the sequence (a gate of 0) and orange the structure (a gate of 1), wherever gates are shown.
 """
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 SEQUENCE, EVEN, STRUCTURE = "#1452a0", "#f4f4f4", "#d6600c"
+GATES = (SEQUENCE, EVEN, STRUCTURE)
+SCORES = ("#dfe1e8", "#d98bc0", "#a3167a")
+"""From a low score to a high one: pale to dark, and to a strong colour on a dark page."""
+SIGNED = ("#762a83", "#f4f4f4", "#1b7837")
+"""From a contribution that lowers to one that raises; neither blue nor orange."""
+AMOUNTS = ("#fde725", "#21918c", "#440154")
+"""From little to much, of a quantity that is no score, such as attention."""
 LEGEND = "0, blue: trusts the sequence; 1, orange: trusts the structure"
 
 
@@ -18,4 +25,4 @@ def gate_colours() -> Colormap:
     """Return the colour map of gates from 0 to 1."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("gates", [SEQUENCE, EVEN, STRUCTURE])
+    return LinearSegmentedColormap.from_list("gates", GATES)

@@ -119,6 +119,12 @@ class Journal:
         """Return the names of all proteins that are done."""
         return list(self._places)
 
+    def source(self, name: str) -> Path | None:
+        """Return the file that a result is of; None if it is gone or changed, or is not known."""
+        place = self._places[name]
+        unchanged = place.source and place.stamp and place.stamp == stamp(place.source)
+        return Path(place.source) if unchanged else None
+
     def add(self, protein: Protein, result: Any) -> None:
         """Add a protein's result; it replaces that of a protein with the same name."""
         place = _Place(

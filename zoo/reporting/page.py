@@ -12,28 +12,40 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLE = """
-:root { color-scheme: light; --ink: #1d2430; --soft: #667085; --line: #e3e6eb; --blue: #2563a8; }
+:root { color-scheme: light dark; --ink: #1d2430; --soft: #5d6778; --line: #dfe2e8; --blue: #2563a8;
+  --page: #fff; --stage: #ffffff; --shade: #f1f4f8; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ec; --soft: #9aa4b2; --line: #353b45;
+  --blue: #7db1ec; --page: #15181d; --stage: #15181d; --shade: #20252d; } }
 * { box-sizing: border-box; }
-body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: #fff; }
+body { margin: 0; font: 16px/1.55 system-ui, sans-serif; color: var(--ink);
+  background: var(--page); }
 main { max-width: 62rem; margin: 0 auto; padding: 2rem 1.2rem 4rem; }
 h1 { font-size: 1.6rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
 p, figcaption { max-width: 46rem; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
-figure { margin: .6rem 0 0; } img { max-width: 100%; height: auto; display: block; }
+figure { margin: .6rem 0 0; }
+img { max-width: 100%; height: auto; display: block; background: #fff; }
 .facts { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 1.2rem 0; }
 .facts div { min-width: 7rem; } .facts b { display: block; font-size: 1.35rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
-pre { background: #f6f7f9; padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; }
+pre { background: var(--shade); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; }
 details summary { cursor: pointer; color: var(--blue); }
 """
+
+
+ALONE = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
+"""What a page may load: nothing but what is in it, so that a browser holds to it as well."""
 
 
 def page(title: str, body: str, style: str = "") -> str:
     """Return a whole page; the title is escaped, the body is HTML."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{ALONE}"><title>{html.escape(title)}'
         '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{STYLE}{style}</style></head><body><main>{body}</main></body></html>"
     )

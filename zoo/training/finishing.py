@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.data.rounds import hash_of
 from zoo.models.checkpoint import load_state, save_model
@@ -21,7 +22,7 @@ from zoo.training.callbacks import BEST, read_checkpoint
 from zoo.training.curves import best_row, draw
 from zoo.training.data import TrainingData
 from zoo.training.job import Job
-from zoo.training.module import TrainingModule
+from zoo.training.module import Seen, TrainingModule
 
 VALIDATION = "validation.npz"
 """Predictions for the validation data, from which an ensemble is calibrated."""
@@ -48,7 +49,8 @@ def finish_ensemble(folder: Path, jobs: Sequence[Job]) -> None:
 
     Members that an earlier version trained keep temperatures of their own, and get no threshold.
     """
-    found, rounds = [], []
+    found: list[dict[str, Any]] = []
+    rounds: list[tuple[list[Seen], dict[str, float]]] = []
     for fold in dict.fromkeys(job.plan.fold for job in jobs):
         members = [job for job in jobs if job.plan.fold == fold]
         paths = [job.checkpoints / VALIDATION for job in members]
@@ -56,12 +58,11 @@ def finish_ensemble(folder: Path, jobs: Sequence[Job]) -> None:
             continue
         seen = [*map(load_seen, paths)]
         if len(members) > 1:
-            found.append({"fold": fold, "targets": calibrate(members[0].targets, seen)})
-            temperatures = found[-1]["targets"]
+            fitted = calibrate(members[0].targets, seen)
+            found.append({"fold": fold, "targets": fitted})
         else:
-            temperatures = read_json(members[0].folder / CALIBRATION)
-        shared = {name: facts["temperature"] for name, facts in temperatures.items()}
-        rounds.append((seen, shared))
+            fitted = read_json(members[0].folder / CALIBRATION)
+        rounds.append((seen, {name: facts["temperature"] for name, facts in fitted.items()}))
     if found:
         write_shared(folder, found)
     if len(jobs) > 1 and len(rounds) == len({job.plan.fold for job in jobs}):
