@@ -33,16 +33,21 @@ WRITTEN_BEFORE = [
 """Scores of 1A8O by the model `ppbs` of the first version, which is `ppbs_serial` now."""
 
 
+def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return a script of `benchmarks/` as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def pack(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location("pack_model", BENCHMARKS / "pack_model.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "pack_model", module)
-    spec.loader.exec_module(module)
-    return module
+    return script("pack_model", monkeypatch)
 
 
 @pytest.fixture
@@ -127,7 +132,7 @@ def test_a_benchmark_is_copied_without_training_chains_that_have_kin(
     near, far = ">1abcA\nA 1 M 0\nA 2 K 1\n", ">2abcB\nB 1 G 0\nB 2 P 1\n"
     for name in ("train", "test_60"):
         (root / f"labels_{name}.txt").write_text(near + far)
-    copier = script("without_kin")
+    copier = script("without_kin", monkeypatch)
 
     def kin(queries: dict[str, str], targets: dict[str, str]) -> set[str]:
         return {name for name, letters in targets.items() if letters in queries.values()}
