@@ -19,23 +19,35 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
 from model_cards import Words, card, words_of
 
 from zoo.models.runs import ENSEMBLE
 from zoo.models.thresholds import THRESHOLDS
-from zoo.pretrained import HOME, RUN
+from zoo.pretrained import CONFIG, HOME, RUN
 
-MEMBER = ("config.yaml", "model.safetensors", "calibration.json", "splits.json", "checksums.json")
+MEMBER = (CONFIG, "model.safetensors", "calibration.json", "splits.json", "checksums.json")
 METRICS = "metrics.json"
 LIMIT = 5_000_000
 """Bytes of a task's model."""
 
 
 def pack_run(run: Path, out: Path, words: Words) -> None:
-    """Copy what predicting and scoring need."""
+    """Copy what predicting and scoring need.
+
+    Raises:
+        SystemExit: If a model does not know whether it was trained on single chains.
+    """
+    facts = json.loads((run / RUN).read_text())
+    for member in facts["members"]:
+        path = run / member["folder"] / CONFIG
+        if yaml.safe_load(path.read_text()).get("scope") is None:
+            raise SystemExit(
+                f"{path} was written before the scope was kept, so complexes would be taken whole. "
+                "If it was trained on single chains, add the line `scope: chain`."
+            )
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    facts = json.loads((run / RUN).read_text())
     for member in facts["members"]:
         _copy(run / member["folder"], out / member["folder"], MEMBER)
     _copy(run, out, (ENSEMBLE, THRESHOLDS))

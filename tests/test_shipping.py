@@ -61,7 +61,8 @@ def test_a_packed_run_predicts_and_its_card_has_its_scores(
     pack: ModuleType,
 ) -> None:  # fmt: skip
     data = runs.quick_data(tmp_path / "data", runs.BINDING)
-    job = runs.job(data, plm, tmp_path / "run", tmp_path / "store", **{"train.epochs": 1})
+    job = runs.job(data, plm, tmp_path / "run", tmp_path / "store",
+                   **{"train.epochs": 1, "scope": "chain"})  # fmt: skip
     train(job)
     from zoo.training.record import begin
 
@@ -96,6 +97,15 @@ def test_a_packed_run_predicts_and_its_card_has_its_scores(
     assert json.loads(again.out)["targets"] == metrics["targets"]
     pack.pack(tmp_path / "scores", tmp_path / "home" / "sites")
     assert (tmp_path / "home" / "sites" / "README.md").read_text() == card
+
+
+def test_a_model_that_knows_no_scope_is_not_packed(tmp_path: Path, pack: ModuleType) -> None:
+    (tmp_path / "run.json").write_text('{"members": [{"folder": "."}]}')
+    (tmp_path / "config.yaml").write_text("task: ppbs")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(SystemExit, match="scope: chain"):
+        pack.pack_run(tmp_path, tmp_path / "out", pack.words_of("ppbs"))
+    assert (tmp_path / "out").is_dir()
 
 
 @pytest.mark.parametrize("name", pretrained.task_models())
