@@ -457,8 +457,8 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(
     second = call(capsys, "predict", structures, *options, "--out", tmp_path / "parts", "--json")
     assert second.code == 0, second.err
     assert json.loads(second.out) | {"out": ""} == {
-        "out": "", "written": 3, "kept": 2, "failed": {}, "partial": {}, "interrupted": False,
-        "sum": ALL_FIVE,
+        "out": "", "page": None, "written": 3, "kept": 2, "failed": {}, "partial": {},
+        "interrupted": False, "sum": ALL_FIVE,
     }  # fmt: skip
     assert sorted(seen) == list(SIZES)
     whole, parts = tmp_path / "whole", tmp_path / "parts"

@@ -150,10 +150,21 @@ def _predict(
                 work.finish(path)
                 mine = [name for name, done in work.done.items() if done]
                 answers = answers_of(journal, mine, ensemble.targets, ensemble.thresholds)
+                if folder is not None:
+                    _write_scenes(folder, journal, mine, ensemble)
                 written = _write_page(out, journal, ensemble, model) if page else None
         failed = work.outcome.failed | work.outcome.partial
         write_failed(out / FAILED, failed, work.tried())
     return Done(work.outcome, answers, written)
+
+
+def _write_scenes(folder: Path, journal: Journal, names: list[str], ensemble: Ensemble) -> None:
+    from zoo.reporting.predicted import scales_of
+    from zoo.reporting.scenes import write_scenes
+
+    scales = scales_of(journal, ensemble.targets, ensemble.thresholds)
+    for name, scale in scales.items():
+        write_scenes(folder, ((key, journal[key]) for key in names), name, scale)
 
 
 def _write_page(out: Path, journal: Journal, ensemble: Ensemble, model: str) -> Path:

@@ -69,10 +69,15 @@ def attributes(protein: Protein, scores: Mapping[str, Scores]) -> str:
     places = sorted(_places(protein), key=lambda place: place[0].startswith("/"))
     text = f"# Scores of the residues of {' '.join(protein.name.split())}\n"
     for name, values in scores.items():
-        text += f"attribute: zoo_{re.sub('[^A-Za-z0-9]', '_', name)}\nrecipient: residues\n"
+        text += f"attribute: {attribute(name)}\nrecipient: residues\n"
         known = [(spec, values[at]) for spec, at in places if np.isfinite(values[at])]
         text += "".join(f"\t{spec}\t{value:.6g}\n" for spec, value in known)
     return text
+
+
+def attribute(name: str) -> str:
+    """Return what a score is called in ChimeraX."""
+    return f"zoo_{re.sub('[^A-Za-z0-9]', '_', name)}"
 
 
 def _places(protein: Protein) -> Iterator[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def predicted_page(
         advance: Called with the number of proteins that are done.
     """
     names = journal.names()
-    scales = _scales((journal[name] for name in names), targets, thresholds)
+    scales = scales_of(journal, targets, thresholds)
     lines = [_line(name, journal[name], targets, thresholds) for name in names]
     rows = [viewer.dumped(line) for line in lines]
     room = MOST - viewer.fixed_size() - min(sum(map(len, rows)), ROWS)
@@ -95,16 +95,16 @@ def _told(model: str, targets: Sequence[Target], thresholds: Thresholds) -> str:
     return f"<p class=soft>{html.escape(text)}</p>"
 
 
-def _scales(
-    results: Iterable[Plain], targets: Sequence[Target], thresholds: Thresholds
+def scales_of(
+    journal: Journal, targets: Sequence[Target], thresholds: Thresholds = NONE
 ) -> dict[str, Scale]:
-    """Return the colours of each target of residues, the same for all proteins."""
+    """Return the colours of each target of residues, the same for all proteins of a folder."""
     shown = [one for one in targets if one.level == "residue" and has_one(one)]
     values: dict[str, list[float | None]] = {one.name: [] for one in shown}
-    for result in results:
-        for one in shown:
-            if one.kind == "regression":
-                values[one.name] += result["mean"][one.name]
+    measured = [one.name for one in shown if one.kind == "regression"]
+    for result in (journal[name] for name in journal.names() if measured):
+        for name in measured:
+            values[name] += result["mean"][name]
     return {
         one.name: of_values(one.kind, values[one.name], thresholds.get(one.name)) for one in shown
     }
