@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import gzip
+import html
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from zoo.fusion import FUSIONS
 from zoo.models.checkpoint import save_model
 from zoo.proteins.files.scores import write_scored
 from zoo.proteins.structure import read_structure
-from zoo.reporting.viewer import section
+from zoo.reporting.scales import of_column
 from zoo.tasks import Target
 
 EXAMPLE = "zoo/examples/1a8o.cif.gz"
@@ -149,6 +151,13 @@ def test_the_verb_writes_table_picture_and_structure(
     with (tmp_path / "out" / "residues.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 70 and {"by_sequence", "by_structure"} <= set(rows[0])
+    page = (tmp_path / "out" / "index.html").read_text()
+    shown = json.loads(re.search(r'id="proteins">(.*?)</script>', page).group(1))
+    assert list(shown["scales"]) == ["binding_site", *list(rows[0])[4:]]
+    (one,) = shown["proteins"]
+    for column in list(rows[0])[4:]:
+        assert one["values"][column] == [float(row[column]) for row in rows]
+    assert (LEGEND in html.unescape(page)) == (fusion == "local")
     structure = tmp_path / "out" / "1a8o.cif"
     assert structure.read_bytes() == gzip.decompress(Path(EXAMPLE).read_bytes())
     beside = structure.with_suffix(".defattr").read_text()
@@ -251,13 +260,9 @@ def test_residues_are_found_by_the_numbers_of_the_file() -> None:
 
 
 def test_gates_have_one_legend_everywhere() -> None:
-    text = (Path("zoo/reporting") / "viewer.js").read_text()
-    for colour in (SEQUENCE, EVEN, STRUCTURE):
-        numbers = ", ".join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))
-        assert f"[{numbers}]" in text
     assert gate_colours()(0.0)[:3] == pytest.approx(to_rgb(SEQUENCE), abs=0.01)
     assert gate_colours()(1.0)[:3] == pytest.approx(to_rgb(STRUCTURE), abs=0.01)
-    assert LEGEND in section({})
+    assert of_column("gate_6_0", []).colours == (SEQUENCE, EVEN, STRUCTURE)
     others = [path for folder in ("zoo", "docs", "notebooks") for path in Path(folder).rglob("*")
               if path.suffix in (".py", ".ipynb") and "PuOr" in path.read_text()]  # fmt: skip
     assert not others

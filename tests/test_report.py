@@ -23,6 +23,7 @@ from zoo.models.runs import read_run
 from zoo.reporting import viewer
 from zoo.reporting.proteins import by_identity, by_length, chosen, nearest_identity, score_each
 from zoo.reporting.scales import Scale
+from zoo.reporting.sections import standing
 
 Capture = pytest.CaptureFixture[str]
 Runs = dict[str, Path]
@@ -56,6 +57,8 @@ def test_a_page_of_every_kind_of_target(
     assert call(capsys, "report", run, "--out", page).code == 0
     text = page.read_text()
     assert "Worst cases" in text
+    for one in TARGETS[kind]:
+        assert re.search(rf"<b>{one.name}: the model is .* its best baseline\.", text)
     for one in TARGETS[kind]:
         assert f"{one.name}: by identity" in text if kind == "two" else "By identity" in text
     assert ("Calibration" in text) == (kind != "regression")
@@ -126,6 +129,21 @@ def test_names_from_files_cannot_end_an_element() -> None:
     text = viewer.section([found], {name: Scale(0, 1, SCORES)}, [name])
     data = re.search(r'id="proteins">(.*?)</script>', text).group(1)
     assert "<" not in data and json.loads(data)["proteins"][0]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("value", "better", "p", "said"),
+    [
+        (0.1, "higher", 0.01, "better than"), (-0.1, "higher", 0.01, "worse than"),
+        (-0.1, "lower", 0.01, "better than"), (0.1, "lower", 0.01, "worse than"),
+        (0.1, "higher", 0.06, "not clearly different from"),
+        (0.1, "higher", None, "not clearly different from"),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_how_the_model_stands(
+    value: float, better: str, p: float | None, said: str
+) -> None:
+    assert standing({"value": value, "better": better, "p_holm": p}) == said
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -213,7 +231,7 @@ def test_a_browser_shows_the_residue_that_is_pointed_at(
     assert "data-error=" not in re.search(r"<html[^>]*>", shown).group()
     seen = re.search(r'<p id="seen">(.*?)</p>', shown).group(1)
     (chain, sequence, numbers, _), *_ = first["chains"]
-    assert seen.startswith(f"{chain}:{numbers.split(',')[4]} {sequence[4]}: ")
+    assert seen.startswith(f"{chain}:{numbers.split(',')[4]} {sequence[4]}")
     assert f"prediction {first['values']['prediction'][4]:.3f}"[:-2] in seen
     letters = re.findall(r'role="option"[^>]*>(.)</span>', shown)
     assert "".join(letters) == "".join(chain[1] for chain in second["chains"])

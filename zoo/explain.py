@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from zoo.explanation.attribution import Attribution
     from zoo.explanation.exchanges import Exchanges
     from zoo.models.model import FusedModel
+    from zoo.prediction.ensemble import Ensemble
     from zoo.proteins.protein import Protein
 
 BY_BRANCH = ("by_sequence", "by_structure")
@@ -63,10 +64,10 @@ def explain(
 ) -> None:
     """Show how exchanges weigh the branches, and which residues the output depends on.
 
-    Writes residues.csv, residues.png, and the structure with all columns of the table beside it,
-    for ChimeraX; with --colour, one of them takes the place of the B-factors, scaled to 0 to 100.
-    For an ensemble, its first model is explained. One of single chains is explained on one chain:
-    that of --chain or --residue, or else the first.
+    Writes residues.csv, residues.png, index.html to look at in a browser, and the structure with
+    all columns of the table beside it, for ChimeraX; with --colour, one of them takes the place of
+    the B-factors, scaled to 0 to 100. For an ensemble, its first model is explained. One of single
+    chains is explained on one chain: that of --chain or --residue, or else the first.
 
     Example: python -m zoo.explain protein.cif --model ppbs --out explained
     """
@@ -102,6 +103,7 @@ def explain(
         columns |= dict(zip(BY_BRANCH, (share.sequence, share.structure), strict=True))
     attention = dict(seen.attention) if seen and matrices else {}
     written = _write(out, protein, columns, colour, attention)
+    written.append(_write_page(out, protein, columns, ensemble))
     facts = _facts(protein, columns, share, written) | {"changes": _changes(chosen, protein)}
     if json:
         print(jsonlib.dumps(facts, indent=2))
@@ -198,6 +200,23 @@ def _write(
         np.savez_compressed(out / "attention.npz", **attention)
         written.append(out / "attention.npz")
     return written
+
+
+def _write_page(out: Path, protein: Protein, columns: dict[str, Any], ensemble: Ensemble) -> Path:
+    from zoo.reporting.explained import explained_page
+    from zoo.reporting.predicted import PAGE
+    from zoo.system.files import write_whole
+
+    (found,) = ensemble.predict([protein])
+    predicted = {target: found[target.name] for target in ensemble.targets}
+    several = len(ensemble.models) > 1
+    sentence = (
+        "The prediction is the mean of all models of the run; the other columns are of its first."
+        if several else ""
+    )  # fmt: skip
+    path = out / PAGE
+    write_whole(path, explained_page(protein, columns, predicted, ensemble.thresholds, sentence))
+    return path
 
 
 def _percent(values: Any) -> Any:

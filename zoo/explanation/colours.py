@@ -15,9 +15,9 @@ GATES = (SEQUENCE, EVEN, STRUCTURE)
 SCORES = ("#dfe1e8", "#d98bc0", "#a3167a")
 """From a low score to a high one: pale to dark, and to a strong colour on a dark page."""
 SIGNED = ("#762a83", "#f4f4f4", "#1b7837")
-"""From a contribution that lowers to one that raises; neither blue nor orange."""
-AMOUNTS = ("#fde725", "#21918c", "#440154")
-"""From little to much, of a quantity that is no score, such as attention."""
+"""From a contribution that lowers to one that raises; neither blue nor orange; as in PRGn."""
+AMOUNTS = ("#440154", "#21918c", "#fde725")
+"""From little to much, of a quantity that is no score, such as attention; as in viridis."""
 LEGEND = "0, blue: trusts the sequence; 1, orange: trusts the structure"
 
 

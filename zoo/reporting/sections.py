@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.metrics.calibration import reliability
 from zoo.metrics.comparison import Comparison
-from zoo.metrics.multiple import told
+from zoo.metrics.multiple import clear, told
 from zoo.metrics.predictions import Predictions
 from zoo.metrics.suite import POOLED
 from zoo.metrics.verdict import MODEL
@@ -39,9 +39,36 @@ def head(run: Run, metrics: Mapping[str, Any]) -> str:
         f"{metrics['versions']['zoo']}; {drawn(metrics)}. {correction(metrics)}"
     )
     return (
-        f"<h1>{html.escape(run.folder.resolve().name)}</h1><p class=soft>{html.escape(told)}</p>"
+        f"<h1>{html.escape(run.folder.resolve().name)}</h1>"
+        f"{''.join(_verdict(*one) for one in metrics['targets'].items())}"
+        f"<p class=soft>{html.escape(told)}</p>"
         f"{warned}{figures(facts)}"
     )
+
+
+def _verdict(name: str, found: Mapping[str, Any]) -> str:
+    """Return a sentence that says whether the model beats its best baseline, and by how much."""
+    metric = HEADLINE[found["kind"]]
+    moved = found["differences"].get(metric)
+    own = part(found, MODEL, POOLED)["values"].get(metric)
+    score = f"{metric} {cell(own)}"
+    if not moved:
+        return f"<p><b>{html.escape(name)}: {html.escape(score)}; no baseline was scored.</b></p>"
+    other = part(found, moved["baseline"], POOLED)["values"][metric]
+    text = (
+        f"{name}: the model is {standing(moved)} its best baseline. It has {score}; the baseline "
+        f"{moved['baseline']} has {cell(other)}. The difference is {cell(moved, '+')}, and "
+        f"{moved['better']} is better."
+    )
+    return f"<p><b>{html.escape(text)}</b></p>"
+
+
+def standing(moved: Mapping[str, Any]) -> str:
+    """Return how a model stands to what it differs from: "better than", by the corrected p."""
+    if not clear(moved):
+        return "not clearly different from"
+    better = (moved["value"] > 0) == (moved["better"] == "higher")
+    return "better than" if better else "worse than"
 
 
 def scores(name: str, found: Mapping[str, Any]) -> str:

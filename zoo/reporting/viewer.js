@@ -57,11 +57,14 @@ function listed(protein) {  // its residues over all chains end to end
 
 const name = ({ chain, number, position, letter }) => (number ? chain + ":" + number : position + 1) + " " + letter;
 
-function tell(i) {
-  const values = i === null ? [] : Object.keys(shown.values).map((key) => key + " " + told(shown.values[key][i]));
-  at("told").textContent = i === null ? "Point at a residue, or move along the sequence with the arrow keys."
-    : [name(residues[i]) + ": " + values.join(", "), { h: "helix", e: "strand" }[residues[i].structure],
-       residues[i].ca || !shown.xyz ? "" : "without coordinates"].filter(Boolean).join("; ");
+function tell(i) {  // as many lines with a residue as without, so that nothing below moves
+  const residue = i === null ? null : residues[i];
+  const facts = residue ? [name(residue), { h: "helix", e: "strand" }[residue.structure],
+    residue.ca || !shown.xyz ? "" : "no coordinates"] : ["Point at a residue, or use the arrow keys"];
+  at("told").replaceChildren(
+    made("div", {}, facts.filter(Boolean).join(", ")),
+    ...Object.entries(shown.values).map(([key, values]) =>
+      made("div", {}, key + " ", made("b", {}, residue ? told(values[i]) : "\u2013"))));
 }
 
 function light(i, follow) {
