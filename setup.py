@@ -44,6 +44,7 @@ setup(
         "scipy>=1.13",
         "scikit-learn>=1.5",
         "lifelines>=0.30",
+        "pandas>=2.1",  # lifelines needs it too
         "matplotlib>=3.9",
         "h5py>=3.11",
         "filelock>=3.21",

@@ -2,8 +2,10 @@
 
     import zoo
 
+    sites = zoo.predict("structures/", "ppbs")  # a DataFrame, a row for each residue
+
     model = zoo.create_model("esm2_8m", "gvp", fusion="global", weights="random")
-    batch = model.batch([zoo.read_structure("protein.cif")])
+    batch = model.batch("protein.cif")
     features = model.features(batch)
 
 Importing zoo loads nothing heavy: torch, dgl and transformers come with the first name used.
@@ -12,15 +14,21 @@ Importing zoo loads nothing heavy: torch, dgl and transformers come with the fir
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "create_model": "zoo.models.create",
+    "Listener": "zoo.system.listener",
+    "embed": "zoo.prediction.features",
     "list_backbones": "zoo.models.create",
     "list_models": "zoo.models.create",
+    "load_ensemble": "zoo.prediction.ensemble",
     "load_model": "zoo.models.checkpoint",
+    "predict": "zoo.prediction.predicting",
     "save_model": "zoo.models.checkpoint",
     "read_proteins": "zoo.proteins.structure",
     "read_structure": "zoo.proteins.structure",
@@ -32,12 +40,32 @@ if TYPE_CHECKING:
     from zoo.backbones.message_passing import set_engine, use_engine
     from zoo.models.checkpoint import load_model, save_model
     from zoo.models.create import create_model, list_backbones, list_models
+    from zoo.prediction.ensemble import load_ensemble
+    from zoo.prediction.features import embed
+    from zoo.prediction.predicting import predict
     from zoo.proteins.structure import read_proteins, read_structure
+    from zoo.system.listener import Listener
 
 __all__ = [
-    "create_model", "list_backbones", "list_models", "load_model", "read_proteins",
-    "read_structure", "save_model", "set_engine", "use_engine",
+    "Listener", "create_model", "embed", "list_backbones", "list_models", "load_ensemble",
+    "load_model", "predict", "read_proteins", "read_structure", "save_model", "set_engine",
+    "use_engine",
 ]  # fmt: skip
+
+
+class _Package(ModuleType):
+    """Keeps a function where a verb has its name: `zoo.predict` is called, never the module.
+
+    Python sets a module that was imported, such as the verb `zoo.predict`, as an attribute of its
+    package. It would take the function's place from then on, for whoever imports the verb.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as jsonlib
 import shutil
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,11 +98,12 @@ def _embed(
         from zoo.prediction.embedding_file import EmbeddingFile, Settings
         from zoo.prediction.ensemble import within
         from zoo.prediction.inputs import Outcome, batches, read_all, windows
+        from zoo.prediction.opening import open_model
         from zoo.system.devices import choose_device
         from zoo.system.locks import alone
 
         device = choose_device(device)
-        model = within(_open_model(name, weights, states), scope).to(device)
+        model = within(open_model(name, weights, states, note), scope).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)
     settings = Settings(tuple(layers or ["fused"]), pool, half)
@@ -128,32 +128,6 @@ def _embed(
                         outcome.interrupted = True
                         return outcome
     return outcome
-
-
-def _open_model(name: str, weights: str | None, states: str | None) -> FusedModel:
-    from zoo.errors import RandomWeightsWarning
-    from zoo.models.checkpoint import load_model
-    from zoo.models.create import create_model
-    from zoo.models.runs import read_run
-    from zoo.pretrained import CONFIG, RUN, folder_of
-    from zoo.settings.config import is_config
-
-    folder = folder_of(name)
-    if any((folder / file).exists() for file in (CONFIG, RUN)):
-        if weights is not None:
-            raise ConfigError("--weights is not for a saved model, which has weights of its own.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
-            model = load_model(name, states=states)
-        count = 1 if (folder / CONFIG).exists() else len(read_run(folder).members)
-        if count > 1:
-            note(f"{name} has {count} models: the features are those of the first")
-        return model
-    if states is not None:
-        raise ConfigError("--states is for a saved model that was trained on a file of states.")
-    if is_config(name):
-        return create_model(name, weights=weights)  # type: ignore[arg-type]
-    return create_model(name, "none", weights=weights)  # type: ignore[arg-type]
 
 
 def _fresh(window: list[Protein], file: EmbeddingFile, outcome: Outcome) -> list[Protein]:

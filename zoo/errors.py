@@ -57,6 +57,10 @@ class RandomWeightsWarning(UserWarning):
     """Warns that a model is used whose language model has random weights."""
 
 
+class FailedInputsWarning(UserWarning):
+    """Warns that some of several inputs could not be used, while the others were."""
+
+
 def unknown(what: str, value: str, valid: Iterable[str]) -> ConfigError:
     """Return the error for an unknown name; it suggests the most similar valid name."""
     names = sorted(valid)

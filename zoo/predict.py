@@ -181,17 +181,16 @@ def _write_page(out: Path, journal: Journal, ensemble: Ensemble, model: str) -> 
 
 
 def _run(work: Prediction, files: list[Input], tokens: int) -> None:
-    from zoo.prediction.inputs import batches, windows
+    from zoo.prediction.estimating import batched
 
     outcome = work.outcome
     with Interrupts() as interrupts, progress("predicting", len(files)) as advance:
-        for window in windows(work.pending(files)):
-            for batch in batches(window, tokens):
-                work.predict_or_note(batch)
-                advance(outcome.written + outcome.kept + len(outcome.failed))
-                if interrupts.seen:
-                    outcome.interrupted = True
-                    return
+        for batch in batched(work.pending(files), tokens):
+            work.predict_or_note(batch)
+            advance(outcome.written + outcome.kept + len(outcome.failed))
+            if interrupts.seen:
+                outcome.interrupted = True
+                return
 
 
 def _report(done: Done, path: Path, files: int, as_json: bool) -> None:

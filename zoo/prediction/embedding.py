@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -105,6 +106,19 @@ def bytes_a_residue(model: FusedModel, settings: Settings) -> int:
     return sum(widths) * (2 if settings.half else 4)
 
 
+def features_of(headroom: Headroom, proteins: Sequence[Protein], layers: Sequence[str]) -> Rows:
+    """Return some proteins as the model takes them, their batch, and its features on the CPU.
+
+    Raises:
+        ConfigError: if memory would not hold them.
+    """
+    headroom.check(proteins)
+    parts = Parts(proteins, headroom.model.recipe.config.scope or COMPLEX)
+    batch = headroom.model.batch(parts.proteins)
+    found = compute(headroom.model, batch.to(headroom.device), layers)
+    return parts, batch, {name: tensor.cpu() for name, tensor in found.items()}
+
+
 def embed_or_note(
     headroom: Headroom, proteins: Sequence[Protein], file: EmbeddingFile, outcome: Outcome
 ) -> None:
@@ -116,33 +130,37 @@ def embed_or_note(
         file: File to write to.
         outcome: Counts to add to.
     """
-
-    def embed(proteins: Sequence[Protein]) -> Rows:
-        headroom.check(proteins)
-        parts = Parts(proteins, headroom.model.recipe.config.scope or COMPLEX)
-        batch = headroom.model.batch(parts.proteins)
-        found = compute(headroom.model, batch.to(headroom.device), file.settings.layers)
-        return parts, batch, {name: tensor.cpu() for name, tensor in found.items()}
-
-    for some, rows in attempted(proteins, embed, outcome):
+    work = partial(features_of, headroom, layers=file.settings.layers)
+    for some, rows in attempted(proteins, work, outcome):
         write_batch(some, rows, file)
         outcome.written += len(some)
 
 
-def write_batch(proteins: Sequence[Protein], rows: Rows, file: EmbeddingFile) -> None:
-    """Write the features of one batch."""
+def of_each(rows: Rows, pool: bool) -> Iterator[dict[str, Tensor]]:
+    """Yield the features of each protein of a batch: (nodes, width), or (width,) if pooled."""
     parts, batch, tensors = rows
-    for protein, own in zip(proteins, parts.places(), strict=True):
+    for own in parts.places():
         mine = torch.isin(batch.graph.protein, torch.tensor(own))
         found = {name: tensor[mine] for name, tensor in tensors.items()}
-        if file.settings.pool:
-            file.write(protein, {name: tensor.mean(0) for name, tensor in found.items()}, [])
-            continue
-        names = [name for at in own for name in node_names(parts.proteins[at], batch, at)]
+        yield {name: tensor.mean(0) for name, tensor in found.items()} if pool else found
+
+
+def names_of_each(rows: Rows) -> Iterator[list[str]]:
+    """Yield the names of the rows of each protein of a batch, see `node_names`."""
+    parts, batch, _ = rows
+    for own in parts.places():
+        yield [name for at in own for name in node_names(parts.proteins[at], batch, at)]
+
+
+def write_batch(proteins: Sequence[Protein], rows: Rows, file: EmbeddingFile) -> None:
+    """Write the features of one batch."""
+    (parts, batch, _), pool = rows, file.settings.pool
+    each = zip(proteins, parts.places(), of_each(rows, pool), names_of_each(rows), strict=True)
+    for protein, own, found, names in each:
         letters = (
             []
-            if file.reads == "sequence"
+            if file.reads == "sequence" or pool
             else [letter for at in own for letter in node_structure(parts.proteins[at], batch, at)]
         )
-        file.write(protein, found, names, letters)
+        file.write(protein, found, [] if pool else names, letters)
     file.flush()

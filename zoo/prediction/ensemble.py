@@ -23,7 +23,7 @@ from zoo.pretrained import folder_of
 from zoo.proteins.batch import Batch
 from zoo.proteins.complexes import Parts
 from zoo.proteins.protein import Protein
-from zoo.settings.config import COMPLEX, Scope
+from zoo.settings.config import CHAIN, COMPLEX, Scope
 from zoo.tasks import Target
 
 
@@ -71,6 +71,11 @@ class Ensemble:
     def by_residue(self) -> bool:
         """Whether the models predict for each residue, so that chains can be joined again."""
         return self.targets[0].level == "residue"
+
+    @property
+    def cuts(self) -> bool:
+        """Whether each chain of a complex is to be a protein of its own; see `predict`."""
+        return self.scope == CHAIN and not self.by_residue
 
     @property
     def random_plm(self) -> bool:
@@ -134,7 +139,10 @@ class _Taps:
 
 
 def load_ensemble(
-    folder: Path, device: str, states: str | None = None, scope: Scope | None = None
+    folder: str | Path,
+    device: str = "cpu",
+    states: str | None = None,
+    scope: Scope | None = None,
 ) -> Ensemble:
     """Return all models of a run's folder, or the one model of a saved model's folder.
 

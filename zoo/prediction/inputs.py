@@ -20,6 +20,8 @@ from zoo.proteins.structure import FASTA_SUFFIXES, read_records
 
 WINDOW = 256
 """Number of proteins that are read, sorted by length and held in memory at a time."""
+IN_MEMORY = "a protein in memory"
+"""What a protein that no file was read for is called in messages."""
 
 
 @dataclass
@@ -59,19 +61,26 @@ class Outcome:
 
 
 def read_all(
-    inputs: Iterable[Input],
+    inputs: Iterable[Input | Protein],
     outcome: Outcome,
-    is_done: Callable[[Input], bool],
+    is_done: Callable[[Input], bool] = lambda file: False,
     *,
     cut: bool = False,
 ) -> Iterator[Protein]:
-    """Yield the proteins of files that are not done yet.
+    """Yield the proteins of files that are not done yet, and proteins that were read before.
 
     A file that cannot be read, or a name that is taken, is noted as failed and skipped. With `cut`
     each chain of a complex is a protein of its own, with the chain's name after the file's.
     """
     owners: dict[str, str] = {}
     for file in inputs:
+        if isinstance(file, Protein):
+            outcome.given += 1
+            place = Path(file.source or IN_MEMORY)
+            for part in _parts(file, outcome, cut):
+                if _is_free(part.name, place, owners, outcome, nested=part.has_structure):
+                    yield part
+            continue
         fasta = is_fasta(file.path)
         if not fasta and is_done(file):
             outcome.given += 1

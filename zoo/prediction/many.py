@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,9 @@ import numpy as np
 from zoo.errors import ConfigError, StructureError
 from zoo.models.checkpoint import CONFIG, WEIGHTS
 from zoo.models.checksums import file_hash
-from zoo.models.headroom import Headroom
 from zoo.models.runs import CALIBRATION
-from zoo.prediction.attempts import attempted
-from zoo.prediction.ensemble import Ensemble, Estimate
+from zoo.prediction.ensemble import Ensemble
+from zoo.prediction.estimating import Estimates, Estimator
 from zoo.prediction.inputs import Outcome, read_all, stamp
 from zoo.prediction.journal import Journal
 from zoo.prediction.paths import Input
@@ -26,7 +25,6 @@ from zoo.settings.config import CHAIN
 from zoo.tasks import Target
 
 SUFFIXES = (".pdb", ".cif")
-Estimates = Mapping[str, Estimate]
 
 
 @dataclass
@@ -50,7 +48,7 @@ class Prediction:
     done: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._headroom = Headroom(self.ensemble.models[0], self.ensemble.device)
+        self._estimator = Estimator(self.ensemble, self.outcome)
         self._read: list[Path] = []
         self._waiting: dict[str, str] = {}
 
@@ -59,8 +57,10 @@ class Prediction:
 
         A protein whose name is that of another one that is done is noted as failed.
         """
-        cut = self.ensemble.scope == CHAIN and not self.ensemble.by_residue
-        for protein in read_all(self._noted(files), self.outcome, self._has_file, cut=cut):
+        proteins = read_all(
+            self._noted(files), self.outcome, self._has_file, cut=self.ensemble.cuts
+        )
+        for protein in proteins:
             if owner := self.journal.owner(protein):
                 self.outcome.refuse(protein, self.journal.path.parent, owner)
                 continue
@@ -97,23 +97,18 @@ class Prediction:
 
     def predict_or_note(self, proteins: Sequence[Protein]) -> None:
         """Predict a batch; proteins that cannot be predicted are noted as failed."""
-        for batch, found in attempted(proteins, self._predict, self.outcome):
-            self._keep(batch, found)
+        for protein, estimates in self._estimator.estimate(proteins):
+            self._keep(protein, estimates)
+        self.journal.flush()
         for protein in proteins:
             self._waiting.pop(protein.name, None)
 
-    def _predict(self, proteins: Sequence[Protein]) -> list[dict[str, Estimate]]:
-        self._headroom.check(proteins)
-        return self.ensemble.predict(proteins)
-
-    def _keep(self, proteins: Sequence[Protein], found: Sequence[Estimates]) -> None:
-        for protein, estimates in zip(proteins, found, strict=True):
-            if self.structures is not None and protein.has_structure:
-                self._write_structure(protein, estimates)
-            self.journal.add(protein, as_plain(protein, estimates))
-            self.done[protein.name] = True
-        self.journal.flush()
-        self.outcome.written += len(proteins)
+    def _keep(self, protein: Protein, estimates: Estimates) -> None:
+        if self.structures is not None and protein.has_structure:
+            self._write_structure(protein, estimates)
+        self.journal.add(protein, as_plain(protein, estimates))
+        self.done[protein.name] = True
+        self.outcome.written += 1
 
     def _write_structure(self, protein: Protein, estimates: Estimates) -> None:
         assert self.structures is not None

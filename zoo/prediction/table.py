@@ -74,10 +74,11 @@ def write_table(
                 file, header(targets, several, thresholds), extrasaction="ignore"
             )
             writer.writeheader()
-            writer.writerows({key: _cell(x) for key, x in row.items()} for row in found)
+            writer.writerows({key: cell(x) for key, x in row.items()} for row in found)
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """Return the text of a list of labels; every other value as it is."""
     return ";".join(map(str, value)) if isinstance(value, list) else value
 
 

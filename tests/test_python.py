@@ -1,0 +1,233 @@
+"""The functions of `zoo` equal the verbs of the same names, to the last digit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import zoo
+from tests import shelf
+from tests.test_predict import FASTA, TARGETS, run_folder, saved, table
+from tests.verbs import call
+from zoo.__main__ import VERBS
+from zoo.errors import ConfigError, FailedInputsWarning, RandomWeightsWarning, ZooError
+from zoo.models.runs import read_run
+from zoo.pretrained import folder_of, task_models
+from zoo.proteins.files.scores import write_scored
+
+ROOT = Path(__file__).parents[1]
+SIZES = {"a": 9, "b": 30, "c": 14, "d": 25}
+
+
+@pytest.fixture(scope="module")
+def structures(tmp_path_factory):
+    """Structure files of four lengths, two of them of two chains or with a gap."""
+    folder = tmp_path_factory.mktemp("structures")
+    made = {name: shelf.ordinary(length, at) for at, (name, length) in enumerate(SIZES.items())}
+    for name, protein in {**made, "e": shelf.two_chains(), "f": shelf.unresolved()}.items():
+        write_scored(folder / f"{name}.cif", protein, np.zeros(len(protein)))
+    return folder
+
+
+@pytest.fixture
+def broken(structures, tmp_path):
+    """A folder with two structures, and a file that is none."""
+    for name in "ab":
+        (tmp_path / f"{name}.cif").write_bytes((structures / f"{name}.cif").read_bytes())
+    (tmp_path / "z.cif").write_text("no structure")
+    return tmp_path
+
+
+# ------------------------------------------------------------------------ a function has the name
+
+
+@pytest.mark.parametrize("verb", sorted({*VERBS} & {*zoo.__all__}))
+def test_a_function_keeps_its_name_when_the_verb_of_that_name_is_imported(verb):
+    script = f"""
+import zoo, sys
+before = zoo.{verb}
+import zoo.{verb}
+from zoo.{verb} import {verb} as command
+import zoo.{verb} as also
+assert zoo.{verb} is before is also and before.__module__ != "zoo.{verb}"
+assert command is sys.modules["zoo.{verb}"].{verb} is not before
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_a_module_that_is_no_function_is_reached_as_ever():
+    import zoo.models
+
+    assert zoo.models is sys.modules["zoo.models"]
+    zoo.something_of_a_users = 3
+    assert zoo.something_of_a_users == 3
+    del zoo.something_of_a_users
+
+
+# ------------------------------------------------------------------------------------- predicting
+
+
+@pytest.mark.parametrize("model", task_models())
+def test_predictions_of_shipped_models_equal_the_verbs(capsys, tmp_path, structures, model):
+    done = call(capsys, "predict", structures, "--model", model, "--out", tmp_path / "o")
+    assert done.code == 0, done.err
+    found = zoo.predict(structures, model)
+    written = (tmp_path / "o" / "predictions.csv").read_text()
+    assert found.to_csv(index=False, lineterminator="\n") == written.replace("\r\n", "\n")
+    assert found.attrs == {"failed": {}}
+    assert [name[0] for name in dict.fromkeys(found["id"]) if name != "e_B"] == [*"abcdef"]
+
+
+def test_the_chains_of_a_complex_are_taken_as_asked(capsys, tmp_path, structures):
+    given = ["--model", "ppbs_local", "--out", tmp_path / "o", "--as", "complex"]
+    assert call(capsys, "predict", structures / "e.cif", *given).code == 0
+    together, lines = zoo.predict(structures / "e.cif", "ppbs_local", scope="complex"), []
+    written = (tmp_path / "o" / "predictions.csv").read_text()
+    assert together.to_csv(index=False, lineterminator="\n") == written.replace("\r\n", "\n")
+    listener = zoo.Listener(say=lines.append)
+    ensemble = zoo.load_ensemble("ppbs_local", scope="chain")
+    alone = zoo.predict(structures / "e.cif", ensemble, listener=listener)
+    assert len(alone) == len(together) and not alone.equals(together)
+    assert len(lines) == 1 and "each chain was taken alone" in lines[0]
+    (one,) = dict.fromkeys(zoo.predict(f"{structures / 'e.cif'}:B", ensemble)["chain"])
+    assert one == "B"
+    with pytest.raises(ConfigError, match="give them to zoo.load_ensemble"):
+        zoo.predict(structures, ensemble, scope="complex")
+    with pytest.raises(ConfigError, match="Unknown scope 'chains'"):
+        zoo.predict(structures, "ppbs_local", scope="chains")
+    model = zoo.load_model("ppbs_local")
+    first, second = (
+        zoo.embed(structures / "e.cif", model, scope=scope)["e"] for scope in ("chain", "complex")
+    )
+    assert first.shape == second.shape and not torch.equal(first, second)
+    assert torch.equal(first, zoo.embed(structures / "e.cif", model)["e"])
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_predictions_of_every_kind_equal_the_verbs(capsys, tmp_path, structures, plm_folders, kind):
+    run = run_folder(tmp_path / "run", kind, plm_folders["esm"], (0, 1), (0.7, 2.5))
+    call(capsys, "predict", structures, "--model", run, "--out", tmp_path / "o")
+    found = zoo.predict([str(structures)], read_run(run))
+    rows = found.astype(object).where(found.notna(), "").astype(str)
+    assert rows.to_dict("records") == [
+        {name: value for name, value in row.items()} for row in table(tmp_path / "o")
+    ]
+    numbers = found.select_dtypes("float")
+    assert len(numbers.columns) == {"multilabel": 0}.get(kind, 2)
+
+
+def test_proteins_in_memory_are_predicted_like_their_files(structures):
+    ensemble = zoo.load_ensemble("mqa")
+    paths = [structures / "b.cif", structures / "a.cif"]
+    from_files = zoo.predict(paths, ensemble)
+    proteins = [zoo.read_structure(path) for path in paths]
+    pd.testing.assert_frame_equal(zoo.predict(proteins, ensemble), from_files)
+    pd.testing.assert_frame_equal(zoo.predict([paths[0], proteins[1]], ensemble), from_files)
+    alone = zoo.predict(proteins[0], ensemble)
+    assert alone["id"].tolist() == ["b"] and from_files["id"].tolist() == ["b", "a"]
+
+
+def test_an_input_that_fails_is_an_error_if_it_is_the_only_one(broken):
+    with pytest.raises(ZooError, match=r"^[^ ]*z\.cif: is not a PDB"):
+        zoo.predict(broken / "z.cif", "mqa")
+    same = [zoo.read_structure(broken / "a.cif")] * 2
+    assert len(zoo.predict(same, "mqa")) == 1  # one object, named twice
+    (broken / "a.cif").unlink(), (broken / "b.cif").write_text("")
+    with pytest.raises(ZooError, match="None of 2 inputs could be predicted. The first: "):
+        zoo.predict(broken, "mqa")
+
+
+def test_inputs_that_fail_among_others_are_told(broken):
+    with pytest.warns(FailedInputsWarning, match=r"1 of 3 inputs .*z\.cif"):
+        found = zoo.predict(broken, "mqa")
+    assert found["id"].tolist() == ["a", "b"]
+    assert [*found.attrs["failed"]] == [str(broken / "z.cif")]
+    other = shelf.ordinary(12, 3)
+    with pytest.warns(FailedInputsWarning, match="the name 'ordinary' is taken"):
+        zoo.predict([other, shelf.ordinary(14, 4)], "mqa")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (3, r"^3 \(int\) is not an input. Valid: a path, folder or glob, a Protein"),
+        ([None], r"^None \(NoneType\) is not an input"),
+        ([], "The list of inputs is empty"),
+    ],
+)
+def test_what_is_no_input_is_a_sentence(given, says):
+    with pytest.raises(ConfigError, match=says):
+        zoo.predict(given, "mqa")
+
+
+def test_what_is_no_model_is_a_sentence(structures):
+    with pytest.raises(ConfigError, match="one model, without the other models and the calib"):
+        zoo.predict(structures, zoo.load_model("mqa"))
+    with pytest.raises(ConfigError, match=r"^7 \(int\) is not a model. Valid: the name"):
+        zoo.predict(structures, 7)
+    with pytest.raises(ConfigError, match=r"^7 \(int\) is not a model. Valid: a model"):
+        zoo.embed(structures, 7)
+
+
+def test_random_weights_are_told(tmp_path, structures):
+    folder = saved(tmp_path, "regression", "esm2_8m", weights="random")
+    with pytest.warns(RandomWeightsWarning):
+        zoo.predict(structures / "a.cif", folder)
+    with pytest.warns(RandomWeightsWarning):
+        zoo.embed(structures / "a.cif", folder)
+
+
+# ------------------------------------------------------------------------------------- embedding
+
+
+@pytest.mark.parametrize(
+    ("layer", "pool"), [("fused", False), ("fused", True), ("-1", False), ("raw", True), ("0", 0)]
+)
+def test_features_equal_the_verbs(capsys, tmp_path, structures, layer, pool):
+    out = tmp_path / "features.h5"
+    options = ["--layer", layer, *["--pool"] * pool]
+    done = call(capsys, "embed", structures, "--model", "ppbs_local", "--out", out, *options)
+    assert done.code == 0, done.err
+    found = zoo.embed(structures, "ppbs_local", layer=layer, pool=pool)
+    with h5py.File(out) as file:
+        assert [*found] == [*file]
+        for name, tensor in found.items():
+            np.testing.assert_array_equal(tensor.numpy(), file[name][layer][:])
+            if not pool:
+                assert found.rows[name] == file[name]["residues"].asstr()[:].tolist()
+    assert found.failed == {}
+
+
+def test_features_become_a_frame(structures):
+    model = zoo.load_model("ppbs_local").train()
+    features = zoo.embed(structures, model)
+    table = features.frame()
+    assert table.index.names == ["id", "residue"] and table.shape[1] == model.width
+    np.testing.assert_array_equal(table.loc["b"].to_numpy(), features["b"].numpy())
+    pooled = zoo.embed(structures, model, pool=True)
+    assert pooled.frame().index.tolist() == [*"abcdef"] and not pooled.rows
+    torch.testing.assert_close(pooled["b"], features["b"].mean(0))
+
+
+def test_sequences_without_structure_are_embedded_by_a_language_model(tmp_path):
+    (tmp_path / "two.fasta").write_text(FASTA)
+    lines: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = zoo.embed(tmp_path / "two.fasta", "plm_mini", layer=2)
+        zoo.embed(
+            ROOT / "zoo/examples/1a8o.cif.gz", "ppbs", listener=zoo.Listener(say=lines.append)
+        )
+    assert [*found] == ["p1", "p2"]
+    assert lines == ["ppbs has 3 models: the features are those of the first"]
+    with pytest.raises(ConfigError, match="not a layer"):
+        zoo.embed(tmp_path / "two.fasta", "plm_mini", layer=99)
+    assert folder_of("ppbs").is_dir()
