@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import warnings
@@ -12,16 +13,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
+from safetensors.torch import load_file
 
 import zoo
 from tests import shelf
 from tests.test_predict import FASTA, TARGETS, run_folder, saved, table
+from tests.training.runs import quick_data
 from tests.verbs import call
 from zoo.__main__ import VERBS
 from zoo.errors import ConfigError, FailedInputsWarning, RandomWeightsWarning, ZooError
-from zoo.models.runs import read_run
+from zoo.fusion import FUSIONS
+from zoo.models.runs import WEIGHTS, read_run
 from zoo.pretrained import folder_of, task_models
 from zoo.proteins.files.scores import write_scored
+from zoo.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"a": 9, "b": 30, "c": 14, "d": 25}
@@ -231,3 +237,100 @@ def test_sequences_without_structure_are_embedded_by_a_language_model(tmp_path):
     with pytest.raises(ConfigError, match="not a layer"):
         zoo.embed(tmp_path / "two.fasta", "plm_mini", layer=99)
     assert folder_of("ppbs").is_dir()
+
+
+# --------------------------------------------------------------------------- training and scoring
+
+KEYS = {"train.epochs": 2, "structure.name": "schnet", "structure.args.num_layers": 2,
+        "structure.args.hidden": 8, "structure.args.num_filters": 8, "graph.k": 6,
+        "fusion.write_back": "side", "fusion.args.width": 8, "train.tokens": 60}  # fmt: skip
+BASE = "ppbs_esm2_8m_gvp_local"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, plm_folders):
+    """Prepared data, and the same run by the verb and from Python."""
+    root = tmp_path_factory.mktemp("trained")
+    data = quick_data(root / "prepared")
+    config = zoo.load_config(BASE).with_options({"sequence.name": plm_folders["esm"],
+                                                 "structure.name": "schnet"})  # fmt: skip
+    config = zoo.Config.from_dict({**config.to_dict(), "structure": {"name": "schnet"}})
+    lines: list[str] = []
+    run = zoo.train(config, data, root / "python", values=KEYS, listener=zoo.Listener(lines.append))
+    assert any(line.startswith("epoch 2 of 2") for line in lines)
+    return data, run, config
+
+
+def test_training_equals_the_verb(capsys, tmp_path, trained):
+    data, run, config = trained
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    options = [x for key, value in KEYS.items() for x in ("--set", f"{key}={value}")]
+    done = call(capsys, "train", tmp_path / "config.yaml", "--data", data, "--out",
+                tmp_path / "run", *options)  # fmt: skip
+    assert done.code == 0, done.err
+    ours, verbs = (load_file(folder / WEIGHTS) for folder in (run.folder, tmp_path / "run"))
+    assert ours.keys() == verbs.keys() and all(torch.equal(ours[k], verbs[k]) for k in ours)
+    again = zoo.train(out=run.folder, resume=True)
+    assert [member.name for member in again.members] == ["seed 0"]
+
+
+def test_scores_equal_the_verbs(capsys, tmp_path, trained):
+    data, run, _ = trained
+    done = call(capsys, "evaluate", run.folder, "--out", tmp_path / "v", "--bootstrap", 30)
+    assert done.code == 0, done.err
+    found = zoo.evaluate(run, bootstrap=30)
+    written = json.loads((tmp_path / "v" / "metrics.json").read_text())
+    assert json.loads(json.dumps(found.metrics["targets"])) == written["targets"]
+    found.write(tmp_path / "p")
+    assert (tmp_path / "p" / "predictions.csv").read_text() == (
+        tmp_path / "v" / "predictions.csv"
+    ).read_text()
+    assert json.loads((tmp_path / "p" / "metrics.json").read_text())["split"] == "test"
+    text = found.predictions.to_csv(index=False, float_format="%.9g")
+    assert text == (tmp_path / "v" / "predictions.csv").read_text()
+    scores = found.scores.set_index(["target", "model", "subset", "metric"])
+    row = scores.loc[("binding_site", "model", "all", "average_precision")]
+    part = written["targets"]["binding_site"]["parts"][0]["values"]["average_precision"]
+    assert row.to_dict() == {name: part[name] for name in ("value", "low", "high")}
+    other = zoo.evaluate(run.folder, "validation", data=data, bootstrap=30)
+    assert set(other.predictions["split"]) == {"validation"}
+    assert not (run.folder / "metrics.json").exists()
+    assert len(zoo.predict(shelf.ordinary(20), run)) == 20
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        (lambda: zoo.train("ppbs_esm2_8m_gvp_local", "x"), r"^out is missing: zoo.train\("),
+        (lambda: zoo.train(data="x", out="y"), "^config is missing"),
+        (lambda: zoo.train(BASE, out="y"), "^data is missing"),
+        (lambda: zoo.train(out="y", resume=True, values={"seed": 1}), "^config is missing"),
+        (lambda: zoo.train({"task": "ppbs"}, "x", "y"), r"\(dict\) is not a config. .*from_dict"),
+        (lambda: zoo.evaluate("ppbs", "tests"), "Did you mean 'test'"),
+        (lambda: zoo.evaluate(5), r"^5 \(int\) is not a run"),
+        (lambda: zoo.create_model(5), r"^5 \(int\) is not a config"),
+        (lambda: zoo.create_model(zoo.Config(), "gvp"), "names its own parts"),
+    ],
+)
+def test_a_wrong_argument_is_a_sentence(work, says):
+    with pytest.raises(ConfigError, match=says):
+        work()
+
+
+# ---------------------------------------------------------------------------------------- models
+
+
+def test_names_are_those_of_the_registries():
+    assert zoo.list_tasks() == list(TASKS)
+    assert zoo.list_fusions() == list(FUSIONS)
+
+
+def test_a_model_is_made_of_a_config(plm_folders):
+    config = zoo.Config().with_options({"sequence.name": plm_folders["esm"], "task": "ppbs"})
+    model = zoo.create_model(config, fusion="local", values={"head.args.hidden": 8})
+    named = zoo.create_model(
+        plm_folders["esm"], "gvp", task="ppbs", fusion="local", values={"head.args.hidden": 8}
+    )
+    ours, theirs = model.state_dict(), named.state_dict()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+    assert zoo.load_config(config) is config

@@ -22,10 +22,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "create_model": "zoo.models.create",
+    "Config": "zoo.settings.config",
     "Listener": "zoo.system.listener",
     "embed": "zoo.prediction.features",
+    "evaluate": "zoo.prediction.scoring",
     "list_backbones": "zoo.models.create",
+    "list_fusions": "zoo.models.create",
     "list_models": "zoo.models.create",
+    "list_tasks": "zoo.models.create",
+    "load_config": "zoo.settings.config",
     "load_ensemble": "zoo.prediction.ensemble",
     "load_model": "zoo.models.checkpoint",
     "predict": "zoo.prediction.predicting",
@@ -33,23 +38,33 @@ _HOMES = {
     "read_proteins": "zoo.proteins.structure",
     "read_structure": "zoo.proteins.structure",
     "set_engine": "zoo.backbones.message_passing",
+    "train": "zoo.training.call",
     "use_engine": "zoo.backbones.message_passing",
 }
 
 if TYPE_CHECKING:
     from zoo.backbones.message_passing import set_engine, use_engine
     from zoo.models.checkpoint import load_model, save_model
-    from zoo.models.create import create_model, list_backbones, list_models
+    from zoo.models.create import (
+        create_model,
+        list_backbones,
+        list_fusions,
+        list_models,
+        list_tasks,
+    )
     from zoo.prediction.ensemble import load_ensemble
     from zoo.prediction.features import embed
     from zoo.prediction.predicting import predict
+    from zoo.prediction.scoring import evaluate
     from zoo.proteins.structure import read_proteins, read_structure
+    from zoo.settings.config import Config, load_config
     from zoo.system.listener import Listener
+    from zoo.training.call import train
 
 __all__ = [
-    "Listener", "create_model", "embed", "list_backbones", "list_models", "load_ensemble",
-    "load_model", "predict", "read_proteins", "read_structure", "save_model", "set_engine",
-    "use_engine",
+    "Config", "Listener", "create_model", "embed", "evaluate", "list_backbones", "list_fusions",
+    "list_models", "list_tasks", "load_config", "load_ensemble", "load_model", "predict",
+    "read_proteins", "read_structure", "save_model", "set_engine", "train", "use_engine",
 ]  # fmt: skip
 
 

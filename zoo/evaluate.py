@@ -5,9 +5,8 @@ from __future__ import annotations
 import json as jsonlib
 import shlex
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -24,12 +23,6 @@ from zoo.command.options import (
 from zoo.command.say import note, progress, say, show, warn, working
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
-from zoo.system.files import make_folder, settle
-
-if TYPE_CHECKING:
-    from zoo.metrics.predictions import Predictions
-
-FORMATS = ("csv", "parquet")
 
 
 def evaluate(
@@ -77,6 +70,7 @@ def evaluate(
     from zoo.models.runs import read_run
     from zoo.prediction.checking import check_data
     from zoo.prediction.scope import checked_scope
+    from zoo.prediction.score_files import scores_folder, write_scores
     from zoo.pretrained import folder_of
 
     scope = checked_scope(as_)
@@ -91,15 +85,12 @@ def evaluate(
             f"--out is missing: {data} holds other data than those of the run, so their scores do "
             "not belong in its folder."
         )
-    folder = out or folder
-    _refuse_predictions(folder)
-    make_folder(folder)
+    folder = scores_folder(out or folder)
     with working("loading ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.evaluation import Settings, evaluate_run
         from zoo.reporting.score_tables import render
         from zoo.system.devices import choose_device
-        from zoo.system.files import write_json
 
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states, scope)
     metrics, predictions = evaluate_run(
@@ -108,8 +99,7 @@ def evaluate(
     total = sum_of(metrics)
     metrics["sum"] = total.to_dict()
     metrics["command"] = shlex.join(["python", "-m", "zoo.evaluate", *sys.argv[1:]])
-    written = [_write(folder, split, format, predictions), folder / f"metrics{_end(split)}.json"]
-    write_json(written[1], metrics)
+    written = write_scores(folder, metrics, predictions, format)
     if metrics["random_plm"]:
         warn(RANDOM_WARNING)
     _tell_new(metrics)
@@ -154,6 +144,7 @@ def _check(split: str, format: str) -> None:
     import importlib.util
 
     from zoo.data.samples import SPLITS
+    from zoo.prediction.score_files import FORMATS
 
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -161,49 +152,6 @@ def _check(split: str, format: str) -> None:
         raise unknown("format", format, FORMATS)
     if format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise ConfigError("--format parquet needs pyarrow: `pip install pyarrow`, or use csv.")
-
-
-def _refuse_predictions(folder: Path) -> None:
-    from zoo.prediction.folder import JOURNAL
-
-    if (folder / JOURNAL).exists():
-        raise ConfigError(
-            f"{folder} holds predictions of zoo.predict, whose files have the same names. Choose "
-            "another --out."
-        )
-
-
-def _end(split: str) -> str:
-    return "" if split == "test" else f"_{split}"
-
-
-def _write(folder: Path, split: str, format: str, predictions: list[Predictions]) -> Path:
-    from zoo.metrics.predictions import write_predictions
-
-    path = folder / f"predictions{_end(split)}.{format}"
-    if format == "csv":
-        write_predictions(path, predictions)
-        return path
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        written, part = Path(scratch) / "predictions.csv", Path(scratch) / path.name
-        write_predictions(written, predictions)
-        _to_parquet(written, part)
-        settle(part, path)
-    return path
-
-
-def _to_parquet(table: Path, out: Path) -> None:
-    """Write the table as Parquet, with a type for each column."""
-    import pandas as pd
-
-    names = pd.read_csv(table, nrows=0).columns
-    numbers: dict[str, Any] = {"residue": "Int64", "censored": "Int64", "weight": "float64"}
-    numbers |= {name: "float64" for name in names if name.startswith("y_")}
-    # Only an empty cell is unknown: "NA" is a name that a chain may have.
-    pd.read_csv(
-        table, dtype={name: numbers.get(name, "str") for name in names}, keep_default_na=False,
-        na_values={name: [""] for name in numbers}, float_precision="round_trip",
-    ).to_parquet(out, engine="pyarrow", index=False)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def _true_columns(target: Target) -> tuple[int, ...]:
 
 def write_predictions(path: Path, predictions: Sequence[Predictions]) -> None:
     """Write the predictions of all targets into one file, completely or not at all."""
-    columns = [*_TEXT, *_NUMBERS, KIN, *_value_columns(predictions)]
+    columns = _columns(predictions)
     with whole_file(path) as file:
         file.write(",".join(columns) + "\n")
         for one in predictions:
@@ -138,6 +138,19 @@ def write_predictions(path: Path, predictions: Sequence[Predictions]) -> None:
                 table.to_csv(
                     file, header=False, index=False, float_format="%.9g", lineterminator="\n"
                 )
+
+
+def table(predictions: Sequence[Predictions]) -> DataFrame:
+    """Return the rows of `write_predictions` as a DataFrame, with numbers that are not rounded."""
+    import pandas as pd
+
+    columns = _columns(predictions)
+    parts = [_table(one).reindex(columns=columns) for one in predictions]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _columns(predictions: Sequence[Predictions]) -> list[str]:
+    return [*_TEXT, *_NUMBERS, KIN, *_value_columns(predictions)]
 
 
 def _value_columns(predictions: Sequence[Predictions]) -> list[str]:

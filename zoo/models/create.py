@@ -18,7 +18,8 @@ from zoo.backbones.loading import load_plm
 from zoo.backbones.plm import names
 from zoo.backbones.published import load_published
 from zoo.backbones.weights import Weights
-from zoo.errors import unknown
+from zoo.errors import ConfigError, unknown
+from zoo.fusion import FUSIONS
 from zoo.fusion.base import Fusion
 from zoo.fusion.side import SideStream
 from zoo.models.arguments import without_memory
@@ -30,8 +31,8 @@ from zoo.models.trained import TrainedModel, TrainedModels
 from zoo.models.tuning import tune
 from zoo.pretrained import task_models
 from zoo.proteins.build_graph import FeatureWidths
-from zoo.settings.checking import assign
 from zoo.settings.config import Config, config_names, load_config
+from zoo.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Recipe:
 
 
 def create_model(
-    seq: str = "esm2_650m",
+    seq: str | Config = "esm2_650m",
     struct: str | None = None,
     *,
     fusion: str | None = None,
@@ -74,7 +75,7 @@ def create_model(
 
     Args:
         seq: Name of the language model, a hub id, a folder, or "none". Without `struct`: the name
-            of a shipped config, or a YAML file.
+            of a shipped config, a YAML file, or a `Config`.
         struct: Name of the graph network, or "none".
         fusion: Name of the fusion; by default "global" between two branches, "none" with one.
         task: Task whose head is added, for example "ppbs".
@@ -91,16 +92,19 @@ def create_model(
         ConfigError: for a wrong name, key or number.
         WeightsError: if pretrained weights are asked for and cannot be had.
     """
+    if struct and not isinstance(seq, str):
+        raise ConfigError(
+            f"{seq!r:.80} ({type(seq).__name__}) is not the name of a language model. A Config "
+            'names its own parts: zoo.create_model(config), or config.with_options({"structure.'
+            'name": "gvp"}) to change one.'
+        )
     config = Config() if struct else load_config(seq)
     options = {
         "sequence.name": seq if struct else None, "structure.name": struct,
         "fusion.name": fusion, "task": task, "fusion.after": _plain(fuse_after),
         "fusion.write_back": write_back, "sequence.weights": weights, "seed": seed,
     }  # fmt: skip
-    data = config.with_options(options).to_dict()
-    for key, value in (values or {}).items():
-        assign(data, key, value)
-    return build_model(resolve(Config.from_dict(data)))
+    return build_model(resolve(config.with_options(options).with_keys(values or {})))
 
 
 def _plain(pairs: Sequence[Any] | None) -> list[Any] | None:
@@ -144,6 +148,16 @@ def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:
     if kind == "structure":
         return list(STRUCTURE_BACKBONES)
     raise unknown("kind of backbone", kind, ("sequence", "structure"))
+
+
+def list_fusions() -> list[str]:
+    """Return the names of the fusions."""
+    return list(FUSIONS)
+
+
+def list_tasks() -> list[str]:
+    """Return the names of the tasks."""
+    return list(TASKS)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -247,9 +248,20 @@ class Config:
 
     def with_values(self, assignments: Sequence[str]) -> Config:
         """Return the config with texts like "train.epochs=5" applied; values are read as YAML."""
+        return self._assigned(map(read_assignment, assignments))
+
+    def with_keys(self, values: Mapping[str, Any]) -> Config:
+        """Return the config with dotted keys set to values, {"train.epochs": 5}.
+
+        Raises:
+            ConfigError: If a key is unknown (names the nearest valid one) or a value is not valid.
+        """
+        return self._assigned(values.items())
+
+    def _assigned(self, pairs: Iterable[tuple[str, Any]]) -> Config:
         data = self.to_dict()
-        for assignment in assignments:
-            assign(data, *read_assignment(assignment))
+        for key, value in pairs:
+            assign(data, key, value)
         return Config.from_dict(data)
 
     def with_options(self, options: Mapping[str, Any]) -> Config:
@@ -303,12 +315,22 @@ FINGERPRINT = "plm_fingerprint"
 """A key that only a saved model's config.yaml has: the hash of its language model's weights."""
 
 
-def load_config(name: str | Path) -> Config:
+def load_config(name: str | os.PathLike[str] | Config) -> Config:
     """Return the config in a YAML file, or a shipped one by name ("ppbs_esm2_8m_gvp_global").
+
+    A `Config` is returned as it is.
 
     Raises:
         ConfigError: If there is no such config, it is not valid YAML, or a key or value is wrong.
     """
+    if isinstance(name, Config):
+        return name
+    if not isinstance(name, str | os.PathLike):
+        raise ConfigError(
+            f"{name!r:.80} ({type(name).__name__}) is not a config. Valid: the name of a shipped "
+            "config (`zoo.list_models()`), a YAML file, or a Config; `zoo.Config.from_dict` makes "
+            "one of a dict."
+        )
     path = Path(name)
     if former := former_config(str(name)):
         return _replacement(str(name), former)
