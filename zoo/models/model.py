@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.backbones.base import SequenceBackbone, Start, StructureBackbone
+from zoo.errors import ConfigError
 from zoo.fusion.base import Fused, Fusion, Pairs
 from zoo.fusion.side import SideStream
 from zoo.fusion.units import fuse_in_units
@@ -18,7 +19,7 @@ from zoo.models.heads import ProteinHead, ResidueHead
 from zoo.models.revisions import Revision
 from zoo.proteins.batch import Batch, collate, gather_rows, write_rows
 from zoo.proteins.build_graph import GraphSpec
-from zoo.proteins.protein import Protein
+from zoo.proteins.given import Given, given_proteins
 
 if TYPE_CHECKING:
     from zoo.models.create import Recipe
@@ -116,8 +117,19 @@ class FusedModel(nn.Module):
             return ()
         return (min(places, default=self.seq.num_layers),)
 
-    def batch(self, proteins: Sequence[Protein]) -> Batch:
-        """Return what the model takes for some proteins, on the CPU."""
+    def batch(self, proteins: Given | Iterable[Given]) -> Batch:
+        """Return what the model takes for some proteins, on the CPU.
+
+        Args:
+            proteins: Path of a structure or FASTA file, or a `Protein`; or a list of these.
+
+        Raises:
+            ConfigError: If something is neither a path nor a protein.
+            StructureError: If a file cannot be read, or the model needs coordinates and a protein
+                has none.
+            ValueError: If there are no proteins.
+        """
+        proteins = given_proteins(proteins)
         if self.seq is None:
             return collate(proteins, None, self.graph_spec)
         return collate(proteins, self.seq.tokenize, self.graph_spec, self.seq.reads)
@@ -134,7 +146,8 @@ class FusedModel(nn.Module):
         """
         if self.head is None:
             raise RuntimeError("the model has no head; create it with task=, or use features()")
-        out: Tensor = self.head(batch.graph, self.features(batch, hidden, changes))
+        features = self.features(batch, hidden, changes)
+        out: Tensor = self.head(batch.graph, features)
         return out
 
     def features(
@@ -268,6 +281,11 @@ class _Run:
         changes: list[Change] | None = None,
         explain: bool = False,
     ) -> None:
+        if not isinstance(batch, Batch):
+            raise ConfigError(
+                f"{batch!r:.80} ({type(batch).__name__}) is not a batch. Give the model what "
+                "model.batch(...) returns for paths or proteins."
+            )
         self.model, self.batch, self.changes, self.explain = model, batch, changes, explain
         self.linked = batch.linked
         self.protein = batch.graph.protein[self.linked]

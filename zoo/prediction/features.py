@@ -20,10 +20,11 @@ from zoo.prediction.attempts import attempted
 from zoo.prediction.embedding import features_of, layer_index, names_of_each, of_each
 from zoo.prediction.ensemble import within
 from zoo.prediction.estimating import batched
-from zoo.prediction.given import Given, failures, gather, noted
+from zoo.prediction.given import failures, gather, noted
 from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.opening import open_model
 from zoo.prediction.scope import checked_scope, told
+from zoo.proteins.given import Given
 from zoo.settings.config import COMPLEX
 from zoo.system.devices import choose_device
 from zoo.system.listener import SILENT, Listener

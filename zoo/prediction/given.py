@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from zoo.errors import ConfigError, FailedInputsWarning, ZooError
 from zoo.prediction.inputs import Outcome
 from zoo.prediction.paths import Input, find_inputs
+from zoo.proteins.given import Given, each_given
 from zoo.proteins.protein import Protein
 
-Given = str | os.PathLike[str] | Protein
 VALID = "Valid: a path, folder or glob, a Protein, or a list of these."
 
 
@@ -24,25 +24,15 @@ def gather(inputs: Given | Iterable[Given]) -> list[Input | Protein]:
         StructureError: If a path, folder or glob matches no file.
         ConfigError: If there is nothing, or something that is neither a path nor a protein.
     """
-    if isinstance(inputs, str | os.PathLike | Protein):
-        inputs = [inputs]
-    elif not isinstance(inputs, Iterable):
-        raise _no_input(inputs)
     found: dict[object, Input | Protein] = {}
-    for one in inputs:
+    for one in each_given(inputs, VALID):
         if isinstance(one, Protein):
             found[id(one)] = one
-        elif isinstance(one, str | os.PathLike):
-            found |= {(file.path, file.chains): file for file in find_inputs([os.fspath(one)])}
         else:
-            raise _no_input(one)
+            found |= {(file.path, file.chains): file for file in find_inputs([os.fspath(one)])}
     if not found:
         raise ConfigError(f"The list of inputs is empty. {VALID}")
     return list(found.values())
-
-
-def _no_input(value: object) -> ConfigError:
-    return ConfigError(f"{value!r:.80} ({type(value).__name__}) is not an input. {VALID}")
 
 
 def noted(proteins: Iterable[Protein], names: list[str]) -> Iterator[Protein]:

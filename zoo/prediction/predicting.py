@@ -14,10 +14,11 @@ from zoo.models.summary import RANDOM_WARNING
 from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.estimating import Estimator, batched
 from zoo.prediction.frames import frame
-from zoo.prediction.given import Given, failures, gather, noted
+from zoo.prediction.given import failures, gather, noted
 from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.scope import checked_scope, told
 from zoo.prediction.table import as_plain
+from zoo.proteins.given import Given
 from zoo.settings.config import Scope
 from zoo.system.devices import choose_device
 from zoo.system.listener import SILENT, Listener

@@ -55,6 +55,10 @@ class Batch:
     attend: Tensor | None
     names: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        tokens = "no tokens" if self.tokens is None else f"tokens {tuple(self.tokens.shape)}"
+        return f"<Batch of {self.graph.size}, {tokens}, on {self.graph.device}>"
+
     @cached_property
     def linked(self) -> Tensor:
         """(linked nodes,) indices of the nodes that have a token."""

@@ -59,6 +59,15 @@ class Graph:
     nodes: dict[str, Tensor] = field(default_factory=dict)
     edges: dict[str, Tensor] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"<Graph of {self.size}, on {self.device}>"
+
+    @property
+    def size(self) -> str:
+        """Numbers of proteins, nodes and edges, as text."""
+        proteins = "1 protein" if self.num_proteins == 1 else f"{self.num_proteins:,} proteins"
+        return f"{proteins}: {self.total_nodes:,} nodes, {len(self.src):,} edges"
+
     @property
     def total_nodes(self) -> int:
         """Number of nodes of all proteins together."""

@@ -14,6 +14,8 @@ BACKBONE = ("N", "CA", "C", "O")
 #: Largest distance in angstrom of successive CA atoms in a chain without a break (3.8 across a
 #: trans peptide bond, 2.9 across a cis one).
 MAX_CA_STEP = 4.5
+#: Number of chains that a protein's text names.
+SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,9 @@ class Chain:
     kept_segments: NDArray[np.int64] | None = None
     """(L,) `segments` of the coordinates before noise was added; None computes them."""
 
+    def __repr__(self) -> str:
+        return f"<Chain {self.name}: {len(self):,} residues, {self.resolved.sum():,} resolved>"
+
     def __len__(self) -> int:
         return len(self.sequence)
 
@@ -115,6 +120,9 @@ class Atoms:
     residue: NDArray[np.int64]
     """(A,) index of the atom's residue, counted over all chains end to end; -1 in a ligand."""
 
+    def __repr__(self) -> str:
+        return f"<Atoms: {len(self):,}>"
+
     def __len__(self) -> int:
         return len(self.element)
 
@@ -127,6 +135,9 @@ class Ligand:
     chain: str
     number: str
     atoms: Atoms
+
+    def __repr__(self) -> str:
+        return f"<Ligand {self.name} {self.number} of chain {self.chain}: {len(self.atoms)} atoms>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +165,17 @@ class Protein:
     """Whether `Chain.bfactor` is the pLDDT of a predicted structure, as far as the file says."""
     pocket: NDArray[np.bool_] | None = None
     """(residues,) whether each residue may be a node, None for all; see `zoo.proteins.pocket`."""
+
+    def __repr__(self) -> str:
+        names = [chain.name for chain in self.chains]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        word = "chain" if len(names) == 1 else "chains"
+        resolved = sum(chain.resolved.sum() for chain in self.chains)
+        ligands = f", {len(self.ligands)} ligands" if self.ligands else ""
+        return (
+            f"<Protein {self.name}: {word} {', '.join(names[:SHOWN])}{more}; {len(self):,} "
+            f"residues, {resolved:,} resolved{ligands}>"
+        )
 
     def __len__(self) -> int:
         return sum(len(chain) for chain in self.chains)
