@@ -27,9 +27,9 @@ _HOMES = {
     "embed": "zoo.prediction.features",
     "evaluate": "zoo.prediction.scoring",
     "list_backbones": "zoo.models.create",
-    "list_fusions": "zoo.models.create",
+    "list_fusions": "zoo.models.catalogue",
     "list_models": "zoo.models.create",
-    "list_tasks": "zoo.models.create",
+    "list_tasks": "zoo.models.catalogue",
     "load_config": "zoo.settings.config",
     "load_ensemble": "zoo.prediction.ensemble",
     "load_model": "zoo.models.checkpoint",
@@ -44,14 +44,9 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from zoo.backbones.message_passing import set_engine, use_engine
+    from zoo.models.catalogue import list_fusions, list_tasks
     from zoo.models.checkpoint import load_model, save_model
-    from zoo.models.create import (
-        create_model,
-        list_backbones,
-        list_fusions,
-        list_models,
-        list_tasks,
-    )
+    from zoo.models.create import create_model, list_backbones, list_models
     from zoo.prediction.ensemble import load_ensemble
     from zoo.prediction.features import embed
     from zoo.prediction.predicting import predict

@@ -22,6 +22,16 @@ NETWORK = ("about", "layers", "width", "parameters", "licence", "paper", "checke
 """What is told of a graph network, in this order."""
 
 
+def list_fusions() -> list[str]:
+    """Return the names of the fusions."""
+    return list(FUSIONS)
+
+
+def list_tasks() -> list[str]:
+    """Return the names of the tasks."""
+    return list(TASKS)
+
+
 def catalogue() -> dict[str, list[dict[str, Any]]]:
     """Return every name with what it means, by kind.
 

@@ -19,7 +19,6 @@ from zoo.backbones.plm import names
 from zoo.backbones.published import load_published
 from zoo.backbones.weights import Weights
 from zoo.errors import ConfigError, unknown
-from zoo.fusion import FUSIONS
 from zoo.fusion.base import Fusion
 from zoo.fusion.side import SideStream
 from zoo.models.arguments import without_memory
@@ -32,7 +31,6 @@ from zoo.models.tuning import tune
 from zoo.pretrained import task_models
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.settings.config import Config, config_names, load_config
-from zoo.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -148,16 +146,6 @@ def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:
     if kind == "structure":
         return list(STRUCTURE_BACKBONES)
     raise unknown("kind of backbone", kind, ("sequence", "structure"))
-
-
-def list_fusions() -> list[str]:
-    """Return the names of the fusions."""
-    return list(FUSIONS)
-
-
-def list_tasks() -> list[str]:
-    """Return the names of the tasks."""
-    return list(TASKS)
 
 
 @dataclass(frozen=True)

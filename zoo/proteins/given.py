@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+import zoo
 from zoo.errors import ConfigError
 from zoo.proteins.protein import Protein
 
@@ -19,7 +21,11 @@ def given_proteins(given: Given | Iterable[Given]) -> list[Protein]:
         ConfigError: If something is neither a path nor a protein.
         StructureError: If a file cannot be read; names the file and the cause.
     """
-    return [protein for one in each_given(given, VALID) for protein in _read(one)]
+    found: list[Protein] = []
+    for one in each_given(given, VALID):
+        # By the public name, which loads the parser when it is used: a training reads no file.
+        found += [one] if isinstance(one, Protein) else zoo.read_proteins(os.fspath(one))
+    return found
 
 
 def each_given(given: Given | Iterable[Given], valid: str) -> Iterator[Given]:
@@ -33,13 +39,8 @@ def each_given(given: Given | Iterable[Given], valid: str) -> Iterator[Given]:
         ConfigError: If something is neither a path nor a protein.
     """
     alone = isinstance(given, str | os.PathLike | Protein) or not isinstance(given, Iterable)
-    for one in [given] if alone else given:
+    things: Any = [given] if alone else given
+    for one in things:
         if not isinstance(one, str | os.PathLike | Protein):
             raise ConfigError(f"{one!r:.80} ({type(one).__name__}) is not an input. {valid}")
         yield one
-
-
-def _read(one: Given) -> Iterable[Protein]:
-    from zoo.proteins.structure import read_proteins  # brings the parser, which few need
-
-    return [one] if isinstance(one, Protein) else read_proteins(os.fspath(one))
