@@ -42,7 +42,7 @@ setup(
         "msgpack>=1.0",  # the container of BinaryCIF
         "numpy>=2.0",
         "scipy>=1.13",
-        "scikit-learn>=1.5",
+        "scikit-learn>=1.6",
         "lifelines>=0.30",
         "pandas>=2.1",  # lifelines needs it too
         "matplotlib>=3.9",

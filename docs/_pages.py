@@ -37,7 +37,9 @@ CLASSES = (
     "zoo.models.model.FusedModel", "zoo.models.blueprint.Blueprint", "zoo.proteins.protein.Protein",
     "zoo.proteins.protein.Chain", "zoo.proteins.graph.Graph",
     "zoo.backbones.base.StructureBackbone", "zoo.fusion.base.Fusion", "zoo.tasks.Task",
-    "zoo.tasks.Target",
+    "zoo.tasks.Target", "zoo.prediction.features.Features", "zoo.prediction.scoring.Evaluation",
+    "zoo.lightning.data.FusedDataModule", "zoo.lightning.module.FusedModule",
+    "zoo.sklearn.estimators.ZooClassifier", "zoo.sklearn.estimators.ZooRegressor",
 )  # fmt: skip
 """Classes on the page about Python, beside the names of `zoo` itself."""
 

@@ -47,6 +47,7 @@ ROOMS = (
     (("command", "the terminal: options, messages, interrupts"),),
     (("explanation", "why"), ("reporting", "HTML page"), ("ablation", "fair table"),
      ("probing", "layers"), ("pretraining", "language models")),
+    (("lightning", "a trainer of your own"), ("sklearn", "estimators")),
     (("training", "fit a model, resume"), ("prediction", "apply and score a model")),
     (("metrics", "scores, intervals, baselines, comparisons"),),
     (("data", "layouts, samples, splits"), ("states", "store of hidden states")),

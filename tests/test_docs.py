@@ -24,6 +24,7 @@ from zoo.data.layouts import LAYOUTS
 from zoo.fusion import FUSIONS
 from zoo.settings.config import config_names
 from zoo.tasks import TASKS
+from zoo.training.engine import quiet
 
 DOCS = REPOSITORY / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -174,7 +175,8 @@ CODE = [
 @pytest.mark.parametrize("code", [c for _, c in CODE], ids=[name for name, _ in CODE])
 def test_python_blocks_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(code.replace("zoo/examples", str(REPOSITORY / "zoo/examples")), {})
+    with quiet():  # as in a session, where Lightning's warnings are no errors
+        exec(code.replace("zoo/examples", str(REPOSITORY / "zoo/examples")), {})
 
 
 @pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")

@@ -59,8 +59,9 @@ ALLOWED = {
 #: The rooms from the bottom up: each imports only those before it, wherever in a file.
 ORDER = (
     "zoo.errors", "system", "settings", "proteins", "pretrained", "examples", "tasks", "backbones",
-    "fusion", "models", "data", "states", "metrics", "training", "prediction", "explanation",
-    "reporting", "ablation", "pretraining", "probing", "command", "hpo", "verbs", "zoo.__main__",
+    "fusion", "models", "data", "states", "metrics", "training", "prediction", "lightning",
+    "sklearn", "explanation", "reporting", "ablation", "pretraining", "probing", "command", "hpo",
+    "verbs", "zoo.__main__",
 )  # fmt: skip
 
 

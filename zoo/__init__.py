@@ -78,11 +78,17 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
+_PACKAGES = ("lightning", "sklearn")
+"""Packages that are reached as attributes, without an import of their own."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"zoo.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_PACKAGES])

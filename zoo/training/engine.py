@@ -14,6 +14,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping, ModelCheckpoint
 
 from zoo.errors import ConfigError, ZooError, unknown
+from zoo.settings.config import TrainConfig
 from zoo.system.listener import Listener
 from zoo.training.callbacks import BEST, Bar, LastCheckpoint, WholeFiles
 from zoo.training.curves import Curves
@@ -81,6 +82,18 @@ def early_stopping(job: Job) -> list[Callback]:
     return [EarlyStopping("val_score", patience=patience, mode="max")]
 
 
+def trainer_settings(settings: TrainConfig) -> dict[str, Any]:
+    """Return what a config says about the training, as arguments of Lightning's `Trainer`.
+
+    The batches are shared among processes by their own sampler, so Lightning's is off.
+    """
+    return {
+        "max_epochs": settings.epochs, "accumulate_grad_batches": settings.accumulate,
+        "gradient_clip_val": settings.clip, "precision": PRECISIONS[settings.precision],
+        "use_distributed_sampler": False,
+    }  # fmt: skip
+
+
 def trainer_for(job: Job, callbacks: Sequence[Callback]) -> Trainer:
     """Return the trainer of a job.
 
@@ -93,12 +106,10 @@ def trainer_for(job: Job, callbacks: Sequence[Callback]) -> Trainer:
     make = partial(
         Trainer,
         accelerator=job.hardware.accelerator, devices=devices, num_nodes=job.hardware.nodes,
-        strategy=job.hardware.strategy, precision=PRECISIONS[settings.precision],
-        max_epochs=settings.epochs, accumulate_grad_batches=settings.accumulate,
-        gradient_clip_val=settings.clip, callbacks=list(callbacks), logger=_loggers(job) or False,
+        strategy=job.hardware.strategy, callbacks=list(callbacks), logger=_loggers(job) or False,
         enable_checkpointing=keeps, enable_progress_bar=False,
-        enable_model_summary=False, num_sanity_val_steps=0, use_distributed_sampler=False,
-        log_every_n_steps=1, plugins=[WholeFiles()],
+        enable_model_summary=False, num_sanity_val_steps=0,
+        log_every_n_steps=1, plugins=[WholeFiles()], **trainer_settings(settings),
     )  # fmt: skip
     try:
         return make()

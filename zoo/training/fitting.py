@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -172,7 +173,7 @@ def assemble(
 ) -> tuple[TrainingModule, TrainingData]:
     """Return the module and the data that Lightning's trainer needs."""
     data = TrainingData(job, model, listener)
-    module = _module(job, model, data, world)
+    module = TrainingModule(**module_arguments(job, model, data, world))
     data.ready = partial(check_memory, module, data)
     return module, data
 
@@ -187,7 +188,13 @@ def _check_validation(job: Job) -> None:
         )
 
 
-def _module(job: Job, model: FusedModel, data: TrainingData, world: int) -> TrainingModule:
+def module_arguments(job: Job, model: FusedModel, data: TrainingData, world: int) -> dict[str, Any]:
+    """Return the arguments of the module: the model, its loss, and the number of steps.
+
+    Raises:
+        DataError: if a target has no known value in the training samples, or none has in the
+            validation samples.
+    """
     settings = job.config.train
     sampler = data.sampler("train", 0, world)
     steps = math.ceil(len(sampler) / settings.accumulate) * settings.epochs
@@ -202,7 +209,8 @@ def _module(job: Job, model: FusedModel, data: TrainingData, world: int) -> Trai
     objective.set_units(model.head.units)
     if model.struct is not None:
         model.struct.recompute = settings.checkpoint_activations
-    return TrainingModule(model, objective, settings, job.config.seed, steps, counts)
+    return {"model": model, "objective": objective, "settings": settings,
+            "seed": job.config.seed, "steps": steps, "counts": counts}  # fmt: skip
 
 
 def _labels(job: Job, data: TrainingData) -> tuple[dict[str, Balance], NDArray[np.int64]]:

@@ -155,7 +155,7 @@ def _jobs(
     with Store(data / STORE) as store:
         index = store.index()
     if not facts:  # a run that was begun without a scope goes on without one
-        blueprint = blueprint.with_scope(_scope(index))
+        blueprint = blueprint.with_scope(scope_of(index))
     config = blueprint.config
     plans = _plans(config, index)
     if facts:
@@ -174,7 +174,7 @@ def _jobs(
     ]  # fmt: skip
 
 
-def _scope(index: dict[str, Any]) -> Scope:
+def scope_of(index: dict[str, Any]) -> Scope:
     """Return what is one protein in the data: a chain, if no sample has several."""
     kept = (fact for fact in index.values() if "dropped" not in fact)
     return CHAIN if all(len(fact["sequences"]) == 1 for fact in kept) else COMPLEX
