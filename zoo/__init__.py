@@ -26,10 +26,10 @@ _HOMES = {
     "Listener": "zoo.system.listener",
     "embed": "zoo.prediction.features",
     "evaluate": "zoo.prediction.scoring",
-    "list_backbones": "zoo.models.create",
-    "list_fusions": "zoo.models.catalogue",
-    "list_models": "zoo.models.create",
-    "list_tasks": "zoo.models.catalogue",
+    "list_backbones": "zoo.models.lists",
+    "list_fusions": "zoo.models.lists",
+    "list_models": "zoo.models.lists",
+    "list_tasks": "zoo.models.lists",
     "load_config": "zoo.settings.config",
     "load_ensemble": "zoo.prediction.ensemble",
     "load_model": "zoo.models.checkpoint",
@@ -44,9 +44,9 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from zoo.backbones.message_passing import set_engine, use_engine
-    from zoo.models.catalogue import list_fusions, list_tasks
     from zoo.models.checkpoint import load_model, save_model
-    from zoo.models.create import create_model, list_backbones, list_models
+    from zoo.models.create import create_model
+    from zoo.models.lists import list_backbones, list_fusions, list_models, list_tasks
     from zoo.prediction.ensemble import load_ensemble
     from zoo.prediction.features import embed
     from zoo.prediction.predicting import predict

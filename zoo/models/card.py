@@ -8,7 +8,6 @@ import yaml
 
 from zoo import pretrained
 from zoo.backbones.plm import DIRECTION, PRESETS
-from zoo.models.catalogue import OUR_LICENCE
 from zoo.models.model import FusedModel
 from zoo.models.summary import RANDOM_WARNING, count, title
 from zoo.settings.config import CHAIN, COMPLEX
@@ -59,7 +58,7 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
 def _licence(name: str) -> str:
     """Return the licence of a language model's weights, or that it is not known here."""
     if name in pretrained.language_models():
-        return OUR_LICENCE
+        return pretrained.OUR_LICENCE
     preset = next((x for x in PRESETS if x.short == name.partition(DIRECTION)[0]), None)
     return preset.terms if preset is not None else "not known here: ask where they are from"
 

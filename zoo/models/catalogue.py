@@ -16,20 +16,8 @@ from zoo.settings.config import config_names
 from zoo.settings.registry import Registry
 from zoo.tasks import TASKS
 
-OUR_LICENCE = "Apache-2.0"
-"""Of the package, and so of the weights that this project trained."""
 NETWORK = ("about", "layers", "width", "parameters", "licence", "paper", "checked")
 """What is told of a graph network, in this order."""
-
-
-def list_fusions() -> list[str]:
-    """Return the names of the fusions."""
-    return list(FUSIONS)
-
-
-def list_tasks() -> list[str]:
-    """Return the names of the tasks."""
-    return list(TASKS)
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
@@ -72,8 +60,8 @@ def _shipped(name: str) -> dict[str, Any]:
     return {
         "name": name, "hub id": "(in the package)", "commit": None,
         "layers": config["num_hidden_layers"], "width": config["hidden_size"],
-        "parameters": sum(map(math.prod, shapes)), "licence": OUR_LICENCE, "commercial use": True,
-        "here": True, "checked": "trained by this project; its weights run in the tests",
+        "parameters": sum(map(math.prod, shapes)), "licence": pretrained.OUR_LICENCE,
+        "commercial use": True, "here": True, "checked": "trained by this project; its weights run in the tests",
     }  # fmt: skip
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from zoo.backbones import STRUCTURE_BACKBONES, StructureBackbone
+from zoo.backbones import StructureBackbone
 from zoo.backbones.file_states import FileStates
 from zoo.backbones.hf import HFBackbone
 from zoo.backbones.loading import load_plm
-from zoo.backbones.plm import names
 from zoo.backbones.published import load_published
 from zoo.backbones.weights import Weights
-from zoo.errors import ConfigError, unknown
+from zoo.errors import ConfigError
 from zoo.fusion.base import Fusion
 from zoo.fusion.side import SideStream
 from zoo.models.arguments import without_memory
@@ -26,11 +24,9 @@ from zoo.models.blueprint import Blueprint, resolve
 from zoo.models.heads import ProteinHead, ResidueHead
 from zoo.models.model import FusedModel
 from zoo.models.parts import built
-from zoo.models.trained import TrainedModel, TrainedModels
 from zoo.models.tuning import tune
-from zoo.pretrained import task_models
 from zoo.proteins.build_graph import FeatureWidths
-from zoo.settings.config import Config, config_names, load_config
+from zoo.settings.config import Config, load_config
 
 
 @dataclass(frozen=True)
@@ -110,42 +106,6 @@ def _plain(pairs: Sequence[Any] | None) -> list[Any] | None:
     if pairs is None:
         return None
     return [list(pair) if isinstance(pair, tuple) else pair for pair in pairs]
-
-
-@overload
-def list_models(pattern: str = "*", *, pretrained: Literal[True]) -> TrainedModels: ...
-
-
-@overload
-def list_models(pattern: str = "*", *, pretrained: Literal[False] = False) -> list[str]: ...
-
-
-def list_models(pattern: str = "*", *, pretrained: bool = False) -> TrainedModels | list[str]:
-    """Return the names of the shipped configs that match a wildcard.
-
-    With `pretrained`, return the names of the trained models that come with the package;
-    `load_model` and `zoo predict --model` take these. They print as a table, and each name has its
-    facts as attributes.
-
-    Examples:
-        >>> models = list_models(pretrained=True)  # prints as a table of tasks and scores
-        >>> "ppbs" in models, models[-1].task, models[-1].score.value > 0.3
-        (True, 'ppbs', True)
-    """
-    if pretrained:
-        return TrainedModels(
-            TrainedModel.of(name) for name in fnmatch.filter(task_models(), pattern)
-        )
-    return fnmatch.filter(config_names(), pattern)
-
-
-def list_backbones(kind: Literal["sequence", "structure"]) -> list[str]:
-    """Return the names of the language models, or of the graph networks."""
-    if kind == "sequence":
-        return names()
-    if kind == "structure":
-        return list(STRUCTURE_BACKBONES)
-    raise unknown("kind of backbone", kind, ("sequence", "structure"))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from typing import Any
 from zoo.errors import nearest
 
 HOME = Path(__file__).parent
+OUR_LICENCE = "Apache-2.0"
+"""Of the package, and so of the weights that this project trained."""
 LANGUAGE_MODEL, RUN, CONFIG, SOURCE = "vocab.txt", "run.json", "config.yaml", "source.json"
 """The files by which a folder is known: a language model, a run, a saved model, a graph network's
 published weights."""
