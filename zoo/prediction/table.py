@@ -91,9 +91,8 @@ def header(targets: Sequence[Target], several: bool, thresholds: Thresholds = NO
             columns.append(f"{target.name}_probability")
         if several:
             columns.append(f"{target.name}_std")
-        if target.name in thresholds:
-            columns.append(f"{target.name}_call")
-    return columns
+    calls = [f"{target.name}_call" for target in targets if target.name in thresholds]
+    return columns + calls  # last, so that all others keep their places
 
 
 def rows(
