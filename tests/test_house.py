@@ -23,9 +23,9 @@ def test_a_training_is_read_in_one_sitting() -> None:
     reach = house.reachable("zoo.train")
     assert len(reach) < 128
     # It was 649 before the packages, 461 after; since then features got names, files of models
-    # hashes, language models came that read structure, or states from tables, and batches are made
-    # of paths.
-    assert sum(module.functions for module in reach) < 615
+    # hashes, language models came that read structure, or states from tables, batches are made of
+    # paths, a run can begin with another one's weights, and it chooses thresholds.
+    assert sum(module.functions for module in reach) < 625
 
 
 def test_few_files_import_dgl() -> None:

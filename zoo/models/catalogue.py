@@ -61,7 +61,8 @@ def _shipped(name: str) -> dict[str, Any]:
         "name": name, "hub id": "(in the package)", "commit": None,
         "layers": config["num_hidden_layers"], "width": config["hidden_size"],
         "parameters": sum(map(math.prod, shapes)), "licence": pretrained.OUR_LICENCE,
-        "commercial use": True, "here": True, "checked": "trained by this project; its weights run in the tests",
+        "commercial use": True, "here": True,
+        "checked": "trained by this project; its weights run in the tests",
     }  # fmt: skip
 
 
