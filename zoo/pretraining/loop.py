@@ -75,7 +75,7 @@ class Settings:
     checkpoint_seconds: float = 60.0
     structures: str = ""
     structure_share: float = 0.25
-    structure_weight: float = 1.0
+    structure_weight: float = 0.3
 
 
 MAY_CHANGE = ("tokens", "patience", "every", "checkpoint_seconds", "precision")

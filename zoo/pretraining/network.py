@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.pretraining.batches import Batch
+from zoo.pretraining.local import look_nearby
 from zoo.pretraining.muon import Muon
 
 VOCABULARY = (
@@ -17,7 +18,7 @@ VOCABULARY = (
 
 
 def network(*, num_layers: int, width: int, num_heads: int) -> Any:
-    """Return a `transformers.EsmForMaskedLM` with random weights."""
+    """Return a `transformers.EsmForMaskedLM` with random weights, half of its heads local."""
     from transformers import EsmConfig, EsmForMaskedLM
     from transformers.models.esm import modeling_esm
 
@@ -33,6 +34,7 @@ def network(*, num_layers: int, width: int, num_heads: int) -> Any:
     )  # fmt: skip
     model: Any = EsmForMaskedLM(config)
     model.esm.contact_head = None  # its weights are not trained by the masked loss
+    look_nearby(model)
     return model
 
 
