@@ -20,7 +20,7 @@ GROUPS = {
     },
     "Build": {
         "build": "build a model from its parts and check it on a protein",
-        "download": "download language models ahead of time",
+        "download": "download language models and structures ahead of time",
     },
     "Data": {
         "prepare": "read a benchmark or your own labels once, and check the data",

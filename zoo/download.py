@@ -1,10 +1,11 @@
-"""`python -m zoo.download`: download language models, e.g. for machines without internet."""
+"""`python -m zoo.download`: download models and structures, e.g. for machines without internet."""
 
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,18 +14,25 @@ from zoo.command.options import names
 from zoo.command.say import note, say, warn
 from zoo.errors import ConfigError
 
+if TYPE_CHECKING:
+    from zoo.proteins.databases import Named
+
 
 def download(
     names: Annotated[
         list[str],
         typer.Argument(
-            help="Language models by name, hub id or config that uses them.",
+            help="Language models by name, hub id or config that uses them, or structures: 1abc, "
+            "AF-P12345-F1, P12345.",
             autocompletion=names("sequence", "config"),
         ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write, e.g. to copy it; default: the hub's cache (HF_HOME)."),
+        typer.Option(
+            help="Folder to write, e.g. to copy it; default: the hub's cache (HF_HOME), and for "
+            "structures that of the zoo (ZOO_STORE)."
+        ),
     ] = None,
     revision: Annotated[
         str | None,
@@ -36,24 +44,39 @@ def download(
 ) -> None:
     """Download language models from the Hugging Face hub, and check the hashes of their files.
 
+    What has the form of a structure's name is fetched from the PDB or AlphaFold DB.
+
     Example: python -m zoo.download esm2_650m --out esm2_650m
     """
-    from zoo.backbones.plm import resolve
-    from zoo.backbones.weights import cached_folder
-    from zoo.backbones.weights import download as fetch
+    from zoo.proteins.databases import named
 
-    models = [resolve(_plm_name(name)) for name in names]
-    if out is not None and len(models) > 1:
+    structures = list(filter(None, map(named, names)))
+    models = [name for name in names if not named(name)]
+    if out is not None and len(models) + bool(structures) > 1:
         raise ConfigError(
-            "--out takes one model. Run the command once for each model, or leave --out out."
+            "--out takes one model, or structures. Run the command once for each model, or leave "
+            "--out out."
         )
+    if revision is not None and structures:
+        raise ConfigError("--revision is for language models: structures have none.")
     if revision is not None and out is None:
         raise ConfigError(
             "--revision needs --out: in the hub's cache, --seq NAME would still load the usual "
             "commit."
         )
-    found = []
-    for plm in models:
+    found = [*_models(models, out, revision, json), *_structures(structures, out, json)]
+    if json:
+        print(jsonlib.dumps(found, indent=2))
+
+
+def _models(
+    names: list[str], out: Path | None, revision: str | None, json: bool
+) -> Iterator[dict[str, Any]]:
+    from zoo.backbones.plm import resolve
+    from zoo.backbones.weights import cached_folder
+    from zoo.backbones.weights import download as fetch
+
+    for plm in [resolve(_plm_name(name)) for name in names]:
         cached = cached_folder(plm, exact=True) if out is None else None
         if cached is None:
             note(f"downloading {plm.hub_id or plm.name} ...")
@@ -61,11 +84,20 @@ def download(
                 warn(f"The licence of {plm.name}: {plm.preset.terms}.", "bold yellow")
             cached = fetch(plm, out, revision)
         size = sum(f.stat().st_size for f in cached.rglob("*") if f.is_file())
-        found.append({"name": plm.name, "folder": str(cached), "bytes": size})
         if not json:
             say(f"{plm.name}: {cached} ({size / 1e9:.2f} GB)")
-    if json:
-        print(jsonlib.dumps(found, indent=2))
+        yield {"name": plm.name, "folder": str(cached), "bytes": size}
+
+
+def _structures(structures: list[Named], out: Path | None, json: bool) -> Iterator[dict[str, Any]]:
+    from zoo.proteins.databases import structure_file
+
+    for structure in structures:
+        path = structure_file(structure, out, note)
+        size = path.stat().st_size
+        if not json:
+            say(f"{structure.entry}: {path} ({size / 1e6:.2f} MB)")
+        yield {"name": structure.entry, "file": str(path), "bytes": size}
 
 
 def _plm_name(name: str) -> str:

@@ -11,7 +11,15 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import AsScope, BatchTokens, ChainNames, DeviceName, StatesName, names
+from zoo.command.options import (
+    AsScope,
+    BatchTokens,
+    ChainNames,
+    DeviceName,
+    Offline,
+    StatesName,
+    names,
+)
 from zoo.command.say import note, progress, say, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
@@ -33,7 +41,10 @@ KEPT = (
 def embed(
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Structure or FASTA files, folders, globs, or @FILE: a list of paths."),
+        typer.Argument(
+            help="Structure or FASTA files, folders, globs, @FILE (a list of paths), or names: "
+            "1abc, 1abc_A, AF-P12345-F1, P12345."
+        ),
     ],
     model: Annotated[
         str,
@@ -65,6 +76,7 @@ def embed(
     chain: ChainNames = None,
     as_: AsScope = None,
     device: DeviceName = "auto",
+    offline: Offline = False,
     tokens: BatchTokens = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
@@ -76,8 +88,11 @@ def embed(
     """
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope
+    from zoo.system.offline import stay_offline
 
-    scope, files = checked_scope(as_), find_inputs(inputs, chain)
+    if offline:
+        stay_offline()
+    scope, files = checked_scope(as_), find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
     outcome = _embed(files, model, weights, states, out, layer, pool, half, scope, device, tokens)

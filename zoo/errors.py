@@ -29,6 +29,12 @@ class WeightsError(ZooError):
     exit_code = 3
 
 
+class FetchError(ZooError):
+    """A file that is not on this machine and cannot be fetched."""
+
+    exit_code = 3
+
+
 class StructureError(ZooError):
     """A structure or sequence file that cannot be read; the message names file and cause."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json as jsonlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.command.cli import run
-from zoo.command.options import AsScope, ChainNames, StatesName, names
+from zoo.command.options import AsScope, ChainNames, Offline, StatesName, names
 from zoo.command.say import note, say, warn, working
 from zoo.errors import ConfigError, unknown
 from zoo.system.files import make_folder, whole_file
@@ -27,7 +28,13 @@ BY_BRANCH = ("by_sequence", "by_structure")
 
 
 def explain(
-    input: Annotated[Path, typer.Argument(help="Structure file of the protein to explain.")],
+    input: Annotated[
+        str,
+        typer.Argument(
+            help="Structure file of the protein to explain, or a name: 1abc, 1abc_A, AF-P12345-F1, "
+            "P12345."
+        ),
+    ],
     model: Annotated[
         Path,
         typer.Option(
@@ -39,6 +46,7 @@ def explain(
     states: StatesName = None,
     chain: ChainNames = None,
     as_: AsScope = None,
+    offline: Offline = False,
     steps: Annotated[
         int,
         typer.Option(min=0, help="Steps of integrated gradients to begin with; 0 turns them off."),
@@ -73,14 +81,22 @@ def explain(
     """
     from zoo.explanation.residues import position_of
     from zoo.models.runs import trained
+    from zoo.prediction.paths import one_input
     from zoo.prediction.scope import alone, checked_scope
     from zoo.pretrained import folder_of
     from zoo.proteins.complexes import one_chain
     from zoo.proteins.structure import read_structure
     from zoo.settings.config import CHAIN
+    from zoo.system.offline import stay_offline
 
     scope = checked_scope(as_)
-    protein = read_structure(input, chain)  # before the imports below, which take seconds
+    if offline:
+        stay_offline()
+    file = one_input(input, note)
+    # before the imports below, which take seconds
+    protein = read_structure(file.path, file.chains or chain)
+    if file.chains:
+        protein = replace(protein, name=file.name)
     at = None if residue is None else position_of(protein, residue)
     trained(folder_of(model))
     with working("loading the model ..."):

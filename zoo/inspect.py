@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from zoo.command.cli import run
+from zoo.command.options import Offline
 from zoo.command.say import note, say, show, warn
 from zoo.command.sums import Sum, grouped, show_sum
 from zoo.errors import StructureError
@@ -31,8 +31,13 @@ COLUMNS = {
 
 def inspect(
     files: Annotated[
-        list[Path], typer.Argument(help="PDB, mmCIF, BinaryCIF or FASTA files, plain or gzipped.")
+        list[str],
+        typer.Argument(
+            help="PDB, mmCIF, BinaryCIF or FASTA files, plain or gzipped, or names: 1abc, 1abc_A, "
+            "AF-P12345-F1, P12345."
+        ),
     ],
+    offline: Offline = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list of the proteins instead of tables.")
     ] = False,
@@ -41,6 +46,10 @@ def inspect(
 
     Example: python -m zoo.inspect protein.cif.gz
     """
+    from zoo.system.offline import stay_offline
+
+    if offline:
+        stay_offline()
     described, failed = [], []
     for file in files:
         for found in describe(file):
@@ -62,12 +71,14 @@ def inspect(
         raise typer.Exit(1 if described else failed[0].exit_code)
 
 
-def describe(file: Path) -> Iterator[dict[str, Any] | StructureError]:
+def describe(file: str) -> Iterator[dict[str, Any] | StructureError]:
     """Yield each protein of a file as plain values, ready for JSON, or why it cannot be read."""
-    from zoo.proteins.structure import read_records  # so that --help loads no parser
+    from zoo.prediction.paths import one_input  # so that --help loads no parser
+    from zoo.proteins.structure import read_records
 
     try:
-        for record in read_records(file):
+        given = one_input(file, note)
+        for record in read_records(given.path, given.chains):
             yield record if isinstance(record, StructureError) else _plain(record)
     except StructureError as error:
         yield error

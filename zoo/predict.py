@@ -10,7 +10,15 @@ import typer
 
 from zoo.command.cli import INTERRUPTED, run
 from zoo.command.interrupts import Interrupts
-from zoo.command.options import AsScope, BatchTokens, ChainNames, DeviceName, StatesName, names
+from zoo.command.options import (
+    AsScope,
+    BatchTokens,
+    ChainNames,
+    DeviceName,
+    Offline,
+    StatesName,
+    names,
+)
 from zoo.command.say import console, note, progress, say, show, warn, working
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import unknown
@@ -29,7 +37,10 @@ ALL_FAILED = 4
 def predict(
     inputs: Annotated[
         list[str],
-        typer.Argument(help="Structure or FASTA files, folders, globs, or @FILE: a list of paths."),
+        typer.Argument(
+            help="Structure or FASTA files, folders, globs, @FILE (a list of paths), or names: "
+            "1abc, 1abc_A, AF-P12345-F1, P12345."
+        ),
     ],
     model: Annotated[
         Path,
@@ -64,6 +75,7 @@ def predict(
     chain: ChainNames = None,
     as_: AsScope = None,
     device: DeviceName = "auto",
+    offline: Offline = False,
     tokens: BatchTokens = 4096,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
@@ -73,7 +85,8 @@ def predict(
     index.html: structures and sequences in the colours of the scores, to open in a browser.
 
     An input that ends with .txt or begins with @ is a list of paths, one per line; FILE:A,B is two
-    chains of a file. A model of single chains takes each chain of a complex alone. Residues without
+    chains of a file. Names of the PDB, of AlphaFold DB and of UniProt are fetched once and kept. A
+    model of single chains takes each chain of a complex alone. Residues without
     coordinates get a row without a score. Inputs that fail are listed in failed.csv; the others are
     still predicted. Ctrl-C stops the work; the same command continues where it stopped.
 
@@ -84,11 +97,14 @@ def predict(
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope, told
     from zoo.pretrained import folder_of
+    from zoo.system.offline import stay_offline
 
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     scope = checked_scope(as_)
-    files = find_inputs(inputs, chain)
+    if offline:
+        stay_offline()
+    files = find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
     trained(folder_of(model))  # all this before the imports below, which take seconds

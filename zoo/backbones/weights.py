@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from zoo.backbones.plm import NOW, PLM
 from zoo.errors import WeightsError, unknown
 from zoo.pretrained import language_models
+from zoo.system.offline import LOCAL, offline
 
 Mode = Literal["auto", "pretrained", "random"]
 MODES: tuple[Mode, ...] = ("auto", "pretrained", "random")
@@ -22,7 +23,6 @@ WEIGHT_FILES = (
     "model.safetensors", "model.safetensors.index.json",
     "pytorch_model.bin", "pytorch_model.bin.index.json",
 )  # fmt: skip
-LOCAL = ("localhost", "127.0.0.1", "::1")
 HUB_TIMEOUT = 3.0
 """Seconds; left alone, a look-up without network retries for most of a minute."""
 
@@ -134,8 +134,8 @@ def _check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
 
 def hub_problem() -> str | None:
     """Return why the Hugging Face hub cannot be used now, or None; takes `HUB_TIMEOUT` at most."""
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        return "HF_HUB_OFFLINE is set"
+    if reason := offline():
+        return reason
     address = urlsplit(_endpoint())
     if address.scheme != "https" and address.hostname not in LOCAL:
         return f"HF_ENDPOINT is {_endpoint()}, and weights are fetched over https alone"

@@ -83,6 +83,10 @@ ChainNames = Annotated[
     str | None,
     typer.Option("--chain", help="Read only these chains of each structure, e.g. A or A,B."),
 ]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", help="Fetch nothing: neither structures by name, nor weights."),
+]
 BatchTokens = Annotated[
     int, typer.Option(min=1, help="Maximum number of tokens in a batch, padding included.")
 ]

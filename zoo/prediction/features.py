@@ -90,7 +90,8 @@ def embed(
         >>> table = embed("zoo/examples/1a8o.cif.gz", "plm_mini", layer=-1, pool=True).frame()
 
     Args:
-        inputs: Path, folder or glob of structure or FASTA files, or a `Protein`; or a list of
+        inputs: Path, folder or glob of structure or FASTA files, the name of a structure ("1abc",
+            "1abc_A", "AF-P12345-F1", "P12345"), which is fetched, or a `Protein`; or a list of
             these.
         model: A model; or the folder of a run or saved model, the name of a shipped model, of a
             config or of a language model. Of a run with several models, the features are those of
@@ -113,13 +114,14 @@ def embed(
 
     Raises:
         StructureError: If a path or pattern matches no file.
+        FetchError: If a structure is given by name, and cannot be fetched.
         ConfigError: For an input, model or layer that is not valid.
         CheckpointError: If a saved model does not fit its config.
         WeightsError: If the weights of the language model cannot be had here.
         ZooError: If no input could be embedded. If only some could, a `FailedInputsWarning` is
             given in its place.
     """
-    given, device, taken = gather(inputs), choose_device(device), checked_scope(scope)
+    given, device, taken = gather(inputs, listener.say), choose_device(device), checked_scope(scope)
     if not isinstance(model, FusedModel):
         model = _opened(model, weights, states, listener)
     if layer != "fused":

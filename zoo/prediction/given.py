@@ -8,20 +8,25 @@ from collections.abc import Iterable, Iterator
 
 from zoo.errors import ConfigError, FailedInputsWarning, ZooError
 from zoo.prediction.inputs import Outcome
-from zoo.prediction.paths import Input, find_inputs
+from zoo.prediction.paths import Input, Say, find_inputs, quiet
 from zoo.proteins.given import Given, each_given
 from zoo.proteins.protein import Protein
 
-VALID = "Valid: a path, folder or glob, a Protein, or a list of these."
+VALID = "Valid: a path, folder or glob, the name of a structure, a Protein, or a list of these."
 
 
-def gather(inputs: Given | Iterable[Given]) -> list[Input | Protein]:
+def gather(inputs: Given | Iterable[Given], say: Say = quiet) -> list[Input | Protein]:
     """Return the files and proteins that are meant, each once, in the order of the arguments.
 
     A text is what it is on the command line of `zoo predict`, see `find_inputs`.
 
+    Args:
+        inputs: What was given.
+        say: Called with a line on each structure that is fetched by its name.
+
     Raises:
         StructureError: If a path, folder or glob matches no file.
+        FetchError: If a structure is given by name and cannot be fetched.
         ConfigError: If there is nothing, or something that is neither a path nor a protein.
     """
     found: dict[object, Input | Protein] = {}
@@ -29,7 +34,8 @@ def gather(inputs: Given | Iterable[Given]) -> list[Input | Protein]:
         if isinstance(one, Protein):
             found[id(one)] = one
         else:
-            found |= {(file.path, file.chains): file for file in find_inputs([os.fspath(one)])}
+            files = find_inputs([os.fspath(one)], say=say)
+            found |= {(file.path, file.chains): file for file in files}
     if not found:
         raise ConfigError(f"The list of inputs is empty. {VALID}")
     return list(found.values())

@@ -81,6 +81,10 @@ def read_all(
                 if _is_free(part.name, place, owners, outcome, nested=part.has_structure):
                     yield part
             continue
+        if file.problem is not None:
+            outcome.given += 1
+            outcome.fail(printable(file.path), file.problem)
+            continue
         fasta = is_fasta(file.path)
         if not fasta and is_done(file):
             outcome.given += 1

@@ -1,19 +1,21 @@
-"""Find the input files that a command line names by paths, folders, globs and lists."""
+"""Find the input files that a command line names by paths, folders, globs, lists and names."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from zoo.errors import StructureError
+from zoo.proteins.databases import FORMS, named, structure_file
 from zoo.proteins.files.content import printable
 from zoo.proteins.files.formats import PLAIN_SUFFIXES, stem
 from zoo.proteins.structure import is_readable
 from zoo.system.reading import text
 
+Say = Callable[[str], None]
 #: Number of files that are shown as examples.
 MOST_EXAMPLES = 5
 
@@ -25,11 +27,13 @@ class Input(NamedTuple):
         path: Path of the file.
         name: Name of its structure.
         chains: Names of the chains to read; None for all.
+        problem: Why there is no such file, if that is known; it fails when it is read.
     """
 
     path: Path
     name: str
     chains: tuple[str, ...] | None = None
+    problem: str | None = None
 
     def only(self, chains: str) -> Input:
         """Return the input with chains named as in "A,B", and their names after its own."""
@@ -37,35 +41,64 @@ class Input(NamedTuple):
         return Input(self.path, f"{self.name}_{''.join(names)}", names)
 
 
-def find_inputs(patterns: Sequence[str], chains: str | None = None) -> list[Input]:
-    """Return the files of paths, folders, globs and lists, each file once.
+def quiet(line: str) -> None:
+    """Say nothing of what was fetched."""
+
+
+def find_inputs(
+    patterns: Sequence[str], chains: str | None = None, say: Say = quiet
+) -> list[Input]:
+    """Return the files of paths, folders, globs, lists and names, each file once.
 
     "FILE:A,B" is a file of which only these chains are read; `chains`, as in "A,B", are those of
-    every file.
+    every file. What is no path and has the form of a name in the PDB, AlphaFold DB or UniProt is
+    fetched, see `zoo.proteins.databases`.
 
     Files are in the order of the arguments and of the lines of a list; those of a folder or glob
     are sorted. A structure is named after its file. In a folder it is named after the path from
     that folder ("target/native"), so that the name does not depend on the other arguments.
 
-    "@FILE", or a file that ends with .txt, is a list of paths, one per line. A path in a list that
-    does not exist is an input that fails, and the other inputs are still read.
+    "@FILE", or a file that ends with .txt, is a list of paths and names, one per line. One in a
+    list that does not exist is an input that fails, and the other inputs are still read.
+
+    Args:
+        patterns: The arguments.
+        chains: Names of the chains to read of every file that has none of its own.
+        say: Called with a line on each structure that is fetched.
 
     Raises:
-        StructureError: if an argument matches no file.
+        StructureError: if an argument matches no file, or there is no structure of a name.
+        FetchError: if a structure cannot be fetched, also one in a list.
     """
     found: dict[tuple[Path, tuple[str, ...] | None], Input] = {}
     for pattern in patterns:
-        files = list(_of_list(pattern) if is_list(pattern) else _expand(pattern))
+        files = list(_of_list(pattern, say) if is_list(pattern) else _expand(pattern, say))
         if not files:
             others = left_out([pattern])
             raise StructureError(
                 f"{pattern!r} is not a structure or FASTA file, a folder of such files, a list of "
-                f"paths, or a pattern that matches files.{f' {others}' if others else ''}"
+                f"paths (@FILE), a pattern that matches files, or {FORMS}."
+                f"{f' {others}' if others else ''}"
             )
         if chains is not None:
             files = [file if file.chains else file.only(chains) for file in files]
         found |= {(file.path, file.chains): file for file in files}
     return list(found.values())
+
+
+def one_input(text: str, say: Say = quiet) -> Input:
+    """Return the one file that a text names: a path, "FILE:A,B", or the name of a structure.
+
+    Raises:
+        StructureError: if it is none of these.
+        FetchError: if the structure cannot be fetched.
+    """
+    path = Path(text)
+    if path.exists():
+        return Input(path, stem(path))
+    if found := _with_chains(text) or _by_name(text, say):
+        return found
+    raise StructureError(f"{printable(text)} does not exist. Valid: a file, FILE:A,B, or {FORMS}.")
 
 
 def left_out(patterns: Sequence[str]) -> str:
@@ -103,10 +136,13 @@ def _lines(pattern: str) -> list[str]:
     return list(filter(None, map(str.strip, lines)))
 
 
-def _of_list(pattern: str) -> list[Input]:
+def _of_list(pattern: str, say: Say) -> list[Input]:
     found: dict[tuple[Path, tuple[str, ...] | None], Input] = {}
     for line in _lines(pattern):
-        files = list(_expand(line)) or [Input(Path(line), stem(line))]
+        try:
+            files = list(_expand(line, say)) or [Input(Path(line), stem(line))]
+        except StructureError as error:
+            files = [Input(Path(line), stem(line), problem=str(error))]
         found |= {(file.path, file.chains): file for file in files}
     return _told_apart(list(found.values()))
 
@@ -139,7 +175,17 @@ def _with_chains(pattern: str) -> Input | None:
     return Input(Path(path), stem(Path(path))).only(chains)
 
 
-def _expand(pattern: str) -> Iterator[Input]:
+def _by_name(text: str, say: Say) -> Input | None:
+    """Return the structure that a text is the name of; None if it is no such name."""
+    structure = named(text)
+    if structure is None:
+        return None
+    path = structure_file(structure, say=say)
+    found = Input(path, stem(path))
+    return found if structure.chains is None else found.only(structure.chains)
+
+
+def _expand(pattern: str, say: Say) -> Iterator[Input]:
     path = Path(pattern)
     if path.is_dir():
         for file in _files(path):
@@ -147,7 +193,7 @@ def _expand(pattern: str) -> Iterator[Input]:
                 yield Input(file, _name(file.relative_to(path).parent, file))
     elif path.exists():
         yield Input(path, stem(path))
-    elif chosen := _with_chains(pattern):
+    elif chosen := _with_chains(pattern) or _by_name(pattern, say):
         yield chosen
     else:
         import glob

@@ -49,7 +49,8 @@ def predict(
         >>> found.nlargest(3, "binding_site")[["chain", "number", "binding_site"]]
 
     Args:
-        inputs: Path, folder or glob of structure or FASTA files, or a `Protein`; or a list of
+        inputs: Path, folder or glob of structure or FASTA files, the name of a structure ("1abc",
+            "1abc_A", "AF-P12345-F1", "P12345"), which is fetched, or a `Protein`; or a list of
             these. A protein that is given has its name as id; a file has that of the verb.
         model: Name of a shipped model, folder of a run or of a saved model, or what `zoo.train` or
             `zoo.load_ensemble` returned. The last is not loaded again at each call.
@@ -66,13 +67,14 @@ def predict(
 
     Raises:
         StructureError: If a path or pattern matches no file.
+        FetchError: If a structure is given by name, and cannot be fetched.
         CheckpointError: If the model was not trained, or does not fit its config.
         WeightsError: If the weights of the language model cannot be had here.
         ConfigError: For an input or model of a wrong type, or a device that is not there.
         ZooError: If no input could be predicted. If only some could, a `FailedInputsWarning` is
             given in its place.
     """
-    given, taken = gather(inputs), checked_scope(scope)
+    given, taken = gather(inputs, listener.say), checked_scope(scope)
     ensemble = opened(model, device, states, taken)
     outcome, names, found = Outcome(), list[str](), dict[str, Any]()
     estimator = Estimator(ensemble, outcome)
