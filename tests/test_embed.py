@@ -149,7 +149,8 @@ def test_interrupted_and_resumed_equals_uninterrupted(
     assert "the same command continues" in first.err
     second = call(capsys, "embed", structures, *options, "--out", parts, "--json")
     assert json.loads(second.out) | {"out": ""} == {
-        "out": "", "written": 3, "kept": 2, "failed": {}, "interrupted": False, "sum": ALL_FIVE,
+        "out": "", "written": 3, "kept": 2, "failed": {}, "unsure": 0, "interrupted": False,
+        "sum": ALL_FIVE,
     }  # fmt: skip
     names = sum(done_by, [])
     assert len(names) == len(set(names)) == 5

@@ -458,7 +458,7 @@ def test_interrupted_and_gone_on_with_equals_uninterrupted(
     assert second.code == 0, second.err
     assert json.loads(second.out) | {"out": ""} == {
         "out": "", "page": None, "written": 3, "kept": 2, "failed": {}, "partial": {},
-        "interrupted": False, "sum": ALL_FIVE,
+        "unsure": 0, "interrupted": False, "sum": ALL_FIVE,
     }  # fmt: skip
     assert sorted(seen) == list(SIZES)
     whole, parts = tmp_path / "whole", tmp_path / "parts"

@@ -164,7 +164,7 @@ def test_inputs_that_fail_among_others_are_told(broken):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (3, r"^3 \(int\) is not an input. Valid: a path, folder or glob, a Protein"),
+        (3, r"^3 \(int\) is not an input. Valid: a path, folder or glob, the name of"),
         ([None], r"^None \(NoneType\) is not an input"),
         ([], "The list of inputs is empty"),
     ],

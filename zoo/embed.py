@@ -16,6 +16,7 @@ from zoo.command.options import (
     BatchTokens,
     ChainNames,
     DeviceName,
+    MinPlddt,
     Offline,
     StatesName,
     names,
@@ -75,6 +76,7 @@ def embed(
     ] = None,
     chain: ChainNames = None,
     as_: AsScope = None,
+    min_plddt: MinPlddt = None,
     device: DeviceName = "auto",
     offline: Offline = False,
     tokens: BatchTokens = 4096,
@@ -88,6 +90,7 @@ def embed(
     """
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope
+    from zoo.prediction.unsure import left_out_residues
     from zoo.system.offline import stay_offline
 
     if offline:
@@ -95,13 +98,18 @@ def embed(
     scope, files = checked_scope(as_), find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
-    outcome = _embed(files, model, weights, states, out, layer, pool, half, scope, device, tokens)
+    outcome = _embed(
+        files, model, weights, states, out, layer, pool, half, scope, min_plddt, device, tokens
+    )
+    for line in left_out_residues(outcome, min_plddt):
+        note(line)
     _report(outcome, out, json)
 
 
 def _embed(
     files: list[Input], name: str, weights: str | None, states: str | None, out: Path,
-    layers: list[str] | None, pool: bool, half: bool, scope: Scope | None, device: str, tokens: int,
+    layers: list[str] | None, pool: bool, half: bool, scope: Scope | None,
+    min_plddt: float | None, device: str, tokens: int,
 ) -> Outcome:  # fmt: skip
     from zoo.system.files import make_folder, saving
 
@@ -121,7 +129,7 @@ def _embed(
         model = within(open_model(name, weights, states, note), scope).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)
-    settings = Settings(tuple(layers or ["fused"]), pool, half)
+    settings = Settings(tuple(layers or ["fused"]), pool, half, min_plddt)
     for text in settings.layers:
         if text != "fused":
             embedding.layer_index(model, text)
@@ -130,7 +138,7 @@ def _embed(
         alone(out, out.with_name(f".{out.name}.lock")), saving(out, KEPT),
         EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,
     ):  # fmt: skip
-        proteins = read_all(files, outcome, file.has_file)
+        proteins = read_all(files, outcome, file.has_file, min_plddt=min_plddt)
         with progress("embedding", len(files)) as advance:
             for first, window in enumerate(windows(proteins)):
                 fresh = _fresh(window, file, outcome)
@@ -185,8 +193,8 @@ def _report(outcome: Outcome, out: Path, as_json: bool) -> None:
     found = sum_of(outcome)
     if as_json:
         values = {"out": str(out), "written": outcome.written, "kept": outcome.kept,
-                  "failed": outcome.failed, "interrupted": outcome.interrupted,
-                  "sum": found.to_dict()}  # fmt: skip
+                  "failed": outcome.failed, "unsure": outcome.unsure,
+                  "interrupted": outcome.interrupted, "sum": found.to_dict()}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
         say(f"{outcome.written} written, {outcome.kept} already there: {out}")

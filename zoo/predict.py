@@ -15,6 +15,7 @@ from zoo.command.options import (
     BatchTokens,
     ChainNames,
     DeviceName,
+    MinPlddt,
     Offline,
     StatesName,
     names,
@@ -74,6 +75,7 @@ def predict(
     states: StatesName = None,
     chain: ChainNames = None,
     as_: AsScope = None,
+    min_plddt: MinPlddt = None,
     device: DeviceName = "auto",
     offline: Offline = False,
     tokens: BatchTokens = 4096,
@@ -96,6 +98,7 @@ def predict(
     from zoo.prediction.folder import FORMATS, TABLE, open_folder
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope, told
+    from zoo.prediction.unsure import left_out_residues
     from zoo.pretrained import folder_of
     from zoo.system.offline import stay_offline
 
@@ -120,10 +123,20 @@ def predict(
     path = out / f"{TABLE}.{format}"
     wanted = console.is_terminal if page is None else page
     done = _predict(
-        files, ensemble, path, structures or bfactors, bfactors, tokens, wanted, str(model)
+        files,
+        ensemble,
+        path,
+        structures or bfactors,
+        bfactors,
+        min_plddt,
+        tokens,
+        wanted,
+        str(model),
     )
     if said := told(done.outcome.complexes, ensemble.scope, as_):
         note(said)
+    for line in left_out_residues(done.outcome, min_plddt):
+        note(line)
     _report(done, path, len(files), json)
 
 
@@ -141,6 +154,7 @@ def _predict(
     path: Path,
     structures: bool,
     bfactors: bool,
+    min_plddt: float | None,
     tokens: int,
     page: bool,
     model: str,
@@ -157,10 +171,11 @@ def _predict(
     out, answers, written = path.parent, None, None
     kept = f"What was predicted is in {out / JOURNAL}. Make room; the same command continues."
     with saving(out, kept), alone(out):
-        names = many.describe(ensemble), many.describe_as_before(ensemble)
+        now, former = many.describe, many.describe_as_before
+        names = now(ensemble, min_plddt), former(ensemble, min_plddt)
         with Journal(journal_of(out), *names) as journal:
             folder = out / STRUCTURES if structures else None
-            work = many.Prediction(ensemble, journal, folder, bfactors)
+            work = many.Prediction(ensemble, journal, folder, bfactors, min_plddt)
             _run(work, files, tokens)
             if not work.outcome.interrupted:
                 work.finish(path)
@@ -217,7 +232,7 @@ def _report(done: Done, path: Path, files: int, as_json: bool) -> None:
     if as_json:
         values = {"out": str(path), "page": str(done.page) if done.page else None,
                   "written": outcome.written, "kept": outcome.kept,
-                  "failed": outcome.failed, "partial": outcome.partial,
+                  "failed": outcome.failed, "partial": outcome.partial, "unsure": outcome.unsure,
                   "interrupted": outcome.interrupted, "sum": found.to_dict()}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:

@@ -83,6 +83,14 @@ ChainNames = Annotated[
     str | None,
     typer.Option("--chain", help="Read only these chains of each structure, e.g. A or A,B."),
 ]
+MinPlddt = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=100,
+        help="Leave out the coordinates of residues below this pLDDT in predicted structures.",
+    ),
+]
 Offline = Annotated[
     bool,
     typer.Option("--offline", help="Fetch nothing: neither structures by name, nor weights."),

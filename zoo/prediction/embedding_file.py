@@ -43,11 +43,13 @@ class Settings:
             its final norm), or "raw", the last one before it.
         pool: whether to write the mean over the residues instead of one row per residue.
         half: whether to store float16 instead of float32.
+        min_plddt: pLDDT below which residues of predicted structures are left out; None for none.
     """
 
     layers: tuple[str, ...]
     pool: bool
     half: bool
+    min_plddt: float | None = None
 
 
 class EmbeddingFile:
@@ -82,7 +84,9 @@ class EmbeddingFile:
                 "config": model.recipe.config.to_dict(),
                 "plm_fingerprint": model.recipe.fingerprint,
                 "layers": settings.layers, "pool": settings.pool, "half": settings.half,
-            } | ({} if self.reads == "sequence" else {READS: self.reads}), sort_keys=True,
+            } | ({} if self.reads == "sequence" else {READS: self.reads})
+            | ({} if settings.min_plddt is None else {"min_plddt": settings.min_plddt}),
+            sort_keys=True,
         )  # fmt: skip
         if not path.exists() or _holds_nothing(path):
             _begin(path, description)

@@ -24,6 +24,7 @@ from zoo.prediction.given import failures, gather, noted
 from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.opening import open_model
 from zoo.prediction.scope import checked_scope, told
+from zoo.prediction.unsure import checked_least, left_out_residues
 from zoo.proteins.given import Given
 from zoo.settings.config import COMPLEX
 from zoo.system.devices import choose_device
@@ -73,6 +74,7 @@ def embed(
     layer: str | int = "fused",
     pool: bool = False,
     scope: str | None = None,
+    min_plddt: float | None = None,
     weights: str | None = None,
     states: str | None = None,
     device: str = "auto",
@@ -101,6 +103,8 @@ def embed(
         pool: Whether to return the mean over the nodes of each protein.
         scope: "chain" takes each chain of a complex alone, "complex" all together; None for what
             the model was trained on.
+        min_plddt: pLDDT, 0 to 100, below which residues of predicted structures count as without
+            coordinates; None for none. Other structures stay as they are.
         weights: For a config or language model: "pretrained" or "random" weights.
         states: File of hidden states, for a saved model that reads one.
         device: Device to run on; "auto" is the best one available. A model that is given
@@ -127,11 +131,12 @@ def embed(
     if layer != "fused":
         layer_index(model, str(layer))
     model = within(copy.copy(model.to(device).eval()), taken)  # the caller's keeps its scope
+    least = checked_least(min_plddt)
     outcome, names = Outcome(), list[str]()
     found, nodes = dict[str, Tensor](), dict[str, list[str]]()
     work = partial(features_of, Headroom(model, device), layers=[str(layer)])
     with listener.progress("embedding", len(given)) as advance:
-        for batch in batched(noted(read_all(given, outcome), names), tokens):
+        for batch in batched(noted(read_all(given, outcome, min_plddt=least), names), tokens):
             for some, rows in attempted(batch, work, outcome):
                 for one, part, own in zip(
                     some, of_each(rows, pool), names_of_each(rows), strict=True
@@ -141,6 +146,8 @@ def embed(
             advance(outcome.written + len(outcome.failed))
     if said := told(outcome.complexes, model.recipe.config.scope or COMPLEX, scope):
         listener.say(said)
+    for line in left_out_residues(outcome, least):
+        listener.say(line)
     failed = failures(outcome, "embedded")
     done = [name for name in names if name in found]
     return Features({name: found[name] for name in done}, {} if pool else nodes, failed)

@@ -17,6 +17,7 @@ from zoo.proteins.files.content import printable
 from zoo.proteins.packing import packed
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import FASTA_SUFFIXES, read_records
+from zoo.proteins.unsure import without_unsure
 
 WINDOW = 256
 """Number of proteins that are read, sorted by length and held in memory at a time."""
@@ -35,6 +36,8 @@ class Outcome:
         failed: reason of each failure, by input.
         partial: reason why a protein that was computed lacks a file, by input.
         complexes: number of structures of several chains among those that were read.
+        unsure: number of residues that were left out for their pLDDT.
+        not_predicted: number of proteins that were read and have no pLDDT to go by.
         interrupted: whether the user stopped the command.
     """
 
@@ -44,6 +47,8 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     partial: dict[str, str] = field(default_factory=dict)
     complexes: int = 0
+    unsure: int = 0
+    not_predicted: int = 0
     interrupted: bool = False
 
     def fail(self, name: str, reason: str) -> None:
@@ -66,18 +71,21 @@ def read_all(
     is_done: Callable[[Input], bool] = lambda file: False,
     *,
     cut: bool = False,
+    min_plddt: float | None = None,
 ) -> Iterator[Protein]:
     """Yield the proteins of files that are not done yet, and proteins that were read before.
 
     A file that cannot be read, or a name that is taken, is noted as failed and skipped. With `cut`
-    each chain of a complex is a protein of its own, with the chain's name after the file's.
+    each chain of a complex is a protein of its own, with the chain's name after the file's. Of a
+    predicted structure, residues below `min_plddt` are without coordinates; one of which nothing is
+    left is noted as failed.
     """
     owners: dict[str, str] = {}
     for file in inputs:
         if isinstance(file, Protein):
             outcome.given += 1
             place = Path(file.source or IN_MEMORY)
-            for part in _parts(file, outcome, cut):
+            for part in _parts(file, outcome, cut, min_plddt):
                 if _is_free(part.name, place, owners, outcome, nested=part.has_structure):
                     yield part
             continue
@@ -97,7 +105,7 @@ def read_all(
                     outcome.fail(f"{printable(file.path)} record {at}", str(protein))
                     continue
                 whole = dataclasses.replace(protein, name=protein.name if fasta else file.name)
-                for part in _parts(whole, outcome, cut):
+                for part in _parts(whole, outcome, cut, min_plddt):
                     if _is_free(part.name, file.path, owners, outcome, nested=not fasta):
                         yield part
         except ZooError as error:
@@ -105,8 +113,12 @@ def read_all(
             outcome.fail(printable(file.path), str(error))
 
 
-def _parts(protein: Protein, outcome: Outcome, cut: bool) -> list[Protein]:
+def _parts(protein: Protein, outcome: Outcome, cut: bool, min_plddt: float | None) -> list[Protein]:
     """Return the protein, or if it is to be cut its chains under names of their own."""
+    if min_plddt is not None:
+        protein = _sure(protein, outcome, min_plddt)
+        if protein.plddt and not protein.has_structure:
+            return []
     several = len(protein.chains) > 1
     outcome.complexes += several
     if not (cut and several):
@@ -114,6 +126,20 @@ def _parts(protein: Protein, outcome: Outcome, cut: bool) -> list[Protein]:
     parts = [named(part) for part in chains_of(protein)]
     outcome.given += len(parts) - 1
     return parts
+
+
+def _sure(protein: Protein, outcome: Outcome, least: float) -> Protein:
+    """Return the protein without the residues below a pLDDT; note it as failed if none is left."""
+    sure, unsure = without_unsure(protein, least)
+    outcome.unsure += unsure
+    outcome.not_predicted += not protein.plddt
+    if unsure and not sure.has_structure:
+        outcome.fail(
+            protein.source or protein.name,
+            f"{protein.source or protein.name}: no residue has a pLDDT of {least:g} or more; give "
+            "a lower --min-plddt",
+        )
+    return sure
 
 
 def _is_free(

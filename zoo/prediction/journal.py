@@ -72,7 +72,8 @@ class Journal:
             self._write(self._description)
         elif known not in (_plain(self._description), _plain(former)):
             raise ConfigError(
-                f"{self.path.parent} holds predictions of another model, as {self.path} tells. "
+                f"{self.path.parent} holds predictions of another model, or with another "
+                f"--min-plddt, as {self.path} tells. "
                 "Choose another --out, or delete that folder to start again."
             )
         return known is not None and known != _plain(self._description)

@@ -36,6 +36,7 @@ class Prediction:
         journal: results of the proteins that are done.
         structures: folder for structures with scores; None to write no structures.
         bfactors: whether the scores replace the B-factors, rather than stand beside.
+        min_plddt: pLDDT below which residues of predicted structures are left out; None for none.
         outcome: counts of the inputs, and the reasons of failures.
         done: whether each protein is done, by name in the order of the inputs.
     """
@@ -44,6 +45,7 @@ class Prediction:
     journal: Journal
     structures: Path | None = None
     bfactors: bool = False
+    min_plddt: float | None = None
     outcome: Outcome = field(default_factory=Outcome)
     done: dict[str, bool] = field(default_factory=dict)
 
@@ -58,7 +60,11 @@ class Prediction:
         A protein whose name is that of another one that is done is noted as failed.
         """
         proteins = read_all(
-            self._noted(files), self.outcome, self._has_file, cut=self.ensemble.cuts
+            self._noted(files),
+            self.outcome,
+            self._has_file,
+            cut=self.ensemble.cuts,
+            min_plddt=self.min_plddt,
         )
         for protein in proteins:
             if owner := self.journal.owner(protein):
@@ -137,23 +143,30 @@ class Prediction:
         )  # fmt: skip
 
 
-def describe(ensemble: Ensemble) -> dict[str, Any]:
-    """Return what identifies the models, so that predictions of others are not mixed with these."""
+def describe(ensemble: Ensemble, min_plddt: float | None = None) -> dict[str, Any]:
+    """Return what identifies the models, so that predictions of others are not mixed with these.
+
+    Predictions without the residues below a pLDDT are others, too.
+    """
     found = _description(ensemble, _hash)
     for described, member in zip(found["members"], ensemble.members, strict=True):
         described["temperatures"] = None if member.shared is None else dict(member.shared)
     if ensemble.scope == CHAIN:
         found["as"] = CHAIN
-    return found
+    return found | _threshold(min_plddt)
 
 
-def describe_as_before(ensemble: Ensemble) -> dict[str, Any]:
+def describe_as_before(ensemble: Ensemble, min_plddt: float | None = None) -> dict[str, Any]:
     """Return what identified the models in earlier versions: sizes and times of their files.
 
     A model that was copied or installed again was another model by these. They say nothing of the
     temperatures that members share.
     """
-    return _description(ensemble, stamp)
+    return _description(ensemble, stamp) | _threshold(min_plddt)
+
+
+def _threshold(min_plddt: float | None) -> dict[str, Any]:
+    return {} if min_plddt is None else {"min_plddt": min_plddt}
 
 
 def _hash(path: Path) -> str:

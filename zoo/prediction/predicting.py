@@ -18,6 +18,7 @@ from zoo.prediction.given import failures, gather, noted
 from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.scope import checked_scope, told
 from zoo.prediction.table import as_plain
+from zoo.prediction.unsure import checked_least, left_out_residues
 from zoo.proteins.given import Given
 from zoo.settings.config import Scope
 from zoo.system.devices import choose_device
@@ -34,6 +35,7 @@ def predict(
     model: Model,
     *,
     scope: str | None = None,
+    min_plddt: float | None = None,
     states: str | None = None,
     device: str = "auto",
     tokens: int = 4096,
@@ -56,6 +58,8 @@ def predict(
             `zoo.load_ensemble` returned. The last is not loaded again at each call.
         scope: "chain" takes each chain of a complex alone, "complex" all together; None for what
             the model was trained on.
+        min_plddt: pLDDT, 0 to 100, below which residues of predicted structures count as without
+            coordinates; None for none. Other structures stay as they are.
         states: File of hidden states, for a model that reads one; see `load_model`.
         device: Device to load the models on; "auto" is the best one available.
         tokens: Maximum number of tokens in a batch, padding included.
@@ -76,16 +80,21 @@ def predict(
     """
     given, taken = gather(inputs, listener.say), checked_scope(scope)
     ensemble = opened(model, device, states, taken)
+    least = checked_least(min_plddt)
     outcome, names, found = Outcome(), list[str](), dict[str, Any]()
     estimator = Estimator(ensemble, outcome)
     with listener.progress("predicting", len(given)) as advance:
-        for batch in batched(noted(read_all(given, outcome, cut=ensemble.cuts), names), tokens):
+        for batch in batched(
+            noted(read_all(given, outcome, cut=ensemble.cuts, min_plddt=least), names), tokens
+        ):
             for protein, estimates in estimator.estimate(batch):
                 found[protein.name] = as_plain(protein, estimates)
                 outcome.written += 1
             advance(outcome.written + len(outcome.failed))
     if said := told(outcome.complexes, ensemble.scope, scope):
         listener.say(said)
+    for line in left_out_residues(outcome, least):
+        listener.say(line)
     failed = failures(outcome, "predicted")
     done = ((name, found[name]) for name in names if name in found)
     table = frame(

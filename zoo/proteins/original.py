@@ -16,7 +16,7 @@ from zoo.proteins.files.entry import Entry
 from zoo.proteins.files.formats import as_ascii, detect, parse
 from zoo.proteins.files.hybrid36 import four_columns
 from zoo.proteins.files.strands import strands
-from zoo.proteins.protein import Protein
+from zoo.proteins.protein import Chain, Protein
 from zoo.proteins.structure import assemble, contents, rows_of_chains
 
 Values = NDArray[np.floating]
@@ -64,9 +64,14 @@ def original(protein: Protein) -> Original | None:
 def _same(one: Protein, other: Protein) -> bool:
     return len(one.chains) == len(other.chains) and all(
         (a.name, a.sequence, a.numbers) == (b.name, b.sequence, b.numbers)
-        and np.array_equal(a.coords, b.coords, equal_nan=True)
+        and np.array_equal(a.coords, _known_to(a, b) if one.plddt else b.coords, equal_nan=True)
         for a, b in zip(one.chains, other.chains, strict=True)
     )
+
+
+def _known_to(one: Chain, other: Chain) -> Values:
+    """Return the coordinates of the other where one has any: `without_unsure` leaves some out."""
+    return np.where(np.isfinite(one.coords), other.coords, np.nan)
 
 
 def with_bfactors(found: Original, bfactor: Values) -> bytes:
