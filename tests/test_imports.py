@@ -20,7 +20,10 @@ ALLOWED = {
         "zoo/backbones/loading.py", "zoo/backbones/plm.py", "zoo/backbones/residue_tokens.py",
         "zoo/pretraining/network.py",
     },
-    "huggingface_hub": {"zoo/backbones/weights.py", "zoo/doctor.py"},
+    "huggingface_hub": {
+        "zoo/backbones/weights.py", "zoo/doctor.py", "zoo/pretrained/hub.py",
+        "zoo/sharing/card.py", "zoo/sharing/pushing.py",
+    },
     "gemmi": {
         "zoo/proteins/files/aligned.py", "zoo/proteins/files/components.py",
         "zoo/proteins/files/bcif_text.py", "zoo/proteins/files/bfactors.py",
@@ -60,8 +63,8 @@ ALLOWED = {
 ORDER = (
     "zoo.errors", "system", "settings", "proteins", "pretrained", "examples", "tasks", "backbones",
     "fusion", "models", "data", "states", "metrics", "training", "prediction", "lightning",
-    "sklearn", "explanation", "reporting", "ablation", "pretraining", "probing", "command", "hpo",
-    "verbs", "zoo.__main__",
+    "sklearn", "sharing", "explanation", "reporting", "ablation", "pretraining", "probing",
+    "command", "hpo", "verbs", "zoo.__main__",
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ GROUPS = {
         "predict": "apply a trained model to new structures",
         "embed": "write the features of proteins to an HDF5 file",
         "explain": "show how residues and branches contribute to a prediction",
+        "push": "share a trained run on the Hugging Face hub",
     },
     "Study": {
         "probe": "say which layers of a language model a linear map reads a target from",

@@ -127,7 +127,7 @@ def _cache() -> Finding:
 
 
 def _hub() -> Finding:
-    from zoo.backbones.weights import hub_problem
+    from zoo.system.hub import hub_problem
 
     if problem := hub_problem():
         return Finding("hub", "note", problem, "not needed for work offline; see hub cache")

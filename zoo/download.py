@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from zoo.command.cli import run
 from zoo.command.options import names
 from zoo.command.say import note, say, warn
+from zoo.command.shared import model_folder
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ def download(
     names: Annotated[
         list[str],
         typer.Argument(
-            help="Language models by name, hub id or config that uses them, or structures: 1abc, "
-            "AF-P12345-F1, P12345.",
+            help="Language models by name, hub id or config that uses them; models that people "
+            "share: hf://USER/NAME; structures: 1abc, AF-P12345-F1, P12345.",
             autocompletion=names("sequence", "config"),
         ),
     ],
@@ -42,7 +44,7 @@ def download(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print folders and sizes as JSON.")] = False,
 ) -> None:
-    """Download language models from the Hugging Face hub, and check the hashes of their files.
+    """Download models from the Hugging Face hub, and check the hashes of their files.
 
     What has the form of a structure's name is fetched from the PDB or AlphaFold DB.
 
@@ -64,7 +66,12 @@ def download(
             "--revision needs --out: in the hub's cache, --seq NAME would still load the usual "
             "commit."
         )
-    found = [*_models(models, out, revision, json), *_structures(structures, out, json)]
+    if revision is not None and any(name.startswith("hf:") for name in models):
+        raise ConfigError(f"--revision is for language models. Write {models[0]}@{revision}.")
+    shared = [name for name in models if name.startswith("hf:")]
+    plms = [name for name in models if not name.startswith("hf:")]
+    found: list[dict[str, Any]] = [_shared(name, out, json) for name in shared]
+    found += [*_models(plms, out, revision, json), *_structures(structures, out, json)]
     if json:
         print(jsonlib.dumps(found, indent=2))
 
@@ -83,10 +90,7 @@ def _models(
             if plm.preset is not None and not plm.preset.commercial:
                 warn(f"The licence of {plm.name}: {plm.preset.terms}.", "bold yellow")
             cached = fetch(plm, out, revision)
-        size = sum(f.stat().st_size for f in cached.rglob("*") if f.is_file())
-        if not json:
-            say(f"{plm.name}: {cached} ({size / 1e9:.2f} GB)")
-        yield {"name": plm.name, "folder": str(cached), "bytes": size}
+        yield _told(plm.name, cached, json)
 
 
 def _structures(structures: list[Named], out: Path | None, json: bool) -> Iterator[dict[str, Any]]:
@@ -98,6 +102,31 @@ def _structures(structures: list[Named], out: Path | None, json: bool) -> Iterat
         if not json:
             say(f"{structure.entry}: {path} ({size / 1e6:.2f} MB)")
         yield {"name": structure.entry, "file": str(path), "bytes": size}
+
+
+def _told(name: str, folder: Path, json: bool) -> dict[str, Any]:
+    """Return where a model is and how large it is, and print it if not as JSON."""
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    if not json:
+        say(f"{name}: {folder} ({size / 1e9:.2f} GB)")
+    return {"name": name, "folder": str(folder), "bytes": size}
+
+
+def _shared(name: str, out: Path | None, json: bool) -> dict[str, Any]:
+    """Fetch a model that somebody shares, without its language model."""
+    from zoo.models.runs import trained
+    from zoo.pretrained import CONFIG, language_models
+    from zoo.pretrained.hub import language_model, pinned
+    from zoo.system.files import make_folder
+
+    folder = model_folder(name)
+    plm = language_model(trained(folder)[1][0].folder / CONFIG)
+    if plm not in ("none", *language_models()):
+        note(f"its language model is downloaded apart: {plm}")
+    if out is not None:
+        make_folder(out)
+        shutil.copytree(folder, out, dirs_exist_ok=True)
+    return _told(str(pinned(name)), out or folder, json)
 
 
 def _plm_name(name: str) -> str:

@@ -22,6 +22,7 @@ from zoo.command.options import (
     names,
 )
 from zoo.command.say import note, progress, say, warn, working
+from zoo.command.shared import model_folder
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
 
@@ -50,7 +51,7 @@ def embed(
     model: Annotated[
         str,
         typer.Option(
-            help="Saved model (name or folder), config, or language model.",
+            help="Saved model (name, folder or hf://USER/NAME), config, or language model.",
             autocompletion=names("model", "config", "sequence"),
         ),
     ],
@@ -98,6 +99,7 @@ def embed(
     scope, files = checked_scope(as_), find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
+    model_folder(model)
     outcome = _embed(
         files, model, weights, states, out, layer, pool, half, scope, min_plddt, device, tokens
     )

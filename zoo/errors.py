@@ -35,6 +35,12 @@ class FetchError(ZooError):
     exit_code = 3
 
 
+class HubError(ZooError):
+    """A hub that cannot be reached, or does not let the user write."""
+
+    exit_code = 3
+
+
 class StructureError(ZooError):
     """A structure or sequence file that cannot be read; the message names file and cause."""
 

@@ -21,6 +21,7 @@ from zoo.command.options import (
     names,
 )
 from zoo.command.say import note, progress, say, show, warn, working
+from zoo.command.shared import model_folder
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
 
@@ -30,7 +31,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="RUN",
-            help="Folder that zoo.train wrote, or the name of a shipped model.",
+            help="Folder that zoo.train wrote, name of a shipped model, or hf://USER/NAME.",
             autocompletion=names("model"),
         ),
     ],
@@ -71,13 +72,12 @@ def evaluate(
     from zoo.prediction.checking import check_data
     from zoo.prediction.scope import checked_scope
     from zoo.prediction.score_files import scores_folder, write_scores
-    from zoo.pretrained import folder_of
 
     scope = checked_scope(as_)
-    found = read_run(folder_of(folder))  # before the imports below, which take seconds
+    found = read_run(model_folder(folder))  # before the imports below, which take seconds
     if out is None and found.folder != folder:
         raise ConfigError(
-            f"--out is missing: {folder} is part of the package, where scores are not written."
+            f"--out is missing: scores are not written to {found.folder}, where {folder} is."
         )
     names = check_data(found, data or found.data, new=data is not None)
     if out is None and names is not None:
@@ -103,6 +103,9 @@ def evaluate(
     if metrics["random_plm"]:
         warn(RANDOM_WARNING)
     _tell_new(metrics)
+    if not found.names_samples:
+        warn("the run was shared without the names of its samples, so nothing tells whether it was "
+             "trained on some of these", style="yellow")  # fmt: skip
     if json:
         print(jsonlib.dumps(metrics, indent=2))
         return

@@ -13,6 +13,7 @@ import typer
 from zoo.command.cli import run
 from zoo.command.options import AsScope, ChainNames, Offline, StatesName, names
 from zoo.command.say import note, say, warn, working
+from zoo.command.shared import model_folder
 from zoo.errors import ConfigError, unknown
 from zoo.system.files import make_folder, whole_file
 
@@ -36,9 +37,9 @@ def explain(
         ),
     ],
     model: Annotated[
-        Path,
+        str,
         typer.Option(
-            help="Folder of a run or saved model, or the name of a shipped model.",
+            help="Folder of a run or saved model, name of a shipped model, or hf://USER/NAME.",
             autocompletion=names("model"),
         ),
     ],
@@ -83,7 +84,6 @@ def explain(
     from zoo.models.runs import trained
     from zoo.prediction.paths import one_input
     from zoo.prediction.scope import alone, checked_scope
-    from zoo.pretrained import folder_of
     from zoo.proteins.complexes import one_chain
     from zoo.proteins.structure import read_structure
     from zoo.settings.config import CHAIN
@@ -98,7 +98,7 @@ def explain(
     if file.chains:
         protein = replace(protein, name=file.name)
     at = None if residue is None else position_of(protein, residue)
-    trained(folder_of(model))
+    trained(model_folder(model))
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble

@@ -21,6 +21,7 @@ from zoo.command.options import (
     names,
 )
 from zoo.command.say import console, note, progress, say, show, warn, working
+from zoo.command.shared import model_folder
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import unknown
 
@@ -44,9 +45,9 @@ def predict(
         ),
     ],
     model: Annotated[
-        Path,
+        str,
         typer.Option(
-            help="Folder of a run or saved model, or the name of a shipped model.",
+            help="Folder of a run or saved model, name of a shipped model, or hf://USER/NAME.",
             autocompletion=names("model"),
         ),
     ],
@@ -99,7 +100,6 @@ def predict(
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope, told
     from zoo.prediction.unsure import left_out_residues
-    from zoo.pretrained import folder_of
     from zoo.system.offline import stay_offline
 
     if format not in FORMATS:
@@ -110,7 +110,7 @@ def predict(
     files = find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
-    trained(folder_of(model))  # all this before the imports below, which take seconds
+    trained(model_folder(model))  # all this before the imports below, which take seconds
     open_folder(out)
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
@@ -131,7 +131,7 @@ def predict(
         min_plddt,
         tokens,
         wanted,
-        str(model),
+        model,
     )
     if said := told(done.outcome.complexes, ensemble.scope, as_):
         note(said)

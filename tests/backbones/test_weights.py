@@ -66,8 +66,8 @@ def test_missing_weights_without_a_network_are_the_same_error(no_network: None) 
 def test_a_hub_that_does_not_answer_is_given_up_on(
     no_network: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo.backbones.weights.HUB_TIMEOUT", 0.2)
-    monkeypatch.setattr("zoo.backbones.weights._ask_hub", lambda: time.sleep(1))
+    monkeypatch.setattr("zoo.system.hub.HUB_TIMEOUT", 0.2)
+    monkeypatch.setattr("zoo.system.hub._ask_hub", lambda: time.sleep(1))
     assert "did not answer within" in assert_refused_at_once()
 
 

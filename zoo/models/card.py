@@ -42,7 +42,7 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     ]  # fmt: skip
     if weights is not None:
         lines.append(f"| language model | {config.sequence.name}: {weights.source} |")
-        lines.append(f"| licence of its weights | {_licence(config.sequence.name)} |")
+        lines.append(f"| licence of its weights | {licence(config.sequence.name)} |")
     if config.structure.weights == "pretrained":
         lines += _published(model)
     if config.scope is not None:
@@ -55,7 +55,7 @@ def model_card(model: FusedModel, training: Sequence[str] = ()) -> str:
     return "\n".join([*lines, "", *_usage(), "", "## Config", "", "```yaml", yaml_text + "```", ""])
 
 
-def _licence(name: str) -> str:
+def licence(name: str) -> str:
     """Return the licence of a language model's weights, or that it is not known here."""
     if name in pretrained.language_models():
         return pretrained.OUR_LICENCE

@@ -117,6 +117,17 @@ def load_model(folder: str | Path, *, states: str | Path | None = None) -> Fused
     return model
 
 
+def check_saved(folder: Path) -> None:
+    """Check that a saved model's files are what was saved, without building it.
+
+    Raises:
+        CheckpointError: If they are not, or are missing.
+    """
+    check_config(folder, *_read_config(folder))
+    check_file(folder / WEIGHTS)
+    check_file(folder / CALIBRATION)
+
+
 def _with_states(config: Config, states: str | Path | None) -> Config:
     """Return the config with another file of hidden states, if one is given."""
     name = config.sequence.name

@@ -24,6 +24,8 @@ ENSEMBLE = "ensemble_calibration.json"
 WEIGHTS = "model.safetensors"
 KEYS = {"targets", "members"}
 """Keys that every run.json has."""
+HAS_SPLITS = "splits"
+"""The key of run.json by which a run that was shared says whether `splits.json` was sent."""
 CHECKSUM, MUST_STAY = "checksum", ("task", "inputs", "targets", "members", "config")
 """The key of run.json that is the hash of those that must stay; `data` and others may be edited."""
 
@@ -71,7 +73,10 @@ class Member:
         check_file(path)
         found = read_json(path)
         if not _are_splits(found):
-            raise CheckpointError(f"{path} is missing or damaged; copy the run's folder anew.")
+            raise CheckpointError(
+                f"{path} is missing or damaged; copy the run's folder anew. A run that was shared "
+                "has it only if it was pushed with --splits."
+            )
         return dict(found)
 
 
@@ -139,6 +144,11 @@ class Run:
     def targets(self) -> tuple[Target, ...]:
         """What the run predicts."""
         return tuple(map(Target.from_dict, self.facts["targets"]))
+
+    @property
+    def names_samples(self) -> bool:
+        """Whether it is known which samples the run was trained on; not so for some shared ones."""
+        return bool(self.facts.get(HAS_SPLITS, True))
 
     @property
     def data(self) -> Path:

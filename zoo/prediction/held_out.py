@@ -147,8 +147,10 @@ def predict(
     return averages
 
 
-def unseen(run: Run, labels: Sequence[Labels], *, allowed: bool = False) -> int:
+def unseen(run: Run, labels: Sequence[Labels], *, allowed: bool = False) -> int | None:
     """Return how many held-out samples are named as samples that their member was trained on.
+
+    It is None for a run that was shared without the names of its samples.
 
     Args:
         run: run whose members predict.
@@ -158,6 +160,8 @@ def unseen(run: Run, labels: Sequence[Labels], *, allowed: bool = False) -> int:
     Raises:
         DataError: if there are any, and there may be none.
     """
+    if not run.names_samples:
+        return None
     found = set()
     for member in run.members:
         trained = set(member.splits().get("train", ()))

@@ -1,7 +1,7 @@
 """What comes trained with the package: a small language model, ProteinMPNN, a model for each task.
 
 Each is a folder here: `plm_mini` is one of Hugging Face's, `mpnn` holds published weights of a
-graph network, and the others are runs of `zoo.train`.
+graph network, and the others are runs of `zoo.train`. Models that people share are in `hub`.
 """
 
 from __future__ import annotations
@@ -45,8 +45,19 @@ def source(name: str) -> dict[str, Any]:
 def folder_of(name: str | Path) -> Path:
     """Return the folder that a name stands for: the user's own model first, then the package's.
 
-    A folder of the user's that holds no model, such as data named "mqa", hides none.
+    A folder of the user's that holds no model, such as data named "mqa", hides none. A name such
+    as `hf://user/name@commit` stands for a folder in the hub's cache, where it is fetched to.
+
+    Raises:
+        ConfigError: If the name begins with `hf:` and names no repository.
+        WeightsError: If a shared model is not here and cannot be fetched.
+        CheckpointError: If a shared model has files that are not to be loaded.
     """
+    if str(name).startswith("hf:"):
+        from zoo.pretrained.hub import fetch, shared
+
+        if one := shared(name):
+            return fetch(one)
     own = any((Path(name) / file).is_file() for file in (RUN, CONFIG))
     if not own and str(name) in task_models():
         return HOME / str(name)
