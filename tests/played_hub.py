@@ -116,7 +116,8 @@ class Handler(BaseHTTPRequestHandler):
     def _create(self, wish: dict[str, Any]) -> None:
         repo = f"{wish['organization']}/{wish['name']}"
         if repo in self.hub.commits:
-            self._json({"error": "You already created this model repo"}, 409)
+            told = {"error": "You already created this model repo"}
+            self._json({**told, "url": f"{self.hub.address}/{repo}"}, 409)
             return
         if wish.get("private") or wish.get("visibility") == "private":
             self.hub.private.add(repo)
