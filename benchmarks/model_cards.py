@@ -31,6 +31,7 @@ class Words:
         scope: What it may be asked.
         data: What it was trained on, and the licences.
         not_for: What it must not be used for.
+        warning: What `zoo predict` says before anything else, in one sentence, if it must.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Words:
     scope: str
     data: str
     not_for: str
+    warning: str = ""
 
 
 def words_of(name: str, folder: Path = WORDS) -> Words:

@@ -24,7 +24,7 @@ from model_cards import Words, card, words_of
 
 from zoo.models.runs import ENSEMBLE
 from zoo.models.thresholds import THRESHOLDS
-from zoo.pretrained import CONFIG, HOME, RUN
+from zoo.pretrained import CONFIG, HOME, RUN, WARNING
 
 MEMBER = (CONFIG, "model.safetensors", "calibration.json", "splits.json", "checksums.json")
 METRICS = "metrics.json"
@@ -120,6 +120,9 @@ def pack(source: Path, out: Path) -> None:
         else:
             pack_scores(source, out)
     (out / "README.md").write_text(card(out, words))
+    (out / WARNING).unlink(missing_ok=True)
+    if words.warning:
+        (out / WARNING).write_text(words.warning + "\n")
 
 
 def main() -> None:

@@ -91,6 +91,25 @@ def test_a_task_model_predicts_from_its_name(
     assert rows and name in zoo.list_models(pretrained=True)
 
 
+def test_what_must_be_known_of_a_model_is_listed_and_said_before_it_predicts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {name: name.warning for name in zoo.list_models(pretrained=True)}
+    assert "worse than a constant" in told["mqa_made_decoys"] and not told["ppbs"]
+    listed = call(capsys, "list", "mqa*")
+    name = "mqa_made_decoys"
+    done = call(capsys, "predict", EXAMPLE, "--model", name, "--out", tmp_path / "a", "--quiet")
+    assert done.code == 0 and done.err.splitlines()[0] == f"{name}: {told[name]}"
+    assert f"{name}: {told[name]}" in listed.out
+    done = call(capsys, "predict", EXAMPLE, "--model", "bce", "--out", tmp_path / "b", "--quiet")
+    assert done.code == 0 and "bce: " not in done.err
+
+
+def test_a_folder_of_ones_own_is_not_asked_what_must_be_known_of_it(tmp_path: Path) -> None:
+    (tmp_path / pretrained.WARNING).write_text("mine")
+    assert pretrained.warning(tmp_path) == ""
+
+
 def test_a_folder_of_ones_own_comes_before_a_name(tmp_path: Path) -> None:
     assert pretrained.folder_of(tmp_path) == tmp_path
     assert pretrained.folder_of("nothing") == Path("nothing")

@@ -32,6 +32,9 @@ WRITTEN_BEFORE = [
 ]  # fmt: skip
 """Scores of 1A8O by the model `ppbs` of the first version, which is `ppbs_serial` now."""
 
+REAL_MODELS = "mqa_real"
+"""Folder of the development data with models of structure predictors, where there is one."""
+
 
 def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Return a script of `benchmarks/` as a module."""
@@ -129,7 +132,10 @@ def test_the_model_that_was_called_ppbs_predicts_what_it_did(
 def test_a_shipped_model_knows_its_data_again(name: str, data_dir: Path) -> None:
     """Wherever they lie, and whenever they were copied there: else nobody could score it."""
     run = json.loads((pretrained.HOME / name / "run.json").read_text())
-    layout = find_layout(run["task"], data_dir / run["task"])
+    folder = data_dir / (REAL_MODELS if name == "mqa" else run["task"])
+    if not folder.exists():
+        pytest.skip(f"{folder} is missing: the models of predictors that {name} was trained on")
+    layout = find_layout(run["task"], folder)
     assert contents(layout) == run["inputs"]
 
 

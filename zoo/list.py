@@ -23,8 +23,8 @@ TITLES = {
 }
 
 
-LONG = ("commit", "commercial use", "paper", "checked", "weights", "target", "better")
-"""What only --json tells."""
+LONG = ("commit", "commercial use", "paper", "checked", "weights", "target", "better", "warning")
+"""What no column tells; --json tells all of it."""
 LEAST = ("width", "layers", "here", "hub id", "MB", "metric", "best baseline", "task")
 """Columns to leave out in a narrow terminal, the first one first."""
 UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
@@ -69,6 +69,9 @@ def _show(kind: str, rows: list[dict[str, Any]]) -> None:
     barred = [row["name"] for row in rows if row.get("commercial use", True) is False]
     if barred:
         say(f"No commercial use: {', '.join(barred)}.")
+    for row in rows:
+        if known := row.get("warning"):
+            say(f"{row['name']}: {known}")
     if left_out:
         say(f"Not shown for want of columns: {', '.join(left_out)}; a pipe and --json have all.")
 

@@ -100,6 +100,7 @@ def predict(
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope, told
     from zoo.prediction.unsure import left_out_residues
+    from zoo.pretrained import warning
     from zoo.system.offline import stay_offline
 
     if format not in FORMATS:
@@ -110,8 +111,11 @@ def predict(
     files = find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
-    trained(model_folder(model))  # all this before the imports below, which take seconds
+    folder = model_folder(model)
+    trained(folder)  # all this before the imports below, which take seconds
     open_folder(out)
+    if known := warning(folder):
+        warn(f"{model}: {known}")
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble

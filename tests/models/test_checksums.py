@@ -148,7 +148,7 @@ def test_a_changed_key_of_the_run_is_damage_and_a_moved_folder_of_data_is_none(
     tmp_path: Path, key: str
 ) -> None:
     run = tmp_path / "run"
-    shutil.copytree(REPOSITORY / "zoo/pretrained/mqa", run)
+    shutil.copytree(REPOSITORY / "zoo/pretrained/mqa_made_decoys", run)
     facts = json.loads((run / FACTS).read_text())
     read_run(run)  # one of an earlier version
     facts[CHECKSUM] = facts_hash(facts)

@@ -47,6 +47,7 @@ class TrainedModel(str):
         baseline: Name of the best baseline over the same data.
         difference: Its score minus that of the baseline, paired.
         megabytes: Size of its files.
+        warning: What its user must know, if anything, in one sentence.
     """
 
     task: str
@@ -57,6 +58,7 @@ class TrainedModel(str):
     baseline: str
     difference: Interval
     megabytes: float
+    warning: str
 
     @classmethod
     def of(cls, name: str) -> TrainedModel:
@@ -74,6 +76,7 @@ class TrainedModel(str):
         )  # fmt: skip
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         one.megabytes = round(size / 1e6, 2)
+        one.warning = pretrained.warning(folder)
         return one
 
     def row(self) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class TrainedModel(str):
             "name": str(self), "task": self.task, "target": self.target, "metric": self.metric,
             "better": self.better, "score": self.score.plain(), "best baseline": self.baseline,
             "difference": self.difference.plain(), "MB": self.megabytes,
+            "warning": self.warning,
         }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ OUR_LICENCE = "Apache-2.0"
 LANGUAGE_MODEL, RUN, CONFIG, SOURCE = "vocab.txt", "run.json", "config.yaml", "source.json"
 """The files by which a folder is known: a language model, a run, a saved model, a graph network's
 published weights."""
+WARNING = "warning.txt"
+"""What a user of a model must know before its predictions, in one sentence; most have none."""
 
 
 def language_models() -> list[str]:
@@ -62,6 +64,13 @@ def folder_of(name: str | Path) -> Path:
     if not own and str(name) in task_models():
         return HOME / str(name)
     return Path(name)
+
+
+def warning(folder: Path) -> str:
+    """Return what a user of a shipped model must know; nothing for most, and for a user's own."""
+    path = folder / WARNING
+    there = folder.parent == HOME and path.is_file()
+    return path.read_text("utf-8").strip() if there else ""
 
 
 def hint(name: str | Path) -> str:
