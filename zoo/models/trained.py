@@ -8,6 +8,7 @@ from math import isnan, nan
 from typing import Any, NamedTuple
 
 from zoo import pretrained
+from zoo.system.reading import text
 from zoo.tasks import HEADLINE
 
 METRICS = "metrics.json"
@@ -64,7 +65,7 @@ class TrainedModel(str):
     def of(cls, name: str) -> TrainedModel:
         """Return a model of the package by its name."""
         folder = pretrained.HOME / name
-        metrics = json.loads((folder / METRICS).read_text("utf-8"))
+        metrics = json.loads(text(folder / METRICS))
         target, facts = next(iter(metrics["targets"].items()))
         metric = HEADLINE[facts["kind"]]
         moved = facts["differences"][metric]

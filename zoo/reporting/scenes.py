@@ -17,6 +17,7 @@ from zoo.prediction.table import Plain
 from zoo.proteins.scored import BESIDE, attribute
 from zoo.reporting.scales import UNKNOWN, Scale
 from zoo.system.files import write_whole
+from zoo.system.reading import content
 
 STEPS = 100
 """Number of colours that a script tells apart; a step is too small to see."""
@@ -145,7 +146,7 @@ def molstar(structure: Path, groups: Mapping[str, Sequence[Place]]) -> str:
 
     A page in a browser may not open the file next to another one, so the structure is in it.
     """
-    data = base64.b64encode(structure.read_bytes()).decode()
+    data = base64.b64encode(content(structure)).decode()
     colours = [_node("color", {"color": UNKNOWN})] + [
         _node("color", {"color": colour, "selector": [_expression(place) for place in places]})
         for colour, places in groups.items()
