@@ -79,6 +79,7 @@ def test_a_run_holds_all_that_it_was(capsys, store, data, config, tmp_path) -> N
     assert names == {
         "run.json", "config.yaml", "splits.json", "train.log", "curves.csv", "curves.png",
         "checkpoints", "calibration.json", "model.safetensors", "README.md", "checksums.json",
+        "thresholds.json",
     }  # fmt: skip
     facts = json.loads((out / "run.json").read_text())
     assert facts["inputs"] == "1234" and facts["versions"]["torch"] and facts["data"] == str(data)

@@ -50,10 +50,10 @@ def queue(tmp_path: Path) -> Queue:
 def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
     tmp_path: Path, plm_folders: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--trials", 3, "--retrain", 1, "--seeds", 2, "--pruner", "none"]
+    options = ["--trials", 2, "--retrain", 1, "--seeds", 2, "--pruner", "none"]
     done = run(command(tmp_path, plm_folders, *options))
     assert done.returncode == 0, done.stderr
-    assert "3 of 3: trial" in done.stderr and "the config itself" in done.stdout
+    assert "2 of 2: trial" in done.stderr and "the config itself" in done.stdout
     out = tmp_path / "study"
     page = (out / "report" / "index.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', page) and "<script" not in page
@@ -71,7 +71,7 @@ def test_a_search_ends_with_a_config_that_trains_and_a_page_that_opens_alone(
     assert trained.code == 0, trained.err
 
     again = json.loads(run(command(tmp_path, plm_folders, *options, "--json")).stdout)
-    assert again["retrained"] == rows and again["trials"] == 3
+    assert again["retrained"] == rows and again["trials"] == 2
     assert (again["config"], again["report"]) == (str(best), str(out / "report" / "index.html"))
 
     more = run(command(tmp_path, plm_folders, *options[:-3], 3, *options[-2:]))
@@ -106,8 +106,8 @@ def trials_ended(tmp_path: Path) -> int:
 
 
 def test_ctrl_c_loses_nothing(tmp_path: Path, plm_folders: dict[str, str]) -> None:
-    arguments = command(tmp_path, plm_folders, "--trials", 5, "--retrain", 0)
-    process = started(arguments, tmp_path, 2)
+    arguments = command(tmp_path, plm_folders, "--trials", 3, "--retrain", 0)
+    process = started(arguments, tmp_path, 1)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130 and "the same command again to continue" in said
@@ -115,7 +115,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, plm_folders: dict[str, str]) -> No
     before = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
     assert run(arguments).returncode == 0
     after = {t.user_attrs[PLACE]: t.params for t in queue(tmp_path).ended()}
-    assert sorted(after) == list(range(5))
+    assert sorted(after) == list(range(3))
     assert before.items() <= after.items()
 
 

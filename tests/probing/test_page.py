@@ -15,8 +15,8 @@ from tests.training import runs
 PAGE = REPOSITORY / "docs/parts.md"
 
 
-def test_the_page_has_the_tables_of_the_results() -> None:
-    parts = script("parts")
+def test_the_page_has_the_tables_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = script("parts", monkeypatch)
     facts = json.loads((REPOSITORY / "results/parts.json").read_text())
     assert parts.renewed(PAGE.read_text(), facts) == PAGE.read_text()
     assert all(one["inputs"] and facts["command"] for one in facts["targets"])
@@ -36,7 +36,7 @@ def test_every_part_is_scored_beside_letters_and_random_weights(
         "parts", str(data), "--seq", plm_folders["esm"], "--bootstrap", "10", "--store",
         str(tmp_path / "store"), "--results", str(results), "--page", str(page),
     ])  # fmt: skip
-    script("parts").main()
+    script("parts", monkeypatch).main()
     facts = json.loads(results.read_text())
     binding, secondary = facts["targets"]
     assert (binding["target"], secondary["target"]) == ("binding_site", "secondary_structure")
