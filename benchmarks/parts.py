@@ -45,8 +45,8 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "results/parts.json", ROOT / "docs/parts.md"
 BEGIN, END = "<!-- from benchmarks/parts.py -->", "<!-- end -->"
 SECONDARY = Target("secondary_structure", "multiclass", "residue", len(STATES), STATES)
-SETS = tuple(name for name in ORDER if name != "mpnn")
-"""The library's own sets of features, without that of the network's last layer and log-odds."""
+SETS = tuple(name for name in ORDER if name not in ("mpnn", "sequence_fit"))
+"""The library's own sets of features, without those of the network's last layer and log-odds."""
 WITH_SECONDARY = "ppbs"
 SEED = 0
 CONFIG = Config().with_options({"sequence.name": "plm_mini", "structure.name": "mpnn"})
