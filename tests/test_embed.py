@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,7 +109,8 @@ def test_a_model_of_single_chains_embeds_each_chain_of_a_complex_alone(capsys, t
         ("one by one", [f"{path}:A", f"{path}:B"], []),
     ):  # fmt: skip
         out = tmp_path / f"{name}.h5"
-        assert call(capsys, "embed", *given, "--model", model_dir, "--out", out, *options).code == 0
+        done = call(capsys, "embed", *given, "--model", model_dir, "--out", out, *options)
+        assert done.code == 0 and "several chains" not in done.err  # what was asked for is not told
         with h5py.File(out) as file:
             groups = [file[name] for name in sorted(file)]
             rows[name] = np.concatenate([group["fused"][:] for group in groups])
@@ -116,6 +118,16 @@ def test_a_model_of_single_chains_embeds_each_chain_of_a_complex_alone(capsys, t
         assert [text[:1] for text in names] == [b"A"] * 9 + [b"B"] * 7
     np.testing.assert_allclose(rows["alone"], rows["one by one"], atol=1e-5)
     assert not np.allclose(rows["alone"], rows["whole"], atol=1e-3)
+
+    trained = shutil.copytree(model_dir, tmp_path / "trained")
+    config = trained / "config.yaml"
+    config.write_text(config.read_text().replace("scope: null", "scope: chain"))
+    (trained / "checksums.json").unlink()
+    out = tmp_path / "trained.h5"
+    done = call(capsys, "embed", path, "--model", trained, "--out", out)
+    assert done.code == 0 and "1 structure has several chains" in " ".join(done.err.split())
+    with h5py.File(out) as file:
+        np.testing.assert_array_equal(file["pair/fused"][:], rows["alone"])
 
 
 def test_pooled_is_the_mean_and_half_is_half_as_large(capsys, tmp_path, fasta):

@@ -413,6 +413,29 @@ def test_a_users_own_labels_are_scored(capsys, run, tmp_path, split, scored):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_complexes_are_told_to_a_model_of_single_chains(capsys, seq, data, tmp_path, kind):
+    run = train(tmp_path / "run", seq, data[kind], kind, values={"scope": "chain"})
+    rng, (target,) = np.random.default_rng(0), TARGETS[kind]
+    both = shelf.two_chains()
+    mine = prepare(tmp_path / "mine", [
+        Sample(name, protein, {target.name: truth(target, len(protein), rng)})
+        for name, protein in (("pair", both), ("one", shelf.ordinary(12)), ("two", both))
+    ], TARGETS[kind], inputs="xyz")  # fmt: skip
+    told = {}
+    for scope in ("", "complex"):
+        more = ["--as", scope] if scope else []
+        done = call(capsys, "evaluate", run, "--data", mine, "--out", tmp_path / f"o{scope}",
+                    "--json", *more)  # fmt: skip
+        assert done.code == 0, done.err
+        metrics = json.loads(done.out)
+        assert (metrics["complexes"], metrics["scope"]) == (2, scope or "chain")
+        told[scope] = " ".join(done.err.split())
+    assert "several chains" not in told["complex"]
+    how = "each chain was taken alone" if kind == "binary" else "which it did not learn"
+    assert how in told[""], told[""]
+
+
 def test_new_data_need_a_folder_of_their_own(capsys, run, tmp_path):
     mine = prepare(tmp_path / "mine", *new_samples(), inputs="xyz")
     done = call(capsys, "evaluate", run, "--data", mine)

@@ -27,6 +27,7 @@ from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
+    from zoo.models.headroom import Headroom
     from zoo.models.model import FusedModel
     from zoo.prediction.embedding_file import EmbeddingFile, Settings
     from zoo.prediction.inputs import Outcome
@@ -90,8 +91,10 @@ def embed(
     Example: python -m zoo.embed structures/ --model DIR --out features.h5
     """
     from zoo.prediction.paths import find_inputs, left_out
-    from zoo.prediction.scope import checked_scope
+    from zoo.prediction.scope import checked_scope, told
     from zoo.prediction.unsure import left_out_residues
+    from zoo.settings.config import COMPLEX
+    from zoo.system.files import make_folder
     from zoo.system.offline import stay_offline
 
     if offline:
@@ -100,42 +103,50 @@ def embed(
     if others := left_out(inputs):
         note(others)
     model_folder(model)
-    outcome = _embed(
-        files, model, weights, states, out, layer, pool, half, scope, min_plddt, device, tokens
-    )
+    make_folder(out.parent)
+    opened = _open(model, weights, states, scope, device)
+    outcome = _embed(files, opened, out, layer, pool, half, min_plddt, tokens)
+    if said := told(outcome.complexes, opened.model.recipe.config.scope or COMPLEX, as_):
+        note(said)
     for line in left_out_residues(outcome, min_plddt):
         note(line)
     _report(outcome, out, json)
 
 
-def _embed(
-    files: list[Input], name: str, weights: str | None, states: str | None, out: Path,
-    layers: list[str] | None, pool: bool, half: bool, scope: Scope | None,
-    min_plddt: float | None, device: str, tokens: int,
-) -> Outcome:  # fmt: skip
-    from zoo.system.files import make_folder, saving
-
-    make_folder(out.parent)
+def _open(
+    name: str, weights: str | None, states: str | None, scope: Scope | None, device: str
+) -> Headroom:
+    """Return the model on its device, which takes that scope for one protein, and its memory."""
     with working("loading the model ..."):
         from zoo.models.headroom import Headroom
         from zoo.models.summary import RANDOM_WARNING
-        from zoo.prediction import embedding
-        from zoo.prediction.embedding_file import EmbeddingFile, Settings
         from zoo.prediction.ensemble import within
-        from zoo.prediction.inputs import Outcome, batches, read_all, windows
         from zoo.prediction.opening import open_model
         from zoo.system.devices import choose_device
-        from zoo.system.locks import alone
 
         device = choose_device(device)
         model = within(open_model(name, weights, states, note), scope).to(device)
     if model.recipe.random_plm:
         warn(RANDOM_WARNING)
+    return Headroom(model, device)
+
+
+def _embed(
+    files: list[Input], headroom: Headroom, out: Path, layers: list[str] | None, pool: bool,
+    half: bool, min_plddt: float | None, tokens: int,
+) -> Outcome:  # fmt: skip
+    from zoo.prediction import embedding
+    from zoo.prediction.embedding_file import EmbeddingFile, Settings
+    from zoo.prediction.inputs import Outcome, batches, read_all, windows
+    from zoo.system.files import saving
+    from zoo.system.locks import alone
+
+    model = headroom.model
     settings = Settings(tuple(layers or ["fused"]), pool, half, min_plddt)
     for text in settings.layers:
         if text != "fused":
             embedding.layer_index(model, text)
-    outcome, headroom = Outcome(), Headroom(model, device)
+    outcome = Outcome()
     with (
         alone(out, out.with_name(f".{out.name}.lock")), saving(out, KEPT),
         EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,

@@ -70,7 +70,7 @@ def evaluate(
     _check(split, format)
     from zoo.models.runs import read_run
     from zoo.prediction.checking import check_data
-    from zoo.prediction.scope import checked_scope
+    from zoo.prediction.scope import checked_scope, told_scored
     from zoo.prediction.score_files import scores_folder, write_scores
 
     scope = checked_scope(as_)
@@ -102,6 +102,9 @@ def evaluate(
     written = write_scores(folder, metrics, predictions, format)
     if metrics["random_plm"]:
         warn(RANDOM_WARNING)
+    by_residue = found.targets[0].level == "residue"
+    if said := told_scored(metrics["complexes"], metrics["scope"], by_residue, as_):
+        note(said)
     _tell_new(metrics)
     if not found.names_samples:
         warn("the run was shared without the names of its samples, so nothing tells whether it was "

@@ -110,6 +110,13 @@ def alone_key(alone: dict[str, str]) -> str:
     return next(iter(alone)).replace("__", ".")
 
 
+def test_a_ligand_belongs_to_all_chains_of_a_complex() -> None:
+    assert resolve(config(task="ppbs")).with_scope("chain").config.scope == "chain"
+    assert resolve(config(task="lba")).with_scope("chain").config.scope == "complex"
+    asked = resolve(config(task="lba", scope="chain"))
+    assert asked.with_scope("complex").config.scope == "chain"
+
+
 def test_targets_of_the_data_decide_the_head() -> None:
     found = resolve(config(task="table"))
     assert [target.level for target in found.targets] == ["protein"]

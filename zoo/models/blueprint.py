@@ -29,7 +29,7 @@ from zoo.models.heads import HEADS
 from zoo.models.places import places
 from zoo.models.revisions import REVISIONS, Revision
 from zoo.proteins.build_graph import GraphSpec
-from zoo.settings.config import NONE, STATES, Config, Scope
+from zoo.settings.config import COMPLEX, NONE, STATES, Config, Scope
 from zoo.settings.plugins import load_plugins
 from zoo.tasks import TASKS, Target
 
@@ -145,8 +145,12 @@ class Blueprint:
         return dataclasses.replace(self, config=config, graph=graph_of(config))
 
     def with_scope(self, scope: Scope) -> Blueprint:
-        """Return the blueprint of a model for data of that scope, if the config names none."""
-        config = dataclasses.replace(self.config, scope=self.config.scope or scope)
+        """Return the blueprint of a model for data of that scope, if the config names none.
+
+        With ligands as nodes it is the complex: a ligand belongs to all chains around it.
+        """
+        found = COMPLEX if self.graph.ligands else scope
+        config = dataclasses.replace(self.config, scope=self.config.scope or found)
         return dataclasses.replace(self, config=config)
 
     def with_seed(self, seed: int) -> Blueprint:

@@ -19,7 +19,7 @@ from zoo.metrics.predictions import Predictions, from_samples
 from zoo.models.inference import Hidden, Shared, predict_logits
 from zoo.models.outputs import activate, columns
 from zoo.models.runs import SPLITS, Run
-from zoo.prediction.ensemble import load_ensemble
+from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.inputs import WINDOW, batches
 from zoo.proteins.protein import Protein, no_atoms
 from zoo.settings.config import Scope
@@ -61,10 +61,17 @@ class Averages:
     Args:
         targets: targets in the order of the head's columns.
         labels: split of each sample by its key, for each round.
+        ensemble: models that predict.
+
+    Attributes:
+        ensemble: models that predict.
+        complexes: number of samples of several chains that were predicted.
     """
 
-    def __init__(self, targets: Sequence[Target], labels: Sequence[Labels]) -> None:
-        self.random_plm = False
+    def __init__(
+        self, targets: Sequence[Target], labels: Sequence[Labels], ensemble: Ensemble
+    ) -> None:
+        self.ensemble, self.complexes = ensemble, 0
         self._targets, self._columns = targets, columns(targets)
         self._split = {key: split for one in labels for key, split in one.items()}
         self._samples: dict[str, Sample] = {}
@@ -85,6 +92,7 @@ class Averages:
             temperatures: temperatures of the model by target; 1 for targets without one.
         """
         if key not in self._samples:
+            self.complexes += len(sample.protein.chains) > 1
             nothing = Protein(sample.protein.name, (), no_atoms())
             self._samples[key] = dataclasses.replace(
                 sample, protein=nothing, matches=(), split=self._split[key]
@@ -128,8 +136,7 @@ def predict(
         advance: called with the number of predictions made so far.
     """
     ensemble = load_ensemble(run.folder, device, states, scope)
-    averages, done = Averages(run.targets, labels), 0
-    averages.random_plm = ensemble.random_plm
+    averages, done = Averages(run.targets, labels, ensemble), 0
     for fold, mine in enumerate(labels):
         own = [at for at, member in enumerate(run.members) if (member.fold or 0) == fold]
         for batch in _batches(store, list(mine) if own else [], tokens):

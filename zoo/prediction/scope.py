@@ -40,6 +40,25 @@ def told(complexes: int, scope: Scope, given: str | None) -> str | None:
     )
 
 
+def told_scored(complexes: int, scope: Scope, by_residue: bool, given: str | None) -> str | None:
+    """Return what `told` does, of samples that are scored.
+
+    Args:
+        complexes: Number of samples of several chains.
+        scope: What the model takes for one protein.
+        by_residue: Whether it predicts for residues. What is known of a whole protein cannot be
+            held against its chains.
+        given: What --as says.
+    """
+    if by_residue or scope != CHAIN or not complexes:
+        return told(complexes, scope, given)
+    have = "1 sample has" if complexes == 1 else f"{complexes:,} samples have"
+    return (
+        f"{have} several chains, and the model was trained on single chains; what it predicts is "
+        "for a whole protein, so it took them together, which it did not learn"
+    )
+
+
 def alone(part: Protein) -> str:
     """Return a line that says which chain of a complex is explained."""
     chain = part.chains[0].name
