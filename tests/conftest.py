@@ -14,6 +14,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from tests import shelf  # noqa: E402
+from zoo.data import similarity  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -28,6 +29,12 @@ def data_path() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def built_in_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cluster sequences by the built-in method: MMseqs2 takes seconds to begin, where it is."""
+    monkeypatch.setattr(similarity, "method", lambda: "built-in")
 
 
 @pytest.fixture(scope="session", autouse=True)

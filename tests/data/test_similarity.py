@@ -21,6 +21,13 @@ from zoo.data.similarity import (
 from zoo.errors import ZooError
 
 MMSEQS = shutil.which("mmseqs")
+
+
+@pytest.fixture(autouse=True)
+def built_in_clusters() -> None:
+    """Leave the choice of the method to the machine, or to what a test finds in its PATH."""
+
+
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
 
