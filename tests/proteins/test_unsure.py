@@ -119,6 +119,14 @@ def test_a_protein_of_which_nothing_is_left_fails_with_a_reason(tmp_path: Path) 
         zoo.predict(str(path), "ppbs", min_plddt=50)
 
 
+def test_a_protein_that_has_no_coordinates_to_begin_with_is_not_lost(protein: Protein) -> None:
+    empty, _ = without_unsure(protein, 100)
+    assert empty.plddt and not empty.has_structure
+    with pytest.raises(ZooError, match="has no coordinates"):
+        zoo.predict(empty, "ppbs", min_plddt=50)
+    assert len(zoo.embed(empty, "plm_mini", layer=1, min_plddt=50)["model"]) == 40
+
+
 def test_a_threshold_outside_the_scale_is_an_error(predicted: Path) -> None:
     with pytest.raises(ConfigError, match="from 0 to 100"):
         zoo.predict(str(predicted), "ppbs", min_plddt=101)

@@ -116,9 +116,10 @@ def read_all(
 def _parts(protein: Protein, outcome: Outcome, cut: bool, min_plddt: float | None) -> list[Protein]:
     """Return the protein, or if it is to be cut its chains under names of their own."""
     if min_plddt is not None:
-        protein = _sure(protein, outcome, min_plddt)
-        if protein.plddt and not protein.has_structure:
+        sure = _sure(protein, outcome, min_plddt)
+        if sure is None:
             return []
+        protein = sure
     several = len(protein.chains) > 1
     outcome.complexes += several
     if not (cut and several):
@@ -128,8 +129,11 @@ def _parts(protein: Protein, outcome: Outcome, cut: bool, min_plddt: float | Non
     return parts
 
 
-def _sure(protein: Protein, outcome: Outcome, least: float) -> Protein:
-    """Return the protein without the residues below a pLDDT; note it as failed if none is left."""
+def _sure(protein: Protein, outcome: Outcome, least: float) -> Protein | None:
+    """Return the protein without the residues below a pLDDT; None if it fails as none is left.
+
+    One that had no coordinates before is returned as it is.
+    """
     sure, unsure = without_unsure(protein, least)
     outcome.unsure += unsure
     outcome.not_predicted += not protein.plddt
@@ -139,6 +143,7 @@ def _sure(protein: Protein, outcome: Outcome, least: float) -> Protein:
             f"{protein.source or protein.name}: no residue has a pLDDT of {least:g} or more; give "
             "a lower --min-plddt",
         )
+        return None
     return sure
 
 
