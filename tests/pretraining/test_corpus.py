@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.pretraining.conftest import related_by
 from tests.training import runs
 from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
-from zoo.pretraining import corpus
+from zoo.pretraining import corpus, parting
 from zoo.pretraining.homology import families, kin
 
 needs_mmseqs = pytest.mark.skipif(not shutil.which("mmseqs"), reason="MMseqs2 is not installed")
@@ -35,18 +36,6 @@ def fasta(path: Path, sequences: list[str]) -> Path:
     return path
 
 
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every sequence be a family of its own, and kin to whoever shares its first letters."""
-    monkeypatch.setattr(corpus, "families", lambda named: {n: i for i, n in enumerate(named)})
-    monkeypatch.setattr(
-        corpus, "kin",
-        lambda queries, targets: {
-            n for n, s in targets.items() if s[:9] in {q[:9] for q in queries.values()}
-        },
-    )  # fmt: skip
-
-
 def test_kin_of_test_chains_are_left_out_and_counted(alone: None, tmp_path: Path) -> None:
     sequences = drawn(60)
     tests = [sequences[3][:9] + drawn(1, seed=9)[0]]
@@ -59,9 +48,7 @@ def test_kin_of_test_chains_are_left_out_and_counted(alone: None, tmp_path: Path
 
 def test_a_family_leaves_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sequences = drawn(30)
-    monkeypatch.setattr(corpus, "families", lambda named: {n: i // 3 for i, n in enumerate(named)})
-    monkeypatch.setattr(corpus, "kin", lambda queries, targets: {
-        n for n, s in targets.items() if s in queries.values()})  # fmt: skip
+    related_by(monkeypatch, lambda query, s: query == s, size=3)
     found = _made(tmp_path, sequences, [sequences[4]])
     assert not set(sequences[3:6]) & set(found.train + found.validation)
     assert found.facts["counts"]["of such a family"] == 2
@@ -79,7 +66,7 @@ def test_a_corpus_is_made_once(
     alone: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = _made(tmp_path, drawn(40), [])
-    monkeypatch.setattr(corpus, "families", None)  # not asked again
+    monkeypatch.setattr(parting, "families", None)  # not asked again
     again = _made(tmp_path, drawn(40), [])
     assert (again.train, again.validation, again.facts) == (
         first.train, first.validation, first.facts)  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests import shelf
+from tests.pretraining.conftest import related_by
 from zoo.errors import ConfigError, DataError
 from zoo.pretraining import structures
 from zoo.pretraining.corpus import Corpus
@@ -27,19 +28,6 @@ from zoo.proteins.files.scores import write_scored
 from zoo.proteins.protein import Chain, Protein
 from zoo.proteins.secondary_structure import states
 from zoo.proteins.threedi import structure_letters
-
-
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every chain be a family of its own, and kin to whoever shares its first letters."""
-    monkeypatch.setattr(structures, "families", lambda named: {n: i for i, n in enumerate(named)})
-    monkeypatch.setattr(
-        structures, "kin",
-        lambda queries, targets: {
-            n for n, s in targets.items() if s[:9] in {q[:9] for q in queries.values()}
-        },
-    )  # fmt: skip
-    monkeypatch.setattr(structures, "carried", lambda *_: [])
 
 
 def beside(*validation: str) -> Corpus:
@@ -124,12 +112,7 @@ def test_a_family_leaves_whole_and_kin_of_scored_chains_are_not_trained_on(
     chains = drawn(8)
     text = [chain.sequence for chain in chains]
     related = {(text[0], text[0]), (text[2], text[2]), (text[3], text[4])}
-    monkeypatch.setattr(
-        structures, "families", lambda named: {n: i // 2 for i, n in enumerate(named)}
-    )
-    monkeypatch.setattr(structures, "kin", lambda queries, targets: {
-        n for n, s in targets.items() if any((q, s) in related for q in queries.values())
-    })  # fmt: skip
+    related_by(monkeypatch, lambda query, s: (query, s) in related, size=2)
     monkeypatch.setattr(structures, "carried", lambda *_: [])
     found = choose(written(tmp_path / "in", *chains), [text[0]], beside(text[2]), tmp_path / "out")
     assert {x.sequence for x in found.validation} == {text[2], text[3]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from zoo.data.store import Store
-from zoo.errors import ConfigError, DataError
-from zoo.pretraining.homology import families, kin
+from zoo.errors import DataError
+from zoo.pretraining.parting import divide, facts_before
 from zoo.system.files import write_json, write_whole
 from zoo.system.reading import content, plain_file
 
@@ -53,27 +52,22 @@ def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Cor
         ConfigError: If MMseqs2 is not installed, or the folder holds a corpus of other data.
         DataError: If the file has no usable sequence.
     """
-    tests = {f"t{at}": s for at, s in enumerate(held_out_chains(prepared))}
+    tests = held_out_chains(prepared)
     given = {"fasta": hashed(content(fasta, most=None)), "seed": seed,
-             "tests": hashed("\n".join(tests.values()).encode())}  # fmt: skip
-    if (out / FACTS).is_file():
-        return _read(out, given)
+             "tests": hashed("\n".join(tests).encode())}  # fmt: skip
+    before = facts_before(
+        out / FACTS, given, "a corpus of other sequences or other test chains, or of another seed"
+    )
+    if before is not None:
+        return _read(out, before)
     sequences, counts = _distinct(read_fasta(fasta))
     if not sequences:
         raise DataError(f"{fasta} has no sequence of {SHORTEST} residues or more.")
-    family = families(sequences)
-    near = kin(tests, sequences)
-    lost = {family[name] for name in near}
-    left = {name: s for name, s in sequences.items() if family[name] not in lost}
-    counts |= {"kin of a test chain": len(near),
-               "of such a family": len(sequences) - len(left) - len(near)}  # fmt: skip
-    chosen = _choose({family[name] for name in left}, seed)
-    validation = {name: s for name, s in left.items() if family[name] in chosen}
-    train = {name: s for name, s in left.items() if family[name] not in chosen}
-    near = kin(validation, train)
-    train = {name: s for name, s in train.items() if name not in near}
-    counts |= {"kin of validation": len(near)}
-    return _write(out, given, counts, train, validation)
+    train, validation, lost = divide(
+        sequences, tests, lambda left, family: _choose({family[name] for name in left}, seed)
+    )
+    parts = ({name: sequences[name] for name in names} for names in (train, validation))
+    return _write(out, given, counts | lost, *parts)
 
 
 def held_out_chains(prepared: Iterable[Path]) -> list[str]:
@@ -143,13 +137,7 @@ def _write(
     return Corpus(list(train.values()), list(validation.values()), facts)
 
 
-def _read(out: Path, given: Mapping[str, Any]) -> Corpus:
-    facts = json.loads(content(out / FACTS))
-    if facts["given"] != given:
-        raise ConfigError(
-            f"{out} holds a corpus of other sequences or other test chains. Give another --out, "
-            "or delete that folder."
-        )
+def _read(out: Path, facts: dict[str, Any]) -> Corpus:
     train, validation = (
         [sequence for _, sequence in read_fasta(out / file)]
         for file in (TRAIN_FILE, VALIDATION_FILE)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from zoo.errors import ConfigError, DataError, StructureError
+from zoo.errors import DataError, StructureError
 from zoo.pretraining.carrying import carried
 from zoo.pretraining.corpus import SHORTEST, Corpus, hashed
-from zoo.pretraining.homology import families, kin
+from zoo.pretraining.homology import kin
 from zoo.pretraining.letters import Lettered, lettered
+from zoo.pretraining.parting import divide, facts_before, numbered
 from zoo.proteins.protein import Protein
 from zoo.proteins.structure import read_records
 from zoo.system.files import write_json
@@ -20,7 +21,6 @@ from zoo.system.reading import content
 
 CHAINS, FACTS = "chains.json", "structures.json"
 Named = dict[str, Lettered]
-Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,11 @@ def choose(files: Sequence[Path], tests: Sequence[str], corpus: Corpus, out: Pat
     sequences = [*corpus.train, "", *corpus.validation]
     texts = {"files": map(_hash_of, files), "tests": tests, "corpus": sequences}
     given = {name: hashed("\n".join(lines).encode()) for name, lines in texts.items()}
-    if (out / FACTS).is_file():
-        return _read(out, given)
+    before = facts_before(
+        out / FACTS, given, "the chains of other structures, other test chains or another corpus"
+    )
+    if before is not None:
+        return _read(out, before)
     chains, counts = _usable(_records(files))
     train, validation, lost = _parted(chains, tests, corpus.validation)
     counts |= lost
@@ -71,7 +74,7 @@ def choose(files: Sequence[Path], tests: Sequence[str], corpus: Corpus, out: Pat
             "the test chains."
         )
     scored = {name: chain.sequence for name, chain in validation.items()}
-    relatives = _numbered(carried(train, _numbered(corpus.train), scored))
+    relatives = numbered(carried(train, numbered(corpus.train), scored))
     parts = {"train": train, "relatives": relatives, "validation": validation}
     return _write(out, {"given": given, "counts": counts}, parts)
 
@@ -118,27 +121,12 @@ def _parted(
     chains: Named, tests: Sequence[str], held_out: Sequence[str]
 ) -> tuple[Named, Named, dict[str, int]]:
     """Return the chains to train on and to score, and how many are neither and why."""
-    sequences = {name: chain.sequence for name, chain in chains.items()}
-    family = families(sequences) if sequences else {}
-    near = kin(_numbered(tests), sequences)
-    lost = {family[name] for name in near}
-    left = {name: x for name, x in sequences.items() if family[name] not in lost}
-    scored = {family[name] for name in kin(_numbered(held_out), left)}
-    validation = {name: x for name, x in left.items() if family[name] in scored}
-    train = {name: x for name, x in left.items() if family[name] not in scored}
-    beside = kin(validation, train)
-    counts = {"kin of a test chain": len(near),
-              "of such a family": len(sequences) - len(left) - len(near),
-              "kin of validation": len(beside)}  # fmt: skip
-    return (
-        {name: chains[name] for name in train if name not in beside},
-        {name: chains[name] for name in validation},
-        counts,
-    )
-
-
-def _numbered(things: Iterable[Thing]) -> dict[str, Thing]:
-    return {str(at): thing for at, thing in enumerate(things)}
+    train, validation, counts = divide(
+        {name: chain.sequence for name, chain in chains.items()}, tests,
+        lambda left, family: {family[name] for name in kin(numbered(held_out), left)},
+    )  # fmt: skip
+    own, scored = ({name: chains[name] for name in names} for names in (train, validation))
+    return own, scored, counts
 
 
 def _write(out: Path, facts: dict[str, Any], parts: Mapping[str, Named]) -> Structures:
@@ -154,13 +142,7 @@ def _write(out: Path, facts: dict[str, Any], parts: Mapping[str, Named]) -> Stru
     return _structures(parts, facts)
 
 
-def _read(out: Path, given: Mapping[str, Any]) -> Structures:
-    facts = json.loads(content(out / FACTS))
-    if facts["given"] != given:
-        raise ConfigError(
-            f"{out} holds the chains of other structures, other test chains or another corpus. "
-            "Give another --out, or delete that folder."
-        )
+def _read(out: Path, facts: dict[str, Any]) -> Structures:
     held = json.loads(content(out / CHAINS, most=None))
     return _structures(
         {
