@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests import shelf
+from tests import browser, shelf
 from tests.test_predict import run_folder
-from tests.test_report import CHROMIUM, WATCH
 from tests.verbs import call
 from zoo.command import say
 from zoo.models.thresholds import write_thresholds
@@ -226,7 +224,7 @@ def test_without_any_score_there_is_no_highest() -> None:
     assert highest(nothing, site) == [] and answer("p", nothing, [site]) == [5, None]
 
 
-DO = """<script>
+DO = """
 const seen = {}, get = (id) => document.getElementById(id);
 const marked = () => document.querySelector(".lit");
 const press = (key) => get("strip").dispatchEvent(new KeyboardEvent("keydown", {key}));
@@ -242,27 +240,17 @@ seen.best = marked().ariaLabel;
 Array.from(get("rows").children).at(-1).querySelector("button").click();
 seen.title = get("title").textContent;
 document.documentElement.dataset.seen = JSON.stringify(seen);
-</script>"""
+"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@browser.needed
 def test_a_browser_sorts_walks_and_selects(
     capsys: Capture, tmp_path: Path, runs: dict[str, Path], structures: Path
 ) -> None:
     out = tmp_path / "o"
     call(capsys, "predict", structures, "--model", runs["binary"], "--out", out, "--page")
-    page = out / "index.html"
-    text = page.read_text().replace("<head>", f"<head>{WATCH}")
-    page.write_text(text.replace("</body>", f"{DO}</body>"))
-    dom = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic",
-         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom",
-         "--virtual-time-budget=5000", page.as_uri()],
-        capture_output=True, text=True, timeout=120,
-    ).stdout  # fmt: skip
+    dom = browser.after((out / "index.html").read_text(), DO, tmp_path)
     (start,) = [each for tag, each in parsed(dom).seen if tag == "html"]
-    assert "data-error" not in start
     seen = json.loads(str(start["data-seen"]))
     assert seen["rows"] == [one["name"] for one in shown(out)["proteins"]]
     sizes = {one["name"]: one["cells"][0] for one in shown(out)["proteins"]}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests import shelf
+from tests import browser, shelf
 from tests.metrics.samples import predictions, sample
 from tests.test_evaluate import TARGETS, prepare, some_samples, train
 from tests.verbs import call
@@ -29,7 +28,6 @@ Capture = pytest.CaptureFixture[str]
 Runs = dict[str, Path]
 KINDS = ("binary", "regression", "multiclass", "multilabel")
 PAGES = (*KINDS, "two")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -200,35 +198,23 @@ def test_best_middle_and_worst_are_drawn() -> None:
     assert chosen(each, ["x"]) == ["x"]
 
 
-WATCH = """<script>
-window.onerror = (told) => { document.documentElement.dataset.error = told; };
-</script>"""
-POINT = """<script>
+POINT = """
 const over = (element) => element.dispatchEvent(new Event("pointerover", {bubbles: true}));
 over(document.querySelectorAll("#strip .r")[4]);
 document.body.append(Object.assign(document.createElement("p"),
   {id: "seen", textContent: document.getElementById("told").textContent}));
 document.querySelectorAll("#rows button")[1].click();
-</script>"""
+"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@browser.needed
 def test_a_browser_shows_the_residue_that_is_pointed_at(
     capsys: Capture, runs: Runs, tmp_path: Path
 ) -> None:
     page = tmp_path / "page.html"
     assert call(capsys, "report", runs["binary"], "--out", page).code == 0
     first, second, *_ = drawn(page.read_text()).values()
-    text = page.read_text().replace("<head>", f"<head>{WATCH}")
-    page.write_text(text.replace("</body>", f"{POINT}</body>"))
-    shown = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic",
-         "--no-first-run", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom",
-         "--virtual-time-budget=5000", page.as_uri()],
-        capture_output=True, text=True, timeout=120,
-    ).stdout  # fmt: skip
-    assert "data-error=" not in re.search(r"<html[^>]*>", shown).group()
+    shown = browser.after(page.read_text(), POINT, tmp_path)
     seen = re.search(r'<p id="seen">(.*?)</p>', shown).group(1)
     (chain, sequence, numbers, _), *_ = first["chains"]
     assert seen.startswith(f"{chain}:{numbers.split(',')[4]} {sequence[4]}")
