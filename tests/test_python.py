@@ -22,11 +22,18 @@ from tests.test_predict import FASTA, TARGETS, run_folder, saved, table
 from tests.training.runs import quick_data
 from tests.verbs import call
 from zoo.__main__ import VERBS
-from zoo.errors import ConfigError, FailedInputsWarning, RandomWeightsWarning, ZooError
+from zoo.errors import (
+    ConfigError,
+    FailedInputsWarning,
+    ModelWarning,
+    RandomWeightsWarning,
+    ZooError,
+)
 from zoo.fusion import FUSIONS
 from zoo.models.runs import WEIGHTS, read_run
 from zoo.pretrained import folder_of, task_models
 from zoo.proteins.files.scores import write_scored
+from zoo.system.devices import available
 from zoo.tasks import TASKS
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +88,7 @@ def test_a_module_that_is_no_function_is_reached_as_ever():
 # ------------------------------------------------------------------------------------- predicting
 
 
+@pytest.mark.filterwarnings("ignore::zoo.errors.ModelWarning")
 @pytest.mark.parametrize("model", task_models())
 def test_predictions_of_shipped_models_equal_the_verbs(capsys, tmp_path, structures, model):
     done = call(capsys, "predict", structures, "--model", model, "--out", tmp_path / "o")
@@ -109,6 +117,8 @@ def test_the_chains_of_a_complex_are_taken_as_asked(capsys, tmp_path, structures
         zoo.predict(structures, ensemble, scope="complex")
     with pytest.raises(ConfigError, match="Unknown scope 'chains'"):
         zoo.predict(structures, "ppbs_local", scope="chains")
+    with pytest.raises(ConfigError, match="Unknown scope 'chains'"):
+        zoo.load_ensemble("ppbs_local", scope="chains")
     model = zoo.load_model("ppbs_local")
     first, second = (
         zoo.embed(structures / "e.cif", model, scope=scope)["e"] for scope in ("chain", "complex")
@@ -183,10 +193,24 @@ def test_what_is_no_model_is_a_sentence(structures):
         zoo.embed(structures, 7)
 
 
+def test_what_a_shipped_model_is_not_for_is_told(structures):
+    with pytest.warns(ModelWarning, match="mqa_made_decoys: It knows only decoys"):
+        zoo.predict(structures / "a.cif", "mqa_made_decoys")
+
+
+def test_a_device_is_chosen_or_told():
+    assert zoo.load_ensemble("mqa", device="auto").device == available()[0]
+    with pytest.raises(ConfigError, match="Device 'abacus' is not available. Here: "):
+        zoo.load_ensemble("mqa", device="abacus")
+
+
 def test_random_weights_are_told(tmp_path, structures):
     folder = saved(tmp_path, "regression", "esm2_8m", weights="random")
     with pytest.warns(RandomWeightsWarning):
         zoo.predict(structures / "a.cif", folder)
+    loaded = zoo.load_ensemble(folder)
+    with pytest.warns(RandomWeightsWarning):
+        zoo.predict(structures / "a.cif", loaded)
     with pytest.warns(RandomWeightsWarning):
         zoo.embed(structures / "a.cif", folder)
 

@@ -69,6 +69,10 @@ class RandomWeightsWarning(UserWarning):
     """Warns that a model is used whose language model has random weights."""
 
 
+class ModelWarning(UserWarning):
+    """Warns of what a shipped model is not for."""
+
+
 class FailedInputsWarning(UserWarning):
     """Warns that some of several inputs could not be used, while the others were."""
 

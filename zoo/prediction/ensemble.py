@@ -19,11 +19,13 @@ from zoo.models.model import FusedModel
 from zoo.models.outputs import Array, activate, columns
 from zoo.models.runs import CALIBRATION, FACTS, Member, trained
 from zoo.models.thresholds import read_thresholds
+from zoo.prediction.scope import checked_scope
 from zoo.pretrained import folder_of
 from zoo.proteins.batch import Batch
 from zoo.proteins.complexes import Parts
 from zoo.proteins.protein import Protein
 from zoo.settings.config import CHAIN, COMPLEX, Scope
+from zoo.system.devices import choose_device
 from zoo.tasks import Target
 
 
@@ -142,24 +144,31 @@ def load_ensemble(
     folder: str | Path,
     device: str = "cpu",
     states: str | None = None,
-    scope: Scope | None = None,
+    scope: str | None = None,
 ) -> Ensemble:
     """Return all models of a run's folder, or the one model of a saved model's folder.
 
-    Members with the same frozen language model share it in memory. `states` is the file of hidden
-    states to read, see `load_model`. `scope` is what the models are to take for one protein, if not
-    what they were trained on.
+    Members with the same frozen language model share it in memory.
+
+    Args:
+        folder: Folder of a run or saved model, or name of a shipped model.
+        device: Device to load the models on; "auto" is the best one available.
+        states: File of hidden states to read, see `load_model`.
+        scope: "chain" or "complex", what the models are to take for one protein; None for what they
+            were trained on.
 
     Raises:
+        ConfigError: if there is no such device or scope.
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
         WeightsError: if the weights of the pretrained language model cannot be found.
     """
+    device, taken = choose_device(device), checked_scope(scope)
     targets, members = trained(folder_of(folder))
     models: list[FusedModel] = []
     for member in members:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
-            model = within(load_model(member.folder, states=states), scope)
+            model = within(load_model(member.folder, states=states), taken)
         _check_head(model, member, targets)
         _share(model, models)
         models.append(model.to(device))

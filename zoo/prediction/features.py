@@ -125,13 +125,13 @@ def embed(
         ZooError: If no input could be embedded. If only some could, a `FailedInputsWarning` is
             given in its place.
     """
-    given, device, taken = gather(inputs, listener.say), choose_device(device), checked_scope(scope)
+    device, taken, least = choose_device(device), checked_scope(scope), checked_least(min_plddt)
+    given = gather(inputs, listener.say)
     if not isinstance(model, FusedModel):
         model = _opened(model, weights, states, listener)
     if layer != "fused":
         layer_index(model, str(layer))
     model = within(copy.copy(model.to(device).eval()), taken)  # the caller's keeps its scope
-    least = checked_least(min_plddt)
     outcome, names = Outcome(), list[str]()
     found, nodes = dict[str, Tensor](), dict[str, list[str]]()
     work = partial(features_of, Headroom(model, device), layers=[str(layer)])

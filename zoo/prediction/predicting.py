@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import ConfigError, RandomWeightsWarning
+from zoo.errors import ConfigError, ModelWarning, RandomWeightsWarning
 from zoo.models.model import FusedModel
 from zoo.models.runs import Run
 from zoo.models.summary import RANDOM_WARNING
@@ -19,9 +19,9 @@ from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.scope import checked_scope, told
 from zoo.prediction.table import as_plain
 from zoo.prediction.unsure import checked_least, left_out_residues
+from zoo.pretrained import folder_of, warning
 from zoo.proteins.given import Given
 from zoo.settings.config import Scope
-from zoo.system.devices import choose_device
 from zoo.system.listener import SILENT, Listener
 
 if TYPE_CHECKING:
@@ -78,9 +78,11 @@ def predict(
         ZooError: If no input could be predicted. If only some could, a `FailedInputsWarning` is
             given in its place.
     """
-    given, taken = gather(inputs, listener.say), checked_scope(scope)
+    taken, least = checked_scope(scope), checked_least(min_plddt)
+    given = gather(inputs, listener.say)
     ensemble = opened(model, device, states, taken)
-    least = checked_least(min_plddt)
+    if ensemble.random_plm:
+        warnings.warn(RANDOM_WARNING, RandomWeightsWarning, stacklevel=2)
     outcome, names, found = Outcome(), list[str](), dict[str, Any]()
     estimator = Estimator(ensemble, outcome)
     with listener.progress("predicting", len(given)) as advance:
@@ -132,7 +134,6 @@ def opened(
             "model, the folder of a run, or what `zoo.train` or `zoo.load_ensemble` returned."
         )
     folder = model.folder if isinstance(model, Run) else os.fspath(model)
-    ensemble = load_ensemble(folder, choose_device(device), states, scope)
-    if ensemble.random_plm:
-        warnings.warn(RANDOM_WARNING, RandomWeightsWarning, stacklevel=3)
-    return ensemble
+    if known := warning(folder_of(folder)):
+        warnings.warn(f"{folder}: {known}", ModelWarning, stacklevel=3)
+    return load_ensemble(folder, device, states, scope)
