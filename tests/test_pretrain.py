@@ -24,9 +24,11 @@ SMALL = ("--layers", 2, "--width", 16, "--heads", 2, "--tokens", 4000, "--budget
 
 @pytest.fixture
 def no_kin(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("zoo.pretraining.corpus", "zoo.pretraining.structures"):
-        monkeypatch.setattr(f"{module}.kin", lambda queries, targets: set())
-        monkeypatch.setattr(f"{module}.families", lambda named: {n: i for i, n in enumerate(named)})
+    for module in ("parting", "structures"):
+        monkeypatch.setattr(f"zoo.pretraining.{module}.kin", lambda queries, targets: set())
+    monkeypatch.setattr(
+        "zoo.pretraining.parting.families", lambda named: {n: i for i, n in enumerate(named)}
+    )
     monkeypatch.setattr("zoo.pretraining.structures.carried", lambda *_: [])
 
 

@@ -151,6 +151,7 @@ def test_proteins_in_memory_are_predicted_like_their_files(structures):
     assert alone["id"].tolist() == ["b"] and from_files["id"].tolist() == ["b", "a"]
 
 
+@pytest.mark.filterwarnings("ignore::zoo.errors.ModelWarning")
 def test_an_input_that_fails_is_an_error_if_it_is_the_only_one(broken):
     with pytest.raises(ZooError, match=r"^[^ ]*z\.cif: is not a PDB"):
         zoo.predict(broken / "z.cif", "mqa")
@@ -161,6 +162,7 @@ def test_an_input_that_fails_is_an_error_if_it_is_the_only_one(broken):
         zoo.predict(broken, "mqa")
 
 
+@pytest.mark.filterwarnings("ignore::zoo.errors.ModelWarning")
 def test_inputs_that_fail_among_others_are_told(broken):
     with pytest.warns(FailedInputsWarning, match=r"1 of 3 inputs .*z\.cif"):
         found = zoo.predict(broken, "mqa")
