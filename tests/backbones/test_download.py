@@ -194,5 +194,5 @@ def test_damaged_weights_are_refused_and_removed(hub: Hub, tmp_path: Path, out: 
 
 def test_no_weights_over_http(hub: Hub, tmp_path: Path) -> None:
     done = run(tmp_path, "http://hub.example", "zoo.download", NAME)
-    assert done.returncode == 3 and "over https alone" in " ".join(done.stderr.split())
+    assert done.returncode == 3 and "only https addresses" in " ".join(done.stderr.split())
     assert hub.asked == []

@@ -79,7 +79,7 @@ def bank(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bank]:
     made.files["/pdb/1abc.cif.gz"] = gzip.compress(entry())
     made.has_models("P12345", "AF-P12345-F1")
     Handler.bank = made
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.delenv("HF_HUB_OFFLINE")
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)

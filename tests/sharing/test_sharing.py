@@ -186,7 +186,7 @@ def test_the_card_has_what_the_hub_reads(sent: dict[str, bytes]) -> None:
     from huggingface_hub import ModelCard
 
     data = ModelCard(sent["README.md"].decode()).data
-    assert (data.library_name, data.pipeline_tag) == ("protein-model-zoo", "graph-ml")
+    assert (data.to_dict()["library_name"], data.pipeline_tag) == ("protein-model-zoo", "graph-ml")
     assert {"protein", "ppbs", "gearnet", "local"} <= {*data.tags}
     metrics = json.loads((HOME / "ppbs_local/metrics.json").read_text())
     parts = metrics["targets"]["binding_site"]["parts"]
@@ -350,7 +350,7 @@ def test_without_a_network_the_command_to_run_elsewhere_comes_at_once(
         monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
         monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.example")
-    assert "over https alone" in call(capsys, "predict", PROTEIN, *words).err
+    assert "only https" in call(capsys, "predict", PROTEIN, *words).err
     sent = call(capsys, "push", "ppbs", REPO)
     assert sent.code == 3 and "Nothing was sent" in sent.err
     fetch.cache_clear()

@@ -1,4 +1,4 @@
-"""Fetches what an address holds, over https: below a size and within a time, or not at all."""
+"""Asks other machines, over https and within a time: whether they answer, what an address holds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ WHOLE = 300.0
 """Seconds that one address may take."""
 ABSENT = (404, 410)
 """Status codes of a host that is there and has no such thing."""
+PROXY = (403, 407)
+"""Status codes by which a proxy refuses to ask a host."""
 
 
 def fetch(address: str, most: int) -> bytes | None:
@@ -35,12 +37,7 @@ def fetch(address: str, most: int) -> bytes | None:
     Raises:
         FetchError: If no host may be asked, or it does not answer, or not with the whole of it.
     """
-    if reason := offline():
-        raise FetchError(reason)
-    check_address(address)
-    call = _Call(address, most)
-    # In a thread, because the timeouts of a connection do not cover the look-up of its name.
-    threading.Thread(target=call.run, daemon=True).start()
+    call = _begin(address, "GET", most)
     if not call.connected.wait(CONNECTING):
         raise FetchError(f"{address} did not answer within {CONNECTING:g} s")
     if not call.done.wait(WHOLE):
@@ -48,6 +45,39 @@ def fetch(address: str, most: int) -> bytes | None:
     if call.error is not None:
         raise FetchError(_cause(address, call.error)) from call.error
     return call.found
+
+
+def ask(address: str, seconds: float) -> None:
+    """Ask a host for nothing but an answer, whatever it says of the address.
+
+    Args:
+        address: An address as of `fetch`.
+        seconds: How long to wait.
+
+    Raises:
+        FetchError: If no host may be asked, or it does not answer in time, or with an error of its
+            own, or a proxy refuses.
+    """
+    import urllib.error
+
+    call = _begin(address, "HEAD")
+    if not call.done.wait(seconds):
+        raise FetchError(f"{address} did not answer within {seconds:g} s")
+    error = call.error
+    if isinstance(error, urllib.error.HTTPError) and error.code < 500 and error.code not in PROXY:
+        return  # an error of the one who asks shows that the host is there
+    if error is not None:
+        raise FetchError(_cause(address, error)) from error
+
+
+def _begin(address: str, method: str, most: int = 0) -> _Call:
+    if reason := offline():
+        raise FetchError(reason)
+    check_address(address)
+    call = _Call(address, method, most)
+    # In a thread, because the timeouts of a connection do not cover the look-up of its name.
+    threading.Thread(target=call.run, daemon=True).start()
+    return call
 
 
 def check_address(address: str, named_by: str = "") -> None:
@@ -63,7 +93,7 @@ def check_address(address: str, named_by: str = "") -> None:
     parts = urlsplit(address)
     here = parts.hostname in LOCAL and (not named_by or urlsplit(named_by).hostname in LOCAL)
     if not (here and parts.scheme == "http") and parts.scheme != "https":
-        raise FetchError(f"{address} is not fetched: only https addresses are")
+        raise FetchError(f"only https addresses are asked, and {address} is none")
 
 
 def _cause(address: str, error: Exception) -> str:
@@ -79,8 +109,8 @@ def _cause(address: str, error: Exception) -> str:
 class _Call:
     """One request in a thread of its own, with what came of it."""
 
-    def __init__(self, address: str, most: int) -> None:
-        self.address, self.most = address, most
+    def __init__(self, address: str, method: str, most: int) -> None:
+        self.address, self.method, self.most = address, method, most
         self.connected, self.done = threading.Event(), threading.Event()
         self.found: bytes | None = None
         self.error: Exception | None = None
@@ -98,10 +128,12 @@ class _Call:
         import urllib.error
         import urllib.request
 
-        request = urllib.request.Request(self.address, headers={"User-Agent": "protein-model-zoo"})
+        request = urllib.request.Request(
+            self.address, headers={"User-Agent": "protein-model-zoo"}, method=self.method
+        )
         try:
             with _opener(self.connected).open(request, timeout=CONNECTING) as answer:
-                return self._body(answer)
+                return self._body(answer) if self.method == "GET" else None
         except urllib.error.HTTPError as error:
             error.close()
             if error.code in ABSENT:
