@@ -40,13 +40,18 @@ def sites(protein: Protein) -> NDArray[np.bool_]:
     return found
 
 
-def read(path: Path) -> Protein | None:
-    """Return the protein of a file; None if it is no complex, or cannot be read."""
-    try:
-        protein = read_structure(path)
-    except ZooError:
-        return None
-    return protein if sum(c.resolved.sum() >= SHORTEST for c in protein.chains) > 1 else None
+def read(path: Path, seen: set[str]) -> Protein:
+    """Return the protein of a file.
+
+    Raises:
+        ZooError: If it cannot be read, is no complex, or is of an entry that was seen.
+    """
+    if path.name[:4].lower() in seen:
+        raise ZooError(f"{path.name} is another copy of {path.name[:4]}.")
+    protein = read_structure(path)
+    if sum(c.resolved.sum() >= SHORTEST for c in protein.chains) < 2:
+        raise ZooError(f"{path.name} has fewer than two chains of {SHORTEST} residues.")
+    return protein
 
 
 def main() -> None:
@@ -60,10 +65,12 @@ def main() -> None:
     labels: list[NDArray[np.bool_]] = []
     scores: dict[str, list[NDArray[np.float64]]] = {way: [] for way in ways}
     for file in find_inputs(given.structures):
-        protein = read(file.path)
-        if protein is None or file.name[:4].lower() in seen:
+        try:
+            protein = read(file.path, seen)
+        except ZooError as error:
+            print(f"left out: {error}", flush=True)
             continue
-        seen.add(file.name[:4].lower())
+        seen.add(file.path.name[:4].lower())
         truth, target = sites(protein), ways[CHAIN].targets[0].name
         mean = {way: one.predict([protein])[0][target].mean for way, one in ways.items()}
         start = 0

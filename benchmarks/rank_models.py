@@ -25,23 +25,23 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.metrics.regression import spearman
+from zoo.metrics.shape import CONTACT, known_ca, radius_of_gyration
 from zoo.metrics.trees import SEEDS, SETTINGS, mean_inputs
 from zoo.proteins.feature_sets import computed
 from zoo.proteins.protein import Protein
 
-TARGET, CONTACT, APART, RESAMPLES = "gdt_ts", 8.0, 3, 2000
+TARGET, APART, RESAMPLES = "gdt_ts", 3, 2000
 Array = NDArray[np.float64]
 
 
 def simple(protein: Protein) -> dict[str, float]:
     """Return contacts, minus the radius of gyration, and length."""
-    ca = np.concatenate([chain.coords[:, 1] for chain in protein.chains]).astype(np.float64)
-    ca = ca[np.isfinite(ca).all(axis=1)]
+    ca = known_ca(protein)
     at = np.arange(len(ca))
     near = np.linalg.norm(ca[:, None] - ca, axis=-1) < CONTACT
-    radius = np.sqrt(((ca - ca.mean(0)) ** 2).sum(1).mean())
     contacts = (near & (at - at[:, None] >= APART)).sum()
-    return {"contacts": float(contacts), "minus radius": -float(radius), "length": float(len(ca))}
+    return {"contacts": float(contacts), "minus radius": -radius_of_gyration(protein),
+            "length": float(len(ca))}  # fmt: skip
 
 
 def log_odds(protein: Protein) -> Array:

@@ -37,8 +37,7 @@ from zoo.proteins.graph import Graph
 from zoo.proteins.reading import readings
 from zoo.settings.config import Config, load_config
 
-FOLDS, TARGET, SHARE_OF_SITES, WARM_UP = 5, "binding_site", 0.15, 0.1
-Scores = dict[str, NDArray[np.float32]]
+FOLDS, TARGET, WARM_UP = 5, "binding_site", 0.1
 
 
 def training_side(prepared: Path) -> tuple[list[Sample], NDArray[np.int64]]:
@@ -106,7 +105,6 @@ def train(
         losses = []
         for batch in data.order(some, config.train.tokens, rng):
             wanted = torch.from_numpy(np.concatenate([data.labels[i] for i in batch]))
-            wanted = wanted * (1 - given.smooth) + given.smooth * SHARE_OF_SITES
             found = logits(model, data.batch(batch))
             loss = torch.nn.functional.binary_cross_entropy_with_logits(found, wanted)
             optimizer.zero_grad()
@@ -142,7 +140,6 @@ def main() -> None:
     parser.add_argument("--folds", default="0,1,2,3,4")
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--ema", type=float, default=0.0, help="decay of the weights' average")
-    parser.add_argument("--smooth", type=float, default=0.0, help="label smoothing")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
@@ -159,7 +156,7 @@ def main() -> None:
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         facts = {"config": config.to_dict(), "rate": given.rate, "ema": given.ema,
-                 "smooth": given.smooth, "seed": given.seed, "folds": rows}  # fmt: skip
+                 "seed": given.seed, "folds": rows}  # fmt: skip
         given.out.write_text(json.dumps(facts, indent=1) + "\n")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.scripts import BENCHMARKS, script
 
-FOLDER = REPOSITORY / "benchmarks"
 EXAMPLE = REPOSITORY / "zoo/examples/1a8o.cif.gz"
 Run = Callable[..., str]
 
@@ -20,18 +19,14 @@ Run = Callable[..., str]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Call a script's main function with arguments; return what it prints."""
-    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
     import race
 
     monkeypatch.setattr(race, "ceiling", lambda device: f"no ceiling of {device}")
 
     def call(name: str, *arguments: object) -> str:
-        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments), "--threads", "1"])
-        spec.loader.exec_module(module)
-        module.main()
+        script(name, monkeypatch).main()
         return capsys.readouterr().out
 
     return call

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +11,7 @@ import pytest
 
 from tests import shelf
 from tests.conftest import REPOSITORY
+from tests.scripts import script
 from tests.training import runs
 from tests.verbs import call
 from zoo import pretrained
@@ -20,7 +19,6 @@ from zoo.data.layouts.base import find_layout
 from zoo.data.preparing import contents
 from zoo.training.fitting import train
 
-BENCHMARKS = REPOSITORY / "benchmarks"
 WRITTEN_BEFORE = {
     "ppbs_serial": ("binding_site", [
         0.5304, 0.4036, 0.4928, 0.3761, 0.1977, 0.2496, 0.2899, 0.3405, 0.2720, 0.2735, 0.1043,
@@ -45,17 +43,6 @@ WRITTEN_BEFORE = {
 
 REAL_MODELS = "mqa_real"
 """Folder of the development data with models of structure predictors, where there is one."""
-
-
-def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return a script of `benchmarks/` as a module."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, name, module)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

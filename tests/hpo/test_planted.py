@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "planted_search.py"
+from tests.scripts import script
+
 TRIALS = 300
 
 
-@pytest.fixture(scope="module")
-def planted() -> ModuleType:
-    """The benchmark: a script, in no package."""
-    spec = importlib.util.spec_from_file_location(PATH.stem, PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark."""
+    return script("planted_search", monkeypatch)
 
 
 def fusion(pairs: list[list[int]], gate_width: int = 32, name: str = "local") -> dict[str, object]:

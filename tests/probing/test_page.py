@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.test_shipping import script
+from tests.scripts import script
 from tests.training import runs
 
 PAGE = REPOSITORY / "docs/parts.md"

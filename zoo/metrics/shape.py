@@ -6,6 +6,7 @@ import numpy as np
 
 from zoo.metrics.baseline import BASELINES
 from zoo.metrics.baselines import Line, neighbours
+from zoo.metrics.rows import Array
 from zoo.proteins.protein import Protein
 
 CONTACT = 8.0
@@ -39,6 +40,16 @@ class RadiusOfGyration(_OfShape):
 
     @staticmethod
     def _number(protein: Protein) -> float:
-        ca = np.concatenate([chain.coords[:, 1] for chain in protein.chains]).astype(np.float64)
-        ca = ca[np.isfinite(ca).all(axis=1)]
-        return float(np.sqrt(((ca - ca.mean(0)) ** 2).sum(1).mean())) if len(ca) else np.nan
+        return radius_of_gyration(protein)
+
+
+def radius_of_gyration(protein: Protein) -> float:
+    """Return the radius of gyration of the CA atoms in angstrom, NaN without any."""
+    ca = known_ca(protein)
+    return float(np.sqrt(((ca - ca.mean(0)) ** 2).sum(1).mean())) if len(ca) else np.nan
+
+
+def known_ca(protein: Protein) -> Array:
+    """Return (residues with coordinates, 3) the CA atoms of all chains in angstrom."""
+    ca = np.concatenate([chain.coords[:, 1] for chain in protein.chains]).astype(np.float64)
+    return ca[np.isfinite(ca).all(axis=1)]

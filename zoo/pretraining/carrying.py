@@ -31,12 +31,13 @@ def carried(
         scored: Sequences whose relatives take none.
     """
     known = {name: chain.sequence for name, chain in chains.items()}
+    there = {*known.values()}
     hits = sorted(alignments(known, sequences), key=lambda hit: -hit.bits)
     near = kin(scored, {hit.target: sequences[hit.target] for hit in hits})
     found = []
     for hit in _best(hit for hit in hits if hit.target not in near):
         one = _stretch(hit, chains[hit.query], sequences[hit.target])
-        if one.known >= SHORTEST and one.sequence not in known.values():
+        if one.known >= SHORTEST and one.sequence not in there:
             found.append(one)
     return found
 

@@ -18,7 +18,6 @@ from zoo.backbones.residue_tokens import published
 from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.pretraining.batches import Batch, batches
-from zoo.pretraining.letters import ALPHABETS
 from zoo.pretraining.network import loss, network, optimizers
 from zoo.pretraining.second import StructureObjective
 from zoo.pretraining.structures import Structures
@@ -28,8 +27,7 @@ from zoo.system.reading import plain_file
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.csv"
 COLUMNS = ("step", "tokens", "seconds", "train_loss", "validation_perplexity")
 LETTERS_LOSS = "letters_loss"
-LETTER_COLUMNS = (LETTERS_LOSS, *(f"{kind}_accuracy" for kind in ALPHABETS))
-"""Columns beside these with structures: of chains to train on, and of held-out ones."""
+"""Column beside these with structures, as is one for the accuracy of each kind of letter."""
 WARMUP, FALL = 100, 0.3
 """Steps over which the learning rate rises, and share of all tokens over which it falls."""
 LOOK = 256
