@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.explanation.exchanges import Exchanges
     from zoo.models.model import FusedModel
     from zoo.prediction.ensemble import Ensemble
+    from zoo.proteins.batch import Batch
     from zoo.proteins.protein import Protein
 
 BY_BRANCH = ("by_sequence", "by_structure")
@@ -100,6 +101,8 @@ def explain(
     at = None if residue is None else position_of(protein, residue)
     trained(model_folder(model))
     with working("loading the model ..."):
+        from zoo.explanation.attribution import refined
+        from zoo.explanation.exchanges import look, weighs
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
 
@@ -110,17 +113,19 @@ def explain(
         protein, at = one_chain(protein, at)
         note(alone(protein))
     chosen = ensemble.models[0]
-    seen = _look(chosen, protein)
+    batch = chosen.batch([protein])
+    seen = look(chosen, protein, batch) if weighs(chosen) else None
     _check(chosen, seen, steps, output, at, colour)
     make_folder(out)  # all this before the gradients, which take minutes
     columns, share = dict(seen.columns) if seen else {}, None
     if steps:
-        share = _share(chosen, protein, steps, output, at)
+        with working("integrating gradients ..."):
+            share = refined(chosen, protein, batch, steps=steps, column=output, residue=at)
         columns |= dict(zip(BY_BRANCH, (share.sequence, share.structure), strict=True))
     attention = dict(seen.attention) if seen and matrices else {}
     written = _write(out, protein, columns, colour, attention)
     written.append(_write_page(out, protein, columns, ensemble))
-    facts = _facts(protein, columns, share, written) | {"changes": _changes(chosen, protein)}
+    facts = _facts(protein, columns, share, written) | {"changes": _changes(chosen, batch)}
     if json:
         print(jsonlib.dumps(facts, indent=2))
         return
@@ -143,13 +148,6 @@ def _what(model: FusedModel, output: int) -> str:
     return f"{target.name}{which} (logit)"
 
 
-def _look(model: FusedModel, protein: Protein) -> Exchanges | None:
-    """Return what the exchanges weigh; None for a fusion that weighs nothing."""
-    from zoo.explanation.exchanges import look, weighs
-
-    return look(model, protein, model.batch([protein])) if weighs(model) else None
-
-
 def _check(
     model: FusedModel, seen: Exchanges | None, steps: int, output: int, residue: int | None,
     colour: str | None,
@@ -170,17 +168,7 @@ def _check(
         raise unknown("column (--colour)", colour, columns)
 
 
-def _share(
-    model: FusedModel, protein: Protein, steps: int, output: int, residue: int | None
-) -> Attribution:
-    from zoo.explanation.attribution import refined
-
-    batch = model.batch([protein])
-    with working("integrating gradients ..."):
-        return refined(model, protein, batch, steps=steps, column=output, residue=residue)
-
-
-def _changes(model: FusedModel, protein: Protein) -> dict[str, float]:
+def _changes(model: FusedModel, batch: Batch) -> dict[str, float]:
     """Return how much each exchange changes the branches, as a share of their states."""
     import torch
 
@@ -189,7 +177,7 @@ def _changes(model: FusedModel, protein: Protein) -> dict[str, float]:
 
     found: list[Change] = []
     with torch.no_grad():
-        model.features(model.batch([protein]), changes=found)
+        model.features(batch, changes=found)
     return {name: float(value) for name, value in named_changes(found).items()}
 
 
@@ -219,19 +207,19 @@ def _write(
 
 
 def _write_page(out: Path, protein: Protein, columns: dict[str, Any], ensemble: Ensemble) -> Path:
+    from zoo.models.summary import RANDOM_WARNING
     from zoo.reporting.explained import explained_page
     from zoo.reporting.predicted import PAGE
     from zoo.system.files import write_whole
 
     (found,) = ensemble.predict([protein])
     predicted = {target: found[target.name] for target in ensemble.targets}
-    several = len(ensemble.models) > 1
-    sentence = (
-        "The prediction is the mean of all models of the run; the other columns are of its first."
-        if several else ""
-    )  # fmt: skip
+    notes = [RANDOM_WARNING] if ensemble.random_plm else []
+    if len(ensemble.models) > 1:
+        notes.append("The prediction is the mean of all models of the run; the other columns are "
+                     "of its first.")  # fmt: skip
     path = out / PAGE
-    write_whole(path, explained_page(protein, columns, predicted, ensemble.thresholds, sentence))
+    write_whole(path, explained_page(protein, columns, predicted, ensemble.thresholds, notes))
     return path
 
 

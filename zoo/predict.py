@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -69,7 +70,8 @@ def predict(
         bool | None,
         typer.Option(
             "--page/--no-page",
-            help="Also write index.html, a page to look at; by default on a terminal.",
+            help="Also write index.html, a page to look at; by default on a terminal, and where "
+            "there is one.",
             show_default=False,
         ),
     ] = None,
@@ -114,8 +116,9 @@ def predict(
     folder = model_folder(model)
     trained(folder)  # all this before the imports below, which take seconds
     open_folder(out)
-    if known := warning(folder):
-        warn(f"{model}: {known}")
+    warnings = list(filter(None, [warning(folder)]))
+    for line in warnings:
+        warn(f"{model}: {line}")
     with working("loading the model ..."):
         from zoo.models.summary import RANDOM_WARNING
         from zoo.prediction.ensemble import load_ensemble
@@ -124,24 +127,35 @@ def predict(
         ensemble = load_ensemble(model, choose_device(device), states, scope)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
+        warnings.append(RANDOM_WARNING)
     path = out / f"{TABLE}.{format}"
-    wanted = console.is_terminal if page is None else page
-    done = _predict(
-        files,
-        ensemble,
-        path,
-        structures or bfactors,
-        bfactors,
-        min_plddt,
-        tokens,
-        wanted,
-        model,
-    )
+    wanted = Wanted(path, structures or bfactors, bfactors, page, model, warnings)
+    done = _predict(files, ensemble, wanted, min_plddt, tokens)
     if said := told(done.outcome.complexes, ensemble.scope, as_):
         note(said)
     for line in left_out_residues(done.outcome, min_plddt):
         note(line)
     _report(done, path, len(files), json)
+
+
+class Wanted(NamedTuple):
+    """What a call is to write.
+
+    Attributes:
+        path: table of the predictions.
+        structures: whether to write structures and the scripts that open them.
+        bfactors: whether the scores stand in the place of their B-factors.
+        page: whether to write the page; None for on a terminal, and where there is one already.
+        model: what the page calls the model.
+        warnings: what the page says of it first.
+    """
+
+    path: Path
+    structures: bool
+    bfactors: bool
+    page: bool | None
+    model: str
+    warnings: Sequence[str]
 
 
 class Done(NamedTuple):
@@ -153,15 +167,7 @@ class Done(NamedTuple):
 
 
 def _predict(
-    files: list[Input],
-    ensemble: Ensemble,
-    path: Path,
-    structures: bool,
-    bfactors: bool,
-    min_plddt: float | None,
-    tokens: int,
-    page: bool,
-    model: str,
+    files: list[Input], ensemble: Ensemble, wanted: Wanted, min_plddt: float | None, tokens: int
 ) -> Done:
     from zoo.prediction import many
     from zoo.prediction.answers import answers_of
@@ -170,27 +176,27 @@ def _predict(
     from zoo.system.files import saving
     from zoo.system.locks import alone
 
-    if structures:
+    if wanted.structures:
         many.scored_target(ensemble.targets)
-    out, answers, written = path.parent, None, None
+    out, answers, page = wanted.path.parent, None, None
     kept = f"What was predicted is in {out / JOURNAL}. Make room; the same command continues."
     with saving(out, kept), alone(out):
         now, former = many.describe, many.describe_as_before
         names = now(ensemble, min_plddt), former(ensemble, min_plddt)
         with Journal(journal_of(out), *names) as journal:
-            folder = out / STRUCTURES if structures else None
-            work = many.Prediction(ensemble, journal, folder, bfactors, min_plddt)
+            folder = out / STRUCTURES if wanted.structures else None
+            work = many.Prediction(ensemble, journal, folder, wanted.bfactors, min_plddt)
             _run(work, files, tokens)
             if not work.outcome.interrupted:
-                work.finish(path)
+                work.finish(wanted.path)
                 mine = [name for name, done in work.done.items() if done]
                 answers = answers_of(journal, mine, ensemble.targets, ensemble.thresholds)
                 if folder is not None:
                     _write_scenes(folder, journal, mine, ensemble)
-                written = _write_page(out, journal, ensemble, model) if page else None
+                page = _write_page(journal, ensemble, wanted)
         failed = work.outcome.failed | work.outcome.partial
         write_failed(out / FAILED, failed, work.tried())
-    return Done(work.outcome, answers, written)
+    return Done(work.outcome, answers, page)
 
 
 def _write_scenes(folder: Path, journal: Journal, names: list[str], ensemble: Ensemble) -> None:
@@ -202,17 +208,25 @@ def _write_scenes(folder: Path, journal: Journal, names: list[str], ensemble: En
         write_scenes(folder, ((key, journal[key]) for key in names), name, scale)
 
 
-def _write_page(out: Path, journal: Journal, ensemble: Ensemble, model: str) -> Path:
+def _write_page(journal: Journal, ensemble: Ensemble, wanted: Wanted) -> Path | None:
+    """Write the page where it is wanted, and return its path.
+
+    One that is there would otherwise lack the proteins of this call.
+    """
     from zoo.reporting.predicted import PAGE, predicted_page
     from zoo.system.files import write_whole
 
-    title = f"{out.resolve().name}: predictions"
+    path = wanted.path.with_name(PAGE)
+    by_default = console.is_terminal or path.exists()
+    if not (by_default if wanted.page is None else wanted.page):
+        return None
     with working("writing the page ..."):
         text = predicted_page(
-            journal, ensemble.targets, ensemble.thresholds, title=title, model=model
-        )
-    write_whole(out / PAGE, text)
-    return out / PAGE
+            journal, ensemble.targets, ensemble.thresholds, model=wanted.model,
+            title=f"{path.resolve().parent.name}: predictions", warnings=wanted.warnings,
+        )  # fmt: skip
+    write_whole(path, text)
+    return path
 
 
 def _run(work: Prediction, files: list[Input], tokens: int) -> None:

@@ -196,7 +196,7 @@ def _scales(drawn: list[dict[str, Any]], targets: Mapping[str, Any]) -> dict[str
 def _drawn(
     found: Run, store: Store, held: Mapping[str, Predictions], each: Scores, keys: list[str]
 ) -> list[dict[str, Any]]:
-    """Return the chosen proteins in the viewer's form, without those that lack coordinates."""
+    """Return the chosen proteins in the viewer's form."""
     from zoo.explanation.exchanges import look, weighs
     from zoo.prediction.ensemble import load_ensemble
     from zoo.reporting.viewer import describe
@@ -205,8 +205,6 @@ def _drawn(
     drawn = []
     for key in keys:
         protein = store[key].protein
-        if not protein.has_structure:
-            continue
         columns: dict[str, Any] = {}
         for name, rows in held.items():
             suffix = f" of {name}" if len(held) > 1 else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from zoo.prediction.table import NONE, Plain, Thresholds, rows
@@ -52,9 +52,18 @@ def answers_of(
     """Return the answers for the first of some proteins in a journal, as texts to print."""
     shown = names[:SHOWN]
     cells = [[name, *_texts(name, journal[name], targets, thresholds)] for name in shown]
-    said = "; ".join(f"{name}: yes from {value:.3g}" for name, value in thresholds.items())
-    remark = f"{said}, the threshold that validation chose" if said else ""
+    remark = meaning(targets, thresholds)
     return Answers(columns(targets, thresholds), cells, len(names) - len(shown), remark)
+
+
+def meaning(targets: Iterable[Target], thresholds: Thresholds) -> str:
+    """Return sentences that say from which probability each target is "yes"; "" for none."""
+    return " ".join(
+        f'{one.name} is "yes" for a {one.level} with a probability of at least '
+        f"{thresholds[one.name]:.3g}, the threshold that did best on the validation data."
+        for one in targets
+        if one.name in thresholds
+    )
 
 
 def _texts(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from zoo.explanation.colours import LEGEND
 from zoo.metrics.rows import Array
+from zoo.prediction.answers import has_one, meaning
 from zoo.prediction.ensemble import Estimate
 from zoo.prediction.table import NONE, Thresholds
 from zoo.proteins.protein import Protein
@@ -23,7 +24,7 @@ def explained_page(
     columns: Mapping[str, Array],
     predicted: Mapping[Target, Estimate],
     thresholds: Thresholds = NONE,
-    sentence: str = "",
+    notes: Sequence[str] = (),
 ) -> str:
     """Return a page of one protein with its explanation and what the whole run predicts for it.
 
@@ -32,12 +33,12 @@ def explained_page(
         columns: Values (residues,) by the name of the column; columns of one kind share a scale.
         predicted: Prediction of each target.
         thresholds: Probability from which a binary target counts as positive, by its name.
-        sentence: What is explained.
+        notes: Sentences to begin with.
     """
     shown: dict[str, Array] = {}
     scales: dict[str, Scale] = {}
     for target, one in predicted.items():
-        if target.level == "residue" and target.outputs == 1:
+        if target.level == "residue" and has_one(target):
             shown[target.name] = one.mean
             scales[target.name] = of_values(
                 target.kind, one.mean.tolist(), thresholds.get(target.name)
@@ -46,11 +47,11 @@ def explained_page(
         kind = name.partition("_")[0]
         of_kind = [own for other, own in columns.items() if other.partition("_")[0] == kind]
         shown[name], scales[name] = values, of_column(name, np.concatenate(of_kind).tolist())
-    whole = {t.name: float(one.mean) for t, one in predicted.items()
-             if t.level == "protein" and t.outputs == 1}  # fmt: skip
-    notes = [sentence, *(f"{name}: {value:.3g}." for name, value in whole.items())]
-    notes += [f"Gates: {LEGEND}."] if any(name.startswith("gate") for name in columns) else []
-    text = "".join(f"<p class=soft>{html.escape(note)}</p>" for note in notes if note)
+    whole = [f"{target.name}: {float(one.mean):.3g}." for target, one in predicted.items()
+             if target.level == "protein" and has_one(target)]  # fmt: skip
+    gates = f"Gates: {LEGEND}." if any(name.startswith("gate") for name in columns) else ""
+    lines = [*notes, *whole, meaning(predicted, thresholds), gates]
+    text = "".join(f"<p class=soft>{html.escape(line)}</p>" for line in lines if line)
     title = f"{protein.name}: what the prediction is based on"
     body = f"<h1>{html.escape(title)}</h1>{text}"
     body += viewer.section([viewer.describe(protein, shown)], scales)

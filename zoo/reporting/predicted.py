@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.prediction.answers import answer, columns, has_one
+from zoo.prediction.answers import answer, columns, has_one, meaning
 from zoo.prediction.inputs import is_fasta
 from zoo.prediction.journal import Journal
 from zoo.prediction.table import NONE, Plain, Thresholds
@@ -29,7 +29,7 @@ ROWS = 2_000_000
 
 def predicted_page(
     journal: Journal, targets: Sequence[Target], thresholds: Thresholds = NONE, *,
-    title: str = "", model: str = "", advance: Callable[[int], None] = lambda done: None,
+    title: str = "", model: str = "", warnings: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Return a page of all proteins in a folder of predictions.
 
@@ -42,7 +42,7 @@ def predicted_page(
         thresholds: Probability from which a binary target counts as positive, by its name.
         title: Title of the page.
         model: What the model is called.
-        advance: Called with the number of proteins that are done.
+        warnings: What must be known of the model before its predictions are read.
     """
     names = journal.names()
     scales = scales_of(journal, targets, thresholds)
@@ -56,11 +56,10 @@ def predicted_page(
         if room < 0:
             break
         shown.append(text)
-        advance(len(shown))
     rest = _within(rows[len(shown) :], ROWS)
-    advance(len(names))
     remark = _sum(len(names), len(shown), len(names) - len(shown) - len(rest))
     body = f"<h1>{html.escape(title)}</h1>{_told(model, targets, thresholds)}"
+    body += "".join(f"<p><b>{html.escape(one)}</b></p>" for one in warnings)
     body += viewer.section([*shown, *rest], scales, columns(targets, thresholds), remark)
     return page(title, body, viewer.STYLE)
 
@@ -89,9 +88,7 @@ def _told(model: str, targets: Sequence[Target], thresholds: Thresholds) -> str:
     """Return sentences on what is predicted and what yes means."""
     by = f" by the model {model}" if model else ""
     what = ", ".join(one.name for one in targets)
-    text = f"Predicted{by} for each {targets[0].level}: {what}."
-    for name, threshold in thresholds.items():
-        text += f" {name} is yes from {threshold:.3g}, the threshold that validation chose."
+    text = f"Predicted{by} for each {targets[0].level}: {what}. {meaning(targets, thresholds)}"
     return f"<p class=soft>{html.escape(text)}</p>"
 
 

@@ -133,7 +133,7 @@ function drawBar(scale) {
   at("mark").hidden = scale.threshold === null;
   if (scale.threshold === null) return;
   at("mark").style.left = 100 * (scale.threshold - scale.low) / (scale.high - scale.low) + "%";
-  at("mark").title = "from " + told(scale.threshold) + ": yes";
+  at("mark").title = at("from").textContent = "yes: at least " + told(scale.threshold);
 }
 
 function paint() {
