@@ -173,6 +173,7 @@ def _predict(
     from zoo.prediction.answers import answers_of
     from zoo.prediction.folder import FAILED, JOURNAL, STRUCTURES, journal_of, write_failed
     from zoo.prediction.journal import Journal
+    from zoo.reporting.scenes import write_all_scenes
     from zoo.system.files import saving
     from zoo.system.locks import alone
 
@@ -192,20 +193,11 @@ def _predict(
                 mine = [name for name, done in work.done.items() if done]
                 answers = answers_of(journal, mine, ensemble.targets, ensemble.thresholds)
                 if folder is not None:
-                    _write_scenes(folder, journal, mine, ensemble)
+                    write_all_scenes(folder, journal, mine, ensemble.targets, ensemble.thresholds)
                 page = _write_page(journal, ensemble, wanted)
         failed = work.outcome.failed | work.outcome.partial
         write_failed(out / FAILED, failed, work.tried())
     return Done(work.outcome, answers, page)
-
-
-def _write_scenes(folder: Path, journal: Journal, names: list[str], ensemble: Ensemble) -> None:
-    from zoo.reporting.predicted import scales_of
-    from zoo.reporting.scenes import write_scenes
-
-    scales = scales_of(journal, ensemble.targets, ensemble.thresholds)
-    for name, scale in scales.items():
-        write_scenes(folder, ((key, journal[key]) for key in names), name, scale)
 
 
 def _write_page(journal: Journal, ensemble: Ensemble, wanted: Wanted) -> Path | None:

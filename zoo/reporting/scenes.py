@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from zoo.prediction.journal import Journal
 from zoo.prediction.many import SUFFIXES
-from zoo.prediction.table import Plain
+from zoo.prediction.table import NONE, Plain, Thresholds
 from zoo.proteins.scored import BESIDE, attribute
+from zoo.reporting.predicted import scales_of
 from zoo.reporting.scales import UNKNOWN, Scale
 from zoo.system.files import write_whole
 from zoo.system.reading import content
+from zoo.tasks import Target
 
 STEPS = 100
 """Number of colours that a script tells apart; a step is too small to see."""
@@ -32,6 +35,23 @@ class Place(NamedTuple):
     chain: str
     number: int
     insertion: str
+
+
+def write_all_scenes(
+    folder: Path, journal: Journal, names: Sequence[str], targets: Sequence[Target],
+    thresholds: Thresholds = NONE,
+) -> None:  # fmt: skip
+    """Write the scripts of some proteins in a journal, in the colours of the page.
+
+    Args:
+        folder: Folder of the structures.
+        journal: Predictions.
+        names: Names of the proteins.
+        targets: Targets of the model.
+        thresholds: Probability from which a binary target counts as positive, by its name.
+    """
+    for name, scale in scales_of(journal, targets, thresholds).items():
+        write_scenes(folder, ((key, journal[key]) for key in names), name, scale)
 
 
 def write_scenes(
