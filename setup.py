@@ -63,6 +63,7 @@ setup(
         # Studies on many machines.
         "cluster": ["psycopg[binary]>=3.1", "pymysql", "grpcio", "protobuf"],
         "notebooks": ["jupyterlab"],
+        "app": ["gradio>=6.31"],
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
         "loggers": ["tensorboard", "wandb"],
         "parquet": ["pyarrow"],

@@ -45,6 +45,7 @@ ROOMS = (
     (("verbs", "build, train, predict, search ...: parse, call, print"),
      ("hpo", "the search")),
     (("command", "the terminal: options, messages, interrupts"),),
+    (("serving", "the web app: limits, models, answers, a window"),),
     (("explanation", "why"), ("reporting", "HTML page"), ("ablation", "fair table"),
      ("probing", "layers"), ("pretraining", "language models")),
     (("lightning", "a trainer of your own"), ("sklearn", "estimators"),

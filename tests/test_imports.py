@@ -42,6 +42,8 @@ ALLOWED = {
         "zoo/training/curves.py", "zoo/training/module.py",
     },
     "optuna": set(),  # of hpo/
+    "gradio": {"zoo/serving/server.py", "zoo/serving/window.py"},
+    "uvicorn": {"zoo/serving/server.py"},
     "hpo": {"zoo/search.py"},
     "peft": {"zoo/models/tuning.py"},
     "captum": {"zoo/explanation/attribution.py"},
@@ -63,8 +65,8 @@ ALLOWED = {
 ORDER = (
     "zoo.errors", "system", "settings", "proteins", "pretrained", "examples", "tasks", "backbones",
     "fusion", "models", "data", "states", "metrics", "training", "prediction", "lightning",
-    "sklearn", "sharing", "explanation", "reporting", "ablation", "pretraining", "probing",
-    "command", "hpo", "verbs", "zoo.__main__",
+    "sklearn", "sharing", "explanation", "reporting", "serving", "ablation", "pretraining",
+    "probing", "command", "hpo", "verbs", "zoo.__main__",
 )  # fmt: skip
 
 

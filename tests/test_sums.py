@@ -34,7 +34,7 @@ OTHERS = {
     "baseline": "nothing is left out after `prepare`", "report": "shows one scored run",
     "search": "its report lists each trial with its state",
     "ablate": "prints how many cells of the table are missing",
-    "push": "sends one run, file by file",
+    "push": "sends one run, file by file", "app": "answers one structure at a time",
 }  # fmt: skip
 """Verbs without a sum, each with the reason."""
 

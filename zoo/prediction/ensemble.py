@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
@@ -176,6 +177,17 @@ def load_ensemble(
     temperatures = tuple(_temperatures(member, targets) for member in members)
     thresholds = read_thresholds(folder_of(folder), members)
     return Ensemble(targets, members, tuple(models), temperatures, device, thresholds)
+
+
+def in_scope(ensemble: Ensemble, scope: Scope | None) -> Ensemble:
+    """Return the ensemble with that scope, with the same weights; None is that of the training.
+
+    The ensemble that is given stays as it is.
+    """
+    if scope is None:
+        return ensemble
+    models = tuple(within(copy.copy(model), scope) for model in ensemble.models)
+    return dataclasses.replace(ensemble, models=models)
 
 
 def within(model: FusedModel, scope: Scope | None) -> FusedModel:

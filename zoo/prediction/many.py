@@ -184,13 +184,18 @@ def _description(ensemble: Ensemble, identity: Callable[[Path], str]) -> dict[st
     }
 
 
+def has_scored(targets: Sequence[Target]) -> bool:
+    """Return whether a model predicts exactly one number per residue, for `scored_target`."""
+    return len(targets) == 1 and targets[0].level == "residue" and targets[0].outputs == 1
+
+
 def scored_target(targets: Sequence[Target]) -> Target:
     """Return the one target that can be written into a structure.
 
     Raises:
         ConfigError: if the model does not predict exactly one number per residue.
     """
-    if len(targets) == 1 and targets[0].level == "residue" and targets[0].outputs == 1:
+    if has_scored(targets):
         return targets[0]
     have = ", ".join(f"{t.name} ({t.outputs} per {t.level})" for t in targets)
     raise ConfigError(

@@ -13,13 +13,18 @@ Structure files shrink by a factor of 4 to 20.
 """
 
 
-def gunzip(data: bytes) -> bytes:
+def gunzip(data: bytes, most: int | None = None) -> bytes:
     """Return the unpacked content of a gzip file, from all of its members.
+
+    Args:
+        data: Content of the file.
+        most: Largest unpacked size in bytes; None for `LEAST` and `RATIO`.
 
     Raises:
         ValueError: If it is damaged, truncated, or unpacks to too much; names the cause.
     """
-    limit, parts = max(LEAST, RATIO * len(data)), []
+    limit, parts = max(LEAST, RATIO * len(data)) if most is None else most, []
+    told = f"{RATIO} times its size" if most is None else f"{most / 2**20:g} MB"
     while data:
         member = zlib.decompressobj(GZIP)
         try:
@@ -28,7 +33,7 @@ def gunzip(data: bytes) -> bytes:
             raise ValueError(f"is a damaged gzip file ({error})") from None
         limit -= len(parts[-1])
         if limit < 0:
-            raise ValueError(f"is a gzip file that unpacks to more than {RATIO} times its size")
+            raise ValueError(f"is a gzip file that unpacks to more than {told}")
         if not member.eof:
             raise ValueError("is a gzip file that was cut short; fetch it again")
         data = member.unused_data.lstrip(b"\0")
