@@ -156,7 +156,7 @@ def run(runs, tmp_path):
 
 def evaluated(folder: Path, data: Path | None = None, settings: Settings = QUICK, **more):
     found = read_run(folder)
-    return evaluate_run(found, data or found.data, settings, **more)
+    return evaluate_run(found, data or found.data, settings, **more)[:2]
 
 
 def by_hand(member: Path, data: Path, target: Target, at: slice, temperature: float, split: str):
@@ -284,6 +284,37 @@ def test_differences_are_to_the_best_baseline_and_paired(runs):
         assert found["value"] == pytest.approx(model - known[found["baseline"]])
         assert found["low"] <= found["value"] <= found["high"]
     assert {"rmse", "spearman"} <= set(target["differences"])
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_the_headline_has_the_difference_to_every_baseline(runs, kind):
+    from zoo.metrics.verdict import headlines
+
+    (name,) = (target.name for target in TARGETS[kind])
+    found = evaluated(runs[kind])[0]["targets"][name]
+    for metric in headlines(TARGETS[kind][0].kind, found["differences"]):
+        best = found["differences"][metric]["baseline"]
+        scores = {part["model"]: part["values"][metric]["value"] for part in found["parts"]
+                  if part["subset"] == "all"}  # fmt: skip
+        model = scores.pop("model")
+        known = {one for one, value in scores.items() if value is not None}
+        others = found["others"][metric]
+        assert set(others) == known - {best} and others
+        for one, moved in others.items():
+            assert moved["value"] == pytest.approx(model - scores[one])
+            assert moved["low"] <= moved["value"] <= moved["high"] and "p" not in moved
+
+
+def test_the_best_baselines_can_be_compared_with_the_run(capsys, run):
+    assert call(capsys, "evaluate", run, "--bootstrap", 10).code == 0
+    found = json.loads((run / "metrics.json").read_text())["targets"]["site"]
+    best = {moved["baseline"] for moved in found["differences"].values()}
+    assert {path.name for path in (run / "baselines").iterdir()} == {f"site_{one}" for one in best}
+    moved = found["differences"]["average_precision"]
+    other = run / "baselines" / f"site_{moved['baseline']}"
+    done = call(capsys, "compare", other, run, "--metric", "average_precision", "--json")
+    _, ours = json.loads(done.out)[0]["metrics"]["average_precision"]["runs"]
+    assert ours["difference"]["value"] == pytest.approx(moved["value"])
 
 
 CONSTANT = ("majority", "prior")
@@ -563,7 +594,7 @@ def test_parquet_holds_the_same_table(capsys, run):
     np.testing.assert_array_equal(table["y_pred"], again["y_pred"])
     np.testing.assert_array_equal(table["y_true"], again["y_true"])
     assert {path.name for path in run.iterdir()} == {
-        FACTS, "fNones0", "metrics.json", "predictions.csv", "predictions.parquet"
+        FACTS, "fNones0", "baselines", "metrics.json", "predictions.csv", "predictions.parquet"
     }  # fmt: skip
 
 

@@ -93,13 +93,14 @@ def evaluate(
         from zoo.system.devices import choose_device
 
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states, scope)
-    metrics, predictions = evaluate_run(
+    scored = evaluate_run(
         found, data or found.data, settings, new=data is not None, progress=progress
     )
+    metrics = scored.metrics
     total = sum_of(metrics)
     metrics["sum"] = total.to_dict()
     metrics["command"] = shlex.join(["python", "-m", "zoo.evaluate", *sys.argv[1:]])
-    written = write_scores(folder, metrics, predictions, format)
+    written = write_scores(folder, scored, format)
     if metrics["random_plm"]:
         warn(RANDOM_WARNING)
     by_residue = found.targets[0].level == "residue"
@@ -114,7 +115,9 @@ def evaluate(
         return
     for drawing in render(metrics):
         show(drawing)
-    both = split != "validation" and any((one.split == "validation").any() for one in predictions)
+    both = split != "validation" and any(
+        (one.split == "validation").any() for one in scored.predictions
+    )
     text = f"\nwritten: {', '.join(map(str, written))}"
     text += (
         f"\nthe predictions are of {split} and validation samples; see the column split"

@@ -122,7 +122,7 @@ def _score(plan: Plan, cell: Cell, beside: int) -> None:
     folder = plan.out / cell.name
     run = read_run(folder)
     settings = Settings(bootstrap=plan.bootstrap, beside=beside)
-    metrics, predictions = evaluate_run(run, run.data, settings)
+    metrics, predictions, _ = evaluate_run(run, run.data, settings)
     metrics["parameters"] = count(load_model(folder), trainable=True)
     write_predictions(folder / NAME, predictions)
     write_json(folder / METRICS, metrics)  # written last, as it marks the cell as done

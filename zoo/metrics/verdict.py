@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.metrics.binary import AVERAGE_PRECISION, WEIGHTED_AUCPR
+from zoo.metrics.bootstrap import Interval
 from zoo.metrics.calibration import calibration_error
 from zoo.metrics.chains import CHAIN_AVERAGE_PRECISION
 from zoo.metrics.comparison import compare_target
@@ -61,16 +62,18 @@ def verdict(
         predictions, there, split=split, n=n or FEWEST, seed=seed, scannet_length=scannet_length
     )
     best = _best(predictions, there, scored)
+    first = {metric: best[metric] for metric in headlines(predictions.target.kind, best)}
     parts = len(_subsets(scored))
-    own = len(best) + parts * len(headlines(predictions.target.kind, best))
-    n = n or enough(targets * (own + beside * (1 + parts)))
+    own = len(best) + parts * len(first)
+    most = n or enough(targets * (own + beside * (1 + parts)))
     return {
         **scored.to_dict(),
         "kind": predictions.target.kind,
         "threshold": validation_threshold(predictions),
         "calibration_error": _calibration(predictions, raw, split),
-        "differences": _differences(predictions, there, best, split, n, seed),
-        "subsets": _by_subset(predictions, there, best, scored, n, seed),
+        "differences": _differences(predictions, there, best, split, most, seed),
+        "others": _others(predictions, there, first, split, n or FEWEST, seed),
+        "subsets": _by_subset(predictions, there, first, scored, most, seed),
     }
 
 
@@ -98,15 +101,42 @@ def _differences(
     return found
 
 
+def _others(
+    one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str], split: str,
+    n: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return for each headline metric the model's difference to the baselines that are not best.
+
+    They have intervals and no p-values, because nothing is claimed of them.
+    """
+    if not best or len(baselines) < 2:
+        return {}
+    compared = compare_target({MODEL: one, **baselines}, split, list(best), n, seed)
+    return {
+        metric: {
+            entry.run: _turned(entry.difference).to_dict()
+            for entry in entries
+            if entry.difference and entry.run != best[metric] and not np.isnan(entry.value.value)
+        }
+        for metric, _, entries in compared.metrics
+    }
+
+
+def _turned(moved: Interval) -> Interval:
+    """Return the difference of a to b from that of b to a."""
+    return Interval(
+        -moved.value, -moved.high, -moved.low, moved.n_groups, moved.degenerate, moved.excluded
+    )
+
+
 def _by_subset(
-    one: Predictions, baselines: Mapping[str, Predictions], best: Mapping[str, str],
+    one: Predictions, baselines: Mapping[str, Predictions], chosen: Mapping[str, str],
     scored: Report, n: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     """Return for each subset the model's difference in the headline metrics to the best baseline.
 
     The baseline that is best on all subsets together is used for each of them.
     """
-    chosen = {metric: best[metric] for metric in headlines(one.target.kind, best)}
     if not chosen:
         return {}
     found = {}

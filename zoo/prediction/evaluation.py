@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,11 +65,26 @@ class Settings:
     beside: int = 0
 
 
+class Scored(NamedTuple):
+    """What a run was found to be worth.
+
+    Attributes:
+        metrics: contents of metrics.json.
+        predictions: predictions of each target, in the order of the run's targets.
+        baselines: predictions of the baselines that are best by some metric, by name, for each
+            target.
+    """
+
+    metrics: dict[str, Any]
+    predictions: list[Predictions]
+    baselines: list[dict[str, Predictions]]
+
+
 def evaluate_run(
     run: Run, data: Path, settings: Settings, *, new: bool = False, hidden: Hidden | None = None,
     progress: Progress = SILENT.progress,
-) -> tuple[dict[str, Any], list[Predictions]]:  # fmt: skip
-    """Return the contents of metrics.json, and the predictions of each target.
+) -> Scored:  # fmt: skip
+    """Return the scores of a run, and the predictions that they are of.
 
     Predictions are of the requested split and of validation, on which thresholds are chosen. For
     data with folds, each sample is predicted by the members that were not trained on it, and counts
@@ -107,12 +122,12 @@ def evaluate_run(
             )  # fmt: skip
         with progress("scoring", len(run.targets)) as advance:
             fitted = settings.split != "train" and all(one.train and one.test for one in plan)
-            predictions, scores = _score(run, store, averages, kin, settings, fitted, advance)
+            found = _score(run, store, averages, kin, settings, fitted, advance)
     facts = _facts(run, data, settings, averages)
     facts["listed"] = sum(name == settings.split for one in labels for name in one.values())
     if names is not None:
         facts["new_data"] = {"targets": dict(names), "named_as_in_training": seen}
-    return {**facts, "targets": scores}, predictions
+    return found._replace(metrics={**facts, "targets": found.metrics})
 
 
 def _given(index: Mapping[str, Mapping[str, Any]]) -> Round:
@@ -137,23 +152,25 @@ def _score(
     run: Run, store: Store, averages: Averages, kin: Mapping[str, str], settings: Settings,
     fitted: bool,
     advance: Callable[[int], None],
-) -> tuple[list[Predictions], dict[str, Any]]:  # fmt: skip
-    predictions, scores = [], {}
+) -> Scored:  # fmt: skip
+    scores, predictions, baselines = dict[str, Any](), list[Predictions](), []
     for target in run.targets:
         one = averages.predictions(target).with_kin(kin)
         # Baselines are fitted to the training data, so their scores on it say nothing.
         found = predict_all(store, target) if fitted else {}
+        found = {name: _same_rows(baseline, one) for name, baseline in found.items()}
         scores[target.name] = verdict(
-            one, averages.predictions(target, calibrated=False),
-            {name: _same_rows(baseline, one) for name, baseline in found.items()},
+            one, averages.predictions(target, calibrated=False), found,
             split=settings.split, n=settings.bootstrap, seed=settings.seed,
             targets=len(run.targets), beside=settings.beside,
             scannet_length=LENGTHS.get(run.facts["task"]),
         )  # fmt: skip
+        best = {moved["baseline"] for moved in scores[target.name]["differences"].values()}
+        baselines.append({name: other for name, other in found.items() if name in best})
         predictions.append(one)
         advance(len(predictions))
     correct(differences_in(scores))
-    return predictions, scores
+    return Scored(scores, predictions, baselines)
 
 
 def _same_rows(baseline: Predictions, one: Predictions) -> Predictions:

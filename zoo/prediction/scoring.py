@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.samples import SPLITS
 from zoo.errors import ConfigError, RandomWeightsWarning, unknown
-from zoo.metrics.predictions import Predictions, table
+from zoo.metrics.predictions import table
 from zoo.models.runs import Run, read_run
 from zoo.models.summary import RANDOM_WARNING
-from zoo.prediction.evaluation import Settings, evaluate_run
+from zoo.prediction.evaluation import Scored, Settings, evaluate_run
 from zoo.prediction.scope import checked_scope
 from zoo.prediction.score_files import scores_folder, write_scores
 from zoo.pretrained import folder_of
@@ -27,19 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of a run.
+    """The scores of a run."""
 
-    Attributes:
-        metrics: What the verb writes to metrics.json, without its command and its sum.
-    """
+    _scored: Scored = field(repr=False)
 
-    metrics: dict[str, Any]
-    _predictions: Sequence[Predictions] = field(repr=False)
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What the verb writes to metrics.json, without its command and its sum."""
+        return self._scored.metrics
 
     @property
     def predictions(self) -> DataFrame:
         """The rows of predictions.csv: each prediction beside the true value, unrounded."""
-        return table(self._predictions)
+        return table(self._scored.predictions)
 
     @property
     def scores(self) -> DataFrame:
@@ -62,7 +61,7 @@ class Evaluation:
         Raises:
             ConfigError: If the folder holds predictions of `zoo predict`.
         """
-        write_scores(scores_folder(Path(folder)), self.metrics, self._predictions, "csv")
+        write_scores(scores_folder(Path(folder)), self._scored)
 
 
 def evaluate(
@@ -113,10 +112,10 @@ def evaluate(
     found = run if isinstance(run, Run) else read_run(folder_of(os.fspath(run)))
     taken = checked_scope(scope)
     settings = Settings(split, bootstrap, seed, choose_device(device), tokens, states, taken)
-    metrics, predictions = evaluate_run(
+    scored = evaluate_run(
         found, found.data if data is None else Path(data), settings, new=data is not None,
         progress=listener.progress,
     )  # fmt: skip
-    if metrics["random_plm"]:
+    if scored.metrics["random_plm"]:
         warnings.warn(RANDOM_WARNING, RandomWeightsWarning, stacklevel=2)
-    return Evaluation(metrics, predictions)
+    return Evaluation(scored)
