@@ -53,6 +53,7 @@ ALLOWED = {
         "zoo/probing/drawing.py",
         "zoo/reporting/page.py",
         "zoo/reporting/drawing.py",
+        "zoo/reporting/style.py",
         "zoo/training/curves.py",
     },
     "pyarrow": {"zoo/backbones/states_parquet.py"},

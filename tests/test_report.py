@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +18,16 @@ from tests.verbs import call
 from zoo.errors import ConfigError
 from zoo.evaluate import evaluate
 from zoo.explanation.colours import SCORES
+from zoo.metrics.columns import rows_of
 from zoo.metrics.predictions import Predictions
+from zoo.metrics.suite import POOLED
+from zoo.metrics.verdict import MODEL
 from zoo.models.runs import read_run
-from zoo.reporting import viewer
+from zoo.prediction.score_files import read_baselines
+from zoo.reporting import comparisons, drawing, viewer
 from zoo.reporting.proteins import by_identity, by_length, chosen, nearest_identity, score_each
 from zoo.reporting.scales import Scale
+from zoo.reporting.score_tables import cell, part
 from zoo.reporting.sections import standing
 
 Capture = pytest.CaptureFixture[str]
@@ -40,6 +46,26 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         found[kind] = train(root / kind, plm, data, kind)
         evaluate(found[kind], bootstrap=10)
     return found
+
+
+def verdict_of(run: Path, target: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "metrics.json").read_text())["targets"][target]
+    return found
+
+
+def held_out(run: Path, target: str) -> dict[str, Predictions]:
+    """Return the test predictions of the model and of its best baselines."""
+    from zoo.metrics.predictions import read_predictions
+
+    names = comparisons.best_of(verdict_of(run, target))
+    every = {MODEL: read_predictions(run)[target], **read_baselines(run, target, names)}
+    return {name: one.take(one.split == "test") for name, one in every.items()}
+
+
+def scales(page: str) -> dict[str, dict[str, object]]:
+    (found,) = re.findall(r'<script type="application/json" id="proteins">(.*?)</script>', page)
+    each: dict[str, dict[str, object]] = json.loads(found)["scales"]
+    return each
 
 
 def drawn(page: str) -> dict[str, dict[str, object]]:
@@ -83,14 +109,136 @@ def test_the_colours_are_the_predictions(capsys: Capture, runs: Runs, tmp_path: 
     assert labels == pytest.approx(rows.y_true, nan_ok=True)
 
 
+def test_equal_colours_are_equal_values_of_prediction_and_label(
+    capsys: Capture, runs: Runs, tmp_path: Path
+) -> None:
+    page, other = tmp_path / "page.html", tmp_path / "scores"
+    shutil.copytree(runs["binary"], other)
+    metrics = json.loads((other / "metrics.json").read_text())
+    metrics["targets"]["site"]["threshold"] = 0.2  # rare: the colours end at three times that
+    (other / "metrics.json").write_text(json.dumps(metrics))
+    assert call(capsys, "report", other, "--out", page).code == 0
+    found = scales(page.read_text())
+    assert list(found)[:2] == ["prediction", "label"]
+    said, true = found["prediction"], found["label"]
+    for name in ("low", "high", "colours", "ends"):
+        assert said[name] == true[name]
+    assert said["high"] == pytest.approx(0.6)
+    assert said["threshold"] == 0.2 and true["threshold"] is None
+
+
+def test_the_area_under_a_curve_is_the_score_in_its_legend(runs: Runs) -> None:
+    found = verdict_of(runs["binary"], "site")
+    rows = {name: rows_of(one) for name, one in held_out(runs["binary"], "site").items()}
+    lines = comparisons.curves_of(found, rows)
+    for metric, area in (("roc_auc", lambda x, y: np.trapezoid(y, x)),
+                         ("average_precision", lambda x, y: np.diff(x) @ y[1:])):  # fmt: skip
+        best = found["differences"][metric]["baseline"]
+        for name, (legend, (x, y)) in zip((MODEL, best), lines[metric].items(), strict=True):
+            value = part(found, name, POOLED)["values"][metric]
+            assert legend == f"{name} {cell(value)}"
+            assert area(x, y) == pytest.approx(value["value"], abs=1e-6)
+    figure = drawing.precision_recall(lines["average_precision"], 0.25)
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == [*lines["average_precision"], "chance 0.250"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_forest_has_the_points_of_the_table(
+    runs: Runs, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, draw, drawn = TARGETS[kind][0].name, drawing.forest, []
+
+    def keep(what: str, rows: Any, higher: bool) -> Any:
+        drawn.append((what, rows, draw(what, rows, higher)))
+        return drawn[-1][-1]
+
+    monkeypatch.setattr(drawing, "forest", keep)
+    found = verdict_of(runs[kind], target)
+    text = comparisons.every_baseline(target, found)
+    assert drawn and text.count("<img") == len(drawn)
+    for metric, rows, figure in drawn:
+        best = found["differences"][metric]["baseline"]
+        scored = {one["model"] for one in found["parts"]
+                  if one["values"].get(metric, {}).get("value") is not None}  # fmt: skip
+        assert set(rows) == scored - {MODEL} and next(iter(rows)) == best
+        (axes,) = figure.axes
+        points = [line for line in axes.lines if line.get_marker() == "o"]
+        ends = [line for line in axes.lines if line.get_linestyle() == "-"]
+        for (name, moved), point, line in zip(rows.items(), points, ends, strict=True):
+            value, low, high = moved
+            assert point.get_xdata() == [value] and list(line.get_xdata()) == [low, high]
+            assert (point.get_markerfacecolor() == "white") == (low <= 0 <= high)
+            shown = cell({"value": value, "low": low, "high": high}, "+")
+            (row,) = re.findall(rf"<tr><td class=n>{name}</td>.*?</tr>", text)
+            assert shown in row and cell(part(found, name, POOLED)["values"][metric]) in row
+
+
+def test_scores_of_an_older_version_still_have_a_page(
+    capsys: Capture, runs: Runs, tmp_path: Path
+) -> None:
+    for kind in ("binary", "regression"):
+        run = shutil.copytree(runs[kind], tmp_path / kind)
+        shutil.rmtree(run / "baselines")
+        metrics = json.loads((run / "metrics.json").read_text())
+        for found in metrics["targets"].values():
+            del found["others"]
+        (run / "metrics.json").write_text(json.dumps(metrics))
+        assert call(capsys, "report", run).code == 0
+        assert "an older version wrote these scores" in (run / "report.html").read_text()
+
+
+def test_points_are_what_was_predicted_beside_baselines_with_a_scale(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everyone, shown = held_out(runs["regression"], "pk"), {}
+    draw = drawing.against_truth
+
+    def keep(name: str, told: str, points: Any, *rest: Any) -> Any:
+        shown[name] = told, points
+        return draw(name, told, points, *rest)
+
+    monkeypatch.setattr(drawing, "against_truth", keep)
+    found = verdict_of(runs["regression"], "pk")
+    own = everyone.pop(MODEL)
+    assert comparisons.pictured("pk", found, own, everyone).count("<img") == len(shown)
+    assert next(iter(shown)) == MODEL and 2 <= len(shown) <= 3
+    most = part(found, "mean", POOLED)["values"]["rmse"]["value"]
+    for name, (told, (true, said)) in shown.items():
+        value = part(found, name, POOLED)["values"]["rmse"]
+        assert told == f"rmse {cell(value)}" and (name == MODEL or value["value"] <= most)
+        one = rows_of({MODEL: own, **everyone}[name])
+        np.testing.assert_array_equal(true, one["y_true"])
+        np.testing.assert_array_equal(said, one["y_pred"])
+
+
+def test_of_many_points_some_are_drawn_and_that_is_told(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparisons, "MOST", 4)
+    everyone, found = held_out(runs["regression"], "pk"), verdict_of(runs["regression"], "pk")
+    held = everyone.pop(MODEL)
+    assert f"4 of {len(held)} points are drawn" in comparisons.pictured("pk", found, held, everyone)
+
+
+def test_a_training_has_no_empty_plot_and_whole_epochs() -> None:
+    rows = [{"epoch": at, "train_loss": 1.0, "val_loss": 1.0, "val_score": np.nan} for at in (1, 2)]
+    (losses,) = drawing.curves({"a": rows})
+    both = drawing.curves({"a": rows, "b": [{**row, "val_score": 0.5} for row in rows]})
+    assert len(both) == 2
+    for figure in (losses, *both):
+        (axes,) = figure.axes
+        assert axes.lines and all(tick == int(tick) for tick in axes.get_xticks())
+
+
 def test_another_run_stands_beside_it(capsys: Capture, runs: Runs, tmp_path: Path) -> None:
     run, other = runs["binary"], tmp_path / "shuffled"
     other.mkdir()
     head, *rows = (run / "predictions.csv").read_text().splitlines()
     at = head.split(",").index("y_pred")
     cells = [row.split(",") for row in rows]
-    for cell, value in zip(cells, [cell[at] for cell in cells][::-1], strict=True):
-        cell[at] = value
+    for row, value in zip(cells, [row[at] for row in cells][::-1], strict=True):
+        row[at] = value
     (other / "predictions.csv").write_text("\n".join([head, *map(",".join, cells)]))
     page = tmp_path / "page.html"
     assert call(capsys, "report", run, "--beside", other, "--out", page).code == 0

@@ -65,9 +65,10 @@ def report(
 ) -> None:
     """Write one HTML page about an evaluated run, which can be opened without a network.
 
-    The page shows scores next to baselines and other runs, curves, calibration, scores by length
-    and by identity to the training data, best and worst cases, and coloured structures. In an
-    ensemble, the gates are those of the first model.
+    The page shows scores next to baselines and other runs, ROC and precision-recall curves or
+    predicted against true values, calibration, scores by length and by identity to the training
+    data, best and worst cases, and coloured structures. In an ensemble, the gates are those of the
+    first model.
 
     Example: python -m zoo.report runs/ppbs --beside runs/ppbs_serial
     """
@@ -99,7 +100,7 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
     from zoo.metrics.multiple import correct, differences_in
     from zoo.metrics.predictions import NAME, read_predictions
     from zoo.prediction.checking import check_data
-    from zoo.reporting import proteins, sections, viewer
+    from zoo.reporting import comparisons, proteins, sections, viewer
     from zoo.reporting.page import page
     from zoo.system.files import read_json
 
@@ -116,6 +117,9 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
     body = [sections.head(found, metrics)]
     for name, verdict in metrics["targets"].items():
         body.append(sections.scores(name, verdict))
+        body.append(comparisons.every_baseline(name, verdict))
+        own = predictions[name].take(predictions[name].split == split)
+        body.append(comparisons.pictured(name, verdict, own, _baselines(scores, verdict, own)))
     body.append(sections.beside(_beside(scores, beside, split)))
     body.append(sections.curves(found))
     with Store(data / STORE) as store:
@@ -136,6 +140,19 @@ def _page(found: Run, data: Path, scores: Path, asked: list[str], beside: list[P
         title = name if len(each) > 1 else ""
         body += sections.by_protein(title, held[name], each[name], sequences, identity)
     return page(f"{found.folder.resolve().name}: report", "".join(body), viewer.STYLE)
+
+
+def _baselines(scores: Path, found: Mapping[str, Any], own: Predictions) -> dict[str, Predictions]:
+    """Return the predictions of the best baselines for the rows of the model, where they are."""
+    from zoo.prediction.score_files import read_baselines
+    from zoo.reporting.comparisons import best_of
+
+    kept = {}
+    for name, one in read_baselines(scores, found["target"], best_of(found)).items():
+        rows = one.take(one.split == own.split[0])
+        if rows.id.tolist() == own.id.tolist():
+            kept[name] = rows
+    return kept
 
 
 def _with_kin(one: Predictions, index: Mapping[str, Any]) -> Predictions:
@@ -175,6 +192,8 @@ def _structures(drawn: list[dict[str, Any]], metrics: Mapping[str, Any], score: 
 
 def _scales(drawn: list[dict[str, Any]], targets: Mapping[str, Any]) -> dict[str, Scale]:
     """Return the colours of each column; a label has those of the prediction of its target."""
+    from dataclasses import replace
+
     from zoo.reporting.scales import of_column, of_values
 
     def every(*names: str) -> list[float | None]:
@@ -188,8 +207,8 @@ def _scales(drawn: list[dict[str, Any]], targets: Mapping[str, Any]) -> dict[str
             continue
         facts = targets[target or next(iter(targets))]
         both = every(*(name.replace(kind, one, 1) for one in ("prediction", "label")))
-        threshold = facts.get("threshold") if kind == "prediction" else None
-        found[name] = of_values(facts["kind"], both, threshold)
+        scale = of_values(facts["kind"], both, facts.get("threshold"))
+        found[name] = scale if kind == "prediction" else replace(scale, threshold=None)
     return found
 
 

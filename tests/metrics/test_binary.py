@@ -12,7 +12,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )  # fmt: skip
 
-from zoo.metrics import binary, chains, scannet
+from zoo.metrics import binary, chains, curves, scannet
 from zoo.metrics.rows import Metric
 
 NAN = float("nan")
@@ -26,6 +26,18 @@ def residues(seed: int, n: int = 200, levels: int = 0):
     chain = np.sort(rng.integers(0, 8, n))
     weight = rng.random(8)[chain]
     return y, np.round(score * levels) / levels if levels else score, weight, chain
+
+
+@pytest.mark.parametrize("levels", [0, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_area_under_the_points_of_a_curve_is_the_metric(seed, levels):
+    y, score, _, _ = residues(seed, levels=levels)
+    rows = {"y_true": y, "y_pred": score}
+    false, true = curves.roc(rows)
+    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(true, false) == pytest.approx(binary.ROC_AUC(rows))
+    recall, precision = curves.precision_recall(rows)
+    assert np.diff(recall) @ precision[1:] == pytest.approx(binary.AVERAGE_PRECISION(rows))
 
 
 @pytest.mark.parametrize("levels", [0, 2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,14 @@ h1 { font-size: 1.6rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 .4rem; }
 p, figcaption { max-width: 46rem; } figcaption, .soft { color: var(--soft); font-size: .9rem; }
 figure { margin: .6rem 0 0; }
+.plots { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; }
 img { max-width: 100%; height: auto; display: block; background: #fff; }
+@media (prefers-color-scheme: dark) {
+  .plots img { filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen; } }
 .facts { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 1.2rem 0; }
 .facts div { min-width: 7rem; } .facts b { display: block; font-size: 1.35rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .88rem; }
+figure + .scroll { margin-top: 1rem; } .scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .88rem; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; } td.n { font-variant-numeric: tabular-nums; white-space: nowrap; }
 pre { background: var(--shade); padding: .8rem 1rem; overflow-x: auto; font-size: .82rem; }
@@ -58,13 +63,25 @@ def png_of(figure: Figure) -> bytes:
     return data.getvalue()
 
 
-def picture(title: str, caption: str, png: bytes) -> str:
-    """Return a section with a picture; title and caption are escaped."""
+def picture(title: str, caption: str, *plots: bytes) -> str:
+    """Return a section with plots in a row, or below each other on a narrow page.
+
+    Title and caption are escaped. A plot is a PNG file with two pixels for one of the page. On a
+    dark page it is shown with light and dark exchanged, and the hues as they are.
+    """
+    images = "".join(_image(title, png) for png in plots)
+    return (
+        f"<h2>{html.escape(title)}</h2><figure><div class=plots>{images}</div>"
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def _image(title: str, png: bytes) -> str:
+    width, height = struct.unpack(">II", png[16:24])
     source = base64.b64encode(png).decode()
     return (
-        f'<h2>{html.escape(title)}</h2><figure><img alt="{html.escape(title)}" '
-        f'src="data:image/png;base64,{source}"><figcaption>{html.escape(caption)}</figcaption>'
-        "</figure>"
+        f'<img alt="{html.escape(title)}" width={width // 2} height={height // 2} '
+        f'src="data:image/png;base64,{source}">'
     )
 
 

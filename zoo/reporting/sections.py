@@ -74,19 +74,21 @@ def standing(moved: Mapping[str, Any]) -> str:
 def scores(name: str, found: Mapping[str, Any]) -> str:
     """Return the scores of one target next to the best baseline, and those of its subsets."""
     rows = []
-    for metric, value in part(found, MODEL, POOLED)["values"].items():
+    pooled = {one["model"]: one["values"] for one in found["parts"] if one["subset"] == POOLED}
+    for metric, value in pooled[MODEL].items():
         moved = found["differences"].get(metric)
         rows.append(
             (
                 metric,
                 cell(value),
                 moved["baseline"] if moved else "",
+                cell(pooled[moved["baseline"]].get(metric)) if moved else "",
                 cell(moved, "+") if moved else "",
                 p_value(moved),
             )
         )
     text = f"<h2>{html.escape(name)}: scores</h2>"
-    text += table(("metric", "model", "best baseline", "model - baseline", "p"), rows)
+    text += table(("metric", "model", "best baseline", "its score", "difference", "p"), rows)
     metric = HEADLINE[found["kind"]]
     subsets = [one for one in found["parts"] if one["model"] == MODEL][1:]
     if subsets:
@@ -161,8 +163,11 @@ def curves(run: Run) -> str:
              if (member.folder / CURVES).is_file()}  # fmt: skip
     if not any(found.values()):
         return ""
-    return picture("Training", "Losses of training (dashed) and validation, and the validation "
-                   "score, which chose the epoch.", png_of(drawing.curves(found)))  # fmt: skip
+    told = (
+        "Losses of training (dashed) and validation, and the validation score, which chose the "
+        "epoch."
+    )
+    return picture("Training", told, *map(png_of, drawing.curves(found)))
 
 
 def calibration(one: Predictions) -> str:
@@ -178,7 +183,9 @@ def calibration(one: Predictions) -> str:
 
 
 def bins(title: str, told: str, first: str, metric: str, found: Sequence[Bin]) -> str:
-    """Return a table of mean scores for groups of proteins."""
+    """Return a table of mean scores for groups of proteins; "" without any."""
+    if not found:
+        return ""
     rows = [(one.name, one.proteins, cell(one.mean.to_dict())) for one in found]
     return (
         f"<h2>{html.escape(title)}</h2><p class=soft>{html.escape(told)}</p>"
