@@ -58,12 +58,12 @@ def write_report(study: Study, place: Path) -> Path:
     """Write index.html, its pictures and best.yaml into a folder; return the path of the page."""
     place.mkdir(parents=True, exist_ok=True)
     sections = []
-    for key, title, caption, figure in _figures(study):
-        if figure is None:
-            continue
-        data = png_of(figure)
-        (place / f"{key}.png").write_bytes(data)
-        sections.append(picture(title, caption, data))
+    for key, title, caption, drawn in _figures(study):
+        plots = {name: png_of(figure) for name, figure in drawn.items()}
+        for name, data in plots.items():
+            (place / f"{key}{name and '_'}{name}.png").write_bytes(data)
+        if plots:
+            sections.append(picture(title, caption, *plots.values()))
     results = _results(study)
     best = _best(study, place)
     body = "".join([_head(study), _retrained(results), *sections, _table(study), best])
@@ -72,8 +72,8 @@ def write_report(study: Study, place: Path) -> Path:
     return path
 
 
-def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
-    """Yield the name, title, caption and figure of each section."""
+def _figures(study: Study) -> Iterator[tuple[str, str, str, dict[str, Figure]]]:
+    """Yield the name, title, caption and figures of each section; those of one have no name."""
     from hpo import figures
 
     several = len(study.directions) > 1
@@ -84,7 +84,8 @@ def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
         yield ("pareto", "Pareto front", "No other trial is better than an orange one in all "
                "objectives at once.", figures.pareto(study))  # fmt: skip
     else:
-        yield ("history", "History", "Validation scores, trial by trial.", figures.history(study))
+        yield ("history", "History", "Validation scores, trial by trial.",
+               _one(figures.history(study)))  # fmt: skip
     yield ("layers", "Which layers help", "Each point is a trial that exchanges after the layer. "
            "Trials differ in more than this one layer, so a high mean is a hint, not a proof. The "
            "number of trials is in brackets. Layer 0 of the graph network is its input.",
@@ -92,15 +93,20 @@ def _figures(study: Study) -> Iterator[tuple[str, str, str, Figure | None]]:
     yield ("importance", "What the score depends on", "PED-ANOVA shows which values set the best "
            "trials apart, also those that only some trials have; fANOVA splits the variance over "
            f"values that all trials share, in a random {figures.MOST} trials at most.",
-           figures.importances(study))  # fmt: skip
+           _one(figures.importances(study)))  # fmt: skip
     yield ("slices", "Value by value", "Score against each searched value.", figures.slices(study))
-    yield ("parallel", "Parallel coordinates", "Values that all trials share.",
-           figures.parallel(study))  # fmt: skip
+    yield ("parallel", "Parallel coordinates", "Each trial is a line through the values that all "
+           "trials share; the darker, the better, and the best is orange.",
+           _one(figures.parallel(study)))  # fmt: skip
     for first, second in CONTOURS:
         if {first, second} <= set(made_for.get("space", {})):
             yield (f"contour_{first}_{second}".replace(".", "_"), f"{first} and {second}",
                    "Score over both values, interpolated between trials.",
-                   figures.contour(study, first, second))  # fmt: skip
+                   _one(figures.contour(study, first, second)))  # fmt: skip
+
+
+def _one(figure: Figure | None) -> dict[str, Figure]:
+    return {} if figure is None else {"": figure}
 
 
 def _placed(study: Study) -> list[FrozenTrial]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from matplotlib.text import Text
+from optuna.distributions import IntDistribution
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
@@ -71,6 +73,72 @@ def test_a_study_has_its_pictures_and_its_best_config(
     assert "Not trained again yet" in (tmp_path / "page" / "best.yaml").read_text()
 
 
+def test_what_is_counted_has_whole_ticks_and_no_panel_is_empty(
+    tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    search, study = study_of(tmp_path, plm_folders["esm"])
+    add(search, study, 12)
+    drawn = {"history": figures.history(study), "parallel": figures.parallel(study),
+             "importance": figures.importances(study), **figures.slices(study),
+             **figures.layers(study)}  # fmt: skip
+    counts = {"history", *figures.layers(study)}
+    distributions = {key.replace(".", "_"): one for trial in study.trials
+                     for key, one in trial.distributions.items()}  # fmt: skip
+    whole = {key for key, one in distributions.items() if isinstance(one, IntDistribution)}
+    assert {"exchanges", "global_num_heads", "local_gate_width"} <= whole
+    for name, figure in drawn.items():
+        assert figure is not None and figure.get_figwidth() * 96 <= 500 - 2 * 19  # a narrow page
+        (axes,) = figure.axes
+        assert any((axes.collections, axes.lines, axes.patches)), name
+        if name in counts | whole:
+            ticks = axes.get_xticks()
+            assert len(ticks) and all(tick == int(tick) for tick in ticks), name
+        sizes = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+        assert min(sizes) >= 8, name
+
+
+def test_values_that_one_trial_has_are_not_drawn(
+    tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    search, study = study_of(tmp_path, plm_folders["esm"])
+    add(search, study, 1)
+    assert not figures.slices(study) and figures.parallel(study) is None
+    add(search, study, 12)
+    count = {name.replace(".", "_"): sum(name in trial.params for trial in study.trials)
+             for trial in study.trials for name in trial.params}  # fmt: skip
+    assert set(figures.slices(study)) == {name for name, n in count.items() if n > 1}
+
+
+def test_the_best_trial_is_the_line_through_its_own_values(
+    tmp_path: Path, plm_folders: dict[str, str]
+) -> None:
+    search, study = study_of(tmp_path, plm_folders["esm"])
+    add(search, study, 12)
+    figure = figures.parallel(study)
+    assert figure is not None
+    (axes,) = figure.axes
+    (best,) = (line for line in axes.lines if line.get_color() == figures.ORANGE)
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    depth = study.best_trial.params["exchange1.seq"]
+    assert best.get_xdata()[names.index("exchange1.seq")] == pytest.approx(depth)
+    assert best.get_xdata()[names.index("score")] == 1.0
+
+
+def test_contours_need_an_area(tmp_path: Path, plm_folders: dict[str, str]) -> None:
+    import optuna
+
+    study = optuna.create_study(direction="maximize")
+    ways = {"a": IntDistribution(1, 64, log=True), "b": IntDistribution(1, 8)}
+    for at in range(1, 6):
+        study.add_trial(create_trial(value=at, params={"a": 2**at, "b": at}, distributions=ways))
+    assert figures.contour(study, "a", "b") is None  # all on one line
+    study.add_trial(create_trial(value=9, params={"a": 64, "b": 1}, distributions=ways))
+    figure = figures.contour(study, "a", "b")
+    assert figure is not None
+    assert all(tick == int(tick) for tick in (*figure.axes[0].get_xticks(),
+                                              *figure.axes[0].get_yticks()))  # fmt: skip
+
+
 def test_failed_pruned_and_lost_trials_are_told(
     tmp_path: Path, plm_folders: dict[str, str]
 ) -> None:
@@ -93,7 +161,9 @@ def test_several_objectives_have_their_front(tmp_path: Path, plm_folders: dict[s
     add(search, study, 6)
     page = page_of(study, tmp_path / "page")
     assert "Pareto front" in page and "History" not in page
-    assert (tmp_path / "page" / "pareto.png").is_file()
+    assert {"pareto_latency.png", "pareto_parameters.png"} <= {
+        path.name for path in (tmp_path / "page").iterdir()
+    }
 
 
 def test_what_was_trained_again_is_shown_with_its_interval(

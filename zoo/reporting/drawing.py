@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zoo.metrics.rows import Array
-from zoo.reporting.style import BLUE, COLOURS, GREY, HALF, ORANGE, count_along, legend, panel
+from zoo.reporting.style import BLUE, COLOURS, GREY, HALF, ORANGE, legend, panel, whole
 
 Line = tuple[Array, Array]
 """The points of a line: x (n,) and y (n,)."""
@@ -36,7 +36,7 @@ def curves(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Figure]:
             right.plot(epochs, scores, color=colour, marker=".", label=name)
     for axes, what in ((left, "loss"), (right, "validation score")):
         axes.set(xlabel="epoch", ylabel=what)
-        count_along(axes)
+        whole(axes.xaxis)
         legend(axes)
     return [losses, *([score] if right.lines else [])]
 

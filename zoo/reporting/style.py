@@ -7,15 +7,16 @@ are grey and dashed. A legend stands below its axes, where it covers nothing.
 from __future__ import annotations
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 BLUE, ORANGE, GREY = "#2563a8", "#d9822b", "#8a8f98"
 COLOURS = (BLUE, ORANGE, "#2a8a5f", "#8d4fa8", "#c0392b", "#7a6a3a", GREY)
 """Of several runs, in order."""
-WIDE, HALF, THIRD = 6.2, 4.5, 3.0
-"""Widths in inches of a panel by itself, and of two or three in a row. A page shows an inch as 96
-pixels, and what is at most half as wide as a page is not made smaller on one of 500 pixels."""
+HALF, THIRD = 4.5, 3.0
+"""Widths in inches of one of two or three panels in a row. A page shows an inch as 96 pixels, so
+that these are not made smaller on a page that is 500 pixels wide."""
 DOTS = 192
 """Pixels to the inch of a picture: twice those of the page, for screens with fine pixels."""
 
@@ -36,6 +37,6 @@ def legend(axes: Axes) -> None:
     figure.legend(lines, names, loc="outside lower left", frameon=False, fontsize=9)
 
 
-def count_along(axes: Axes, across: bool = False) -> None:
-    """Put ticks at whole numbers only, along x or, with `across`, along y."""
-    (axes.yaxis if across else axes.xaxis).set_major_locator(MaxNLocator("auto", integer=True))
+def whole(axis: Axis) -> None:
+    """Put ticks at whole numbers only, as what the axis shows is counted."""
+    axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
