@@ -291,6 +291,9 @@ def _facts(values: np.ndarray[Any, Any], target: Target) -> dict[str, Any]:
             return {"positive": np.flatnonzero(flat > 0.5).tolist()}
         return {"value": float(flat[0]) if np.isfinite(flat[0]) else None}
     known = values[np.isfinite(values)]
-    return {
+    facts: dict[str, Any] = {
         "count": int(known.size), "sum": float(known.sum()), "squares": float((known**2).sum()),
     }  # fmt: skip
+    if target.kind == "multiclass":
+        facts["classes"] = np.bincount(known.astype(int), minlength=target.outputs).tolist()
+    return facts

@@ -70,17 +70,24 @@ def distribution(index: Index, target: Target, part: str) -> dict[str, Any]:
         each = sum(labels.values()) / max(1, len(facts))
         return {"known": len(facts), "labels": len(labels), "mean labels": round(each, 3)}
     if target.level == "residue":
-        return _over_residues(facts, target)
+        return _counted(facts, target)
     values = np.array([fact["value"] for fact in facts if fact["value"] is not None])
     if target.kind == "regression":
         return _spread(values)
-    counts = Counter(values.astype(int).tolist())
-    largest = max(counts.values(), default=0) / max(1, len(values))
-    return {"known": len(values), "classes": len(counts), "largest class": round(largest, 4)}
+    classes = np.bincount(values.astype(int))
+    return _counted([{"count": len(values), "classes": classes}], target)
 
 
-def _over_residues(facts: list[Mapping[str, Any]], target: Target) -> dict[str, Any]:
+def _counted(facts: list[Mapping[str, Any]], target: Target) -> dict[str, Any]:
+    """Return how many labels are known, and their classes, mean or share of positives."""
     count = sum(fact["count"] for fact in facts)
+    if counts := [fact["classes"] for fact in facts if "classes" in fact]:
+        every = np.sum(counts, axis=0)
+        largest = float(every.max(initial=0)) / max(1, count)
+        return {"known": count, "classes": int((every > 0).sum()),
+                "largest class": round(largest, 4)}  # fmt: skip
+    if target.kind == "multiclass":  # data that an older version began to prepare
+        return {"known": count}
     mean = sum(fact["sum"] for fact in facts) / max(1, count)
     name = "mean" if target.kind == "regression" else "positive"
     return {"known": count, name: round(mean, 4)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,78 @@ def write_made_up(folder: Path, proteins: int = 60, seed: int = 0) -> Path:
     return folder
 
 
+RIM = 16
+"""Neighbours with which a residue is in the core."""
+REGIONS = ("core", "rim", "surface")
+"""Classes of `region` in `write_made_up_residues`, from many neighbours to few."""
+FIRST = 151
+"""Residue number that its chains begin with, as those of a construct often do."""
+TARGETS = """neighbours: {kind: regression}
+region: {kind: multiclass, classes: [core, rim, surface]}
+ignore: [notes]
+"""
+
+
+def write_made_up_residues(folder: Path, proteins: int = 20, seed: int = 0) -> Path:
+    """Write a folder with `labels.csv`, `residues.csv` and `targets.yaml`: a row for each residue.
+
+    The proteins are made as by `write_made_up`, with residue numbers from `FIRST`. `site` is its
+    rule, `neighbours` the CA atoms within `NEAR` angstrom, and `region` a class in words.
+
+    Args:
+        folder: made if it is missing; what is in it is written over.
+        proteins: how many.
+        seed: of all that is drawn.
+
+    Returns:
+        The folder.
+    """
+    rng = random.Random(seed)
+    chain = example().chains[0]
+    (folder / "structures").mkdir(parents=True, exist_ok=True)
+    labels = [["id", "structure", "chain", "split", "group", "weight", "notes"]]
+    rows: list[list[object]] = [
+        ["id", "chain", "number", "residue", "site", "neighbours", "region"]
+    ]
+    for at in range(proteins):
+        name = f"p{at:0{len(str(proteins - 1))}}"
+        letters, coords = _drawn(chain, rng)
+        (folder / "structures" / f"{name}.pdb").write_text(_pdb(letters, coords, FIRST))
+        split = SPLITS[at % len(SPLITS)]
+        labels.append([name, f"structures/{name}.pdb", "A", split, f"f{at}", "1", "made up"])
+        rows += _rows(name, letters, _neighbours(coords[:, 1]))
+    _write(folder / "labels.csv", labels)
+    _write(folder / "residues.csv", rows)
+    (folder / "targets.yaml").write_text(TARGETS)
+    return folder
+
+
+def _rows(name: str, letters: list[str], near: NDArray[np.int64]) -> list[list[object]]:
+    """Return a row of `residues.csv` for each residue."""
+    return [
+        [name, "A", number, letter, int(letter in CHARGED and count < CROWDED), count,
+         REGIONS[int(count < RIM) + int(count < CROWDED)]]
+        for number, (letter, count) in enumerate(zip(letters, near.tolist(), strict=True), FIRST)
+    ]  # fmt: skip
+
+
+def _write(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
 def _one(folder: Path, name: str, chain: Chain, rng: random.Random) -> str:
     """Write a structure; return its labels, a digit a residue."""
+    letters, coords = _drawn(chain, rng)
+    (folder / "structures" / f"{name}.pdb").write_text(_pdb(letters, coords))
+    exposed = _neighbours(coords[:, 1]) < CROWDED
+    return "".join(
+        str(int(letter in CHARGED and out)) for letter, out in zip(letters, exposed, strict=True)
+    )
+
+
+def _drawn(chain: Chain, rng: random.Random) -> tuple[list[str], NDArray[np.float64]]:
+    """Return the letters of a piece of a chain, drawn anew, and its shaken atoms."""
     length = rng.randint(len(chain) // 2, len(chain))
     start = rng.randint(0, len(chain) - length)
     share = rng.uniform(0.1, 0.6)
@@ -65,12 +136,7 @@ def _one(folder: Path, name: str, chain: Chain, rng: random.Random) -> str:
     letters = [rng.choice(CHARGED if rng.random() < share else others) for _ in range(length)]
     shaken = [[[x + rng.gauss(0, 0.15) for x in atom] for atom in residue]
               for residue in chain.coords[start : start + length]]  # fmt: skip
-    coords: NDArray[np.float64] = np.array(shaken, np.float64).round(3)
-    (folder / "structures" / f"{name}.pdb").write_text(_pdb(letters, coords))
-    exposed = _neighbours(coords[:, 1]) < CROWDED
-    return "".join(
-        str(int(letter in CHARGED and out)) for letter, out in zip(letters, exposed, strict=True)
-    )
+    return letters, np.array(shaken, np.float64).round(3)
 
 
 def _neighbours(ca: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -79,10 +145,10 @@ def _neighbours(ca: NDArray[np.float64]) -> NDArray[np.int64]:
     return count
 
 
-def _pdb(letters: list[str], coords: NDArray[np.float64]) -> str:
-    """Return a PDB file of N, CA, C and O."""
+def _pdb(letters: list[str], coords: NDArray[np.float64], first: int = 1) -> str:
+    """Return a PDB file of N, CA, C and O, whose residue numbers begin with `first`."""
     lines: list[str] = []
-    for place, (letter, atoms) in enumerate(zip(letters, coords, strict=True), 1):
+    for place, (letter, atoms) in enumerate(zip(letters, coords, strict=True), first):
         for atom, (x, y, z) in zip(("N", "CA", "C", "O"), atoms, strict=True):
             lines.append(
                 f"ATOM  {len(lines) + 1:5}  {atom:<3} {THREE[letter]} A{place:4}    "

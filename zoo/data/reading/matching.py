@@ -61,11 +61,13 @@ def match(labels: Labels, chain: Chain, notes: Sequence[str] = ()) -> Matched:
     Raises:
         DroppedSample: If the aligned letters differ too often; names the chain and the identity.
     """
-    places = place(labels, chain)
+    by_number = _by_number(labels, chain)
+    places = _aligned(labels, chain) if by_number is None else by_number
+    odd = _odd_numbers(labels, chain) if by_number is None else ""
     found = np.flatnonzero(places >= 0)
     ours = np.array(list(labels.letters), "<U1")[found]
     theirs = np.array(list(chain.sequence), "<U1")[places[found]]
-    _check_identity(ours, theirs, labels, chain)
+    _check_identity(ours, theirs, labels, chain, odd)
     usable = usable_residues(chain)
     kept = usable[places[found]]
     values = np.full((len(chain), *labels.values.shape[1:]), np.nan, np.float32)
@@ -81,7 +83,11 @@ def match(labels: Labels, chain: Chain, notes: Sequence[str] = ()) -> Matched:
         unlabelled=int(usable.sum()) - taken,
         mutated=int((ours != theirs)[kept].sum()),
         modified=len(chain.report.modified),
-        notes=(*notes, *_homeless(labels, places, known)),
+        notes=(
+            *notes,
+            *([f"{odd}, so the letters were aligned"] if odd else []),
+            *_homeless(labels, places, known),
+        ),
     )
     return Matched(places, values, report)
 
@@ -95,8 +101,11 @@ def usable_residues(chain: Chain) -> NDArray[np.bool_]:
 def place(labels: Labels, chain: Chain) -> NDArray[np.int64]:
     """Return (R,) the index of each label's residue in the chain's sequence, or -1."""
     found = _by_number(labels, chain)
-    if found is not None:
-        return found
+    return _aligned(labels, chain) if found is None else found
+
+
+def _aligned(labels: Labels, chain: Chain) -> NDArray[np.int64]:
+    """Return (R,) the index of the residue that each label's letter is aligned with, or -1."""
     letters = labels.letters
     if letters == chain.sequence:
         return np.arange(len(letters))
@@ -122,6 +131,18 @@ def _by_number(labels: Labels, chain: Chain) -> NDArray[np.int64] | None:
         return None
     same = sum(labels.letters[at] == chain.sequence[places[at]] for at in known)
     return places if same >= MIN_AGREEMENT * len(known) else None
+
+
+def _odd_numbers(labels: Labels, chain: Chain) -> str:
+    """Return a sentence about residue numbers that name other residues; "" if there are none."""
+    theirs = [name for name in chain.numbers if name]
+    ours = [number for number in labels.numbers if number]
+    if not ours or not theirs:
+        return ""
+    return (
+        f"the residue numbers of the labels ({ours[0]} to {ours[-1]}) do not fit those of the "
+        f"structure ({theirs[0]} to {theirs[-1]})"
+    )
 
 
 def _by_letters(labels: Labels, chain: Chain) -> NDArray[np.int64]:
@@ -164,18 +185,19 @@ def _homeless(
 
 
 def _check_identity(
-    ours: NDArray[np.str_], theirs: NDArray[np.str_], labels: Labels, chain: Chain
+    ours: NDArray[np.str_], theirs: NDArray[np.str_], labels: Labels, chain: Chain, odd: str
 ) -> None:
+    why = f"; {odd}" if odd else ""
     same = float((ours == theirs).mean()) if len(ours) else 0.0
     if same >= MIN_IDENTITY and len(ours) < MIN_COVERAGE * len(labels.letters):
         raise DroppedSample(
             f"chain {chain.name}: only {len(ours)} of {len(labels.letters)} labels find a residue "
-            f"in its {len(chain)}; at least {MIN_COVERAGE:.0%} must. Are they in the order of the "
-            "chain, or do they have its residue numbers?"
+            f"in its {len(chain)}; at least {MIN_COVERAGE:.0%} must{why}. Are they in the order "
+            "of the chain, or do they have its residue numbers?"
         )
     if same < MIN_IDENTITY:
         raise DroppedSample(
             f"chain {chain.name}: the labels are for another sequence: {same:.0%} of the "
             f"{len(ours)} aligned residues agree ({len(labels.letters)} labels, "
-            f"{len(chain)} residues); at least {MIN_IDENTITY:.0%} must"
+            f"{len(chain)} residues); at least {MIN_IDENTITY:.0%} must{why}"
         )

@@ -128,7 +128,7 @@ def read_tables(
         remarks=()
         if wanted
         else tuple(
-            _remark(target, labels.cells.get(target.name, ()))
+            _remark(target, {**(residues.cells if residues else {}), **labels.cells}[target.name])
             for target in (*of_labels, *of_residues)
             if "kind" not in options.get(target.name, {})
         ),
@@ -278,11 +278,11 @@ def _residues(residues: CsvFile, targets: Sequence[Target]) -> dict[str, dict[st
     letters = [_letter(residues, at, cell) for at, cell in enumerate(residues.cells["residue"])]
     values = {t.name: residues.convert(t.name, partial(to_numbers, t)) for t in targets}
     places: dict[tuple[str, str], list[int]] = {}
-    chains = residues.column("chain")
+    chains, numbers = residues.column("chain"), residues.column("number")
+    _check_numbers(residues, chains, numbers)
     for at, key in enumerate(residues.cells["id"]):
         places.setdefault((key, chains[at]), []).append(at)
     found: dict[str, dict[str, ResidueRows]] = {}
-    numbers = residues.column("number")
     for (key, chain), rows in places.items():
         found.setdefault(key, {})[chain] = ResidueRows(
             "".join(letters[at] for at in rows),
@@ -290,6 +290,19 @@ def _residues(residues: CsvFile, targets: Sequence[Target]) -> dict[str, dict[st
             {name: np.stack([column[at] for at in rows]) for name, column in values.items()},
         )
     return found
+
+
+def _check_numbers(residues: CsvFile, chains: Sequence[str], numbers: Sequence[str]) -> None:
+    """Refuse two rows of one residue: nothing says which of the two labels is right."""
+    first: dict[tuple[str, str, str], int] = {}
+    for at, place in enumerate(zip(residues.cells["id"], chains, numbers, strict=True)):
+        if place[2] and place in first:
+            raise residues.error(
+                at, "number", f"{place[2]!r} of chain {place[1]!r} of {place[0]!r} is also in line "
+                f"{first[place]}; a residue has one row. Delete one of them, or write the "
+                f"insertion code: {place[2]}A",
+            )  # fmt: skip
+        first[place] = residues.lines[at]
 
 
 def _letter(residues: CsvFile, at: int, cell: str) -> str:
