@@ -248,7 +248,7 @@ def parallel(study: Study) -> Figure | None:
     shares = [_along([t.params[name] for t in done], one) for name, one in ways.items()]
     shares.append(_from_low_to_high(scores, scores.min(), scores.max()))
     figure, axes = panel(height=0.9 + 0.55 * len(shares))
-    rows = -np.arange(len(shares))
+    rows = [-float(at) for at in range(len(shares))]
     for at, line in enumerate(np.array(shares).T):
         last, dark = at == len(done) - 1, (at + 1) / len(done)
         alpha = 1.0 if last else 0.1 + 0.4 * dark
@@ -300,9 +300,11 @@ def contour(study: Study, first: str, second: str) -> Figure | None:
         tiles = Triangulation(*places.T)
     except (RuntimeError, ValueError):  # all points on one line
         return None
-    at = [[_value(one, way) for one in column] for column, way in ((tiles.x, x), (tiles.y, y))]
-    filled = axes.tricontourf(*at, tiles.triangles, scores, levels=10, cmap="Blues")
-    axes.scatter(*at, s=12, color="black")
+    across, up = ([_value(one, way) for one in column]
+                  for column, way in ((tiles.x, x), (tiles.y, y)))  # fmt: skip
+    filled = axes.tricontourf(across, up, scores, triangles=tiles.triangles, levels=10,
+                              cmap="Blues")  # fmt: skip
+    axes.scatter(across, up, s=12, color="black")
     for axis, way in ((axes.xaxis, x), (axes.yaxis, y)):
         _scaled(axes, axis, way)
     axes.set(xlabel=first, ylabel=second)
