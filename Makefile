@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-matrix lint docs fuzz audit clean
+.PHONY: demo test test-matrix lint docs figures fuzz audit clean
 
 demo: $(STAMP)
 	$(BIN)/python -m zoo.inspect zoo/examples/1a8o.cif.gz
@@ -33,6 +33,10 @@ docs: $(STAMP)
 	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "open build/site/index.html"
+
+# A few minutes. Two of the pictures need a Chromium, and stay as they are without one.
+figures: $(STAMP)
+	$(BIN)/python docs/_pictures.py
 
 $(STAMP): setup.py constraints.txt
 	@echo "setting up $(VENV): a few minutes, once"

@@ -1,15 +1,16 @@
 """Trials until a planted fusion is found: TPE as `hpo` sets it up, against random search.
 
-    python benchmarks/planted_search.py [--seeds 20] [--trials 300] [--out FIGURE.png]
+    python benchmarks/planted_search.py [--seeds 20] [--trials 300] [--out results/FILE.json]
 
-Nothing is trained: the score is a function of what the shipped `fusion` space draws for ESM-2 650M
-and GVP, so that only the search is measured. Both samplers get the same seeds, and the same noise
-in the same trial.
+It takes about half an hour; `make figures` draws what it found. Nothing is trained: the score is a
+function of what the shipped `fusion` space draws for ESM-2 650M and GVP, so that only the search is
+measured. Both samplers get the same seeds, and the same noise in the same trial.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,20 +127,30 @@ def table(runs: Mapping[str, Sequence[Run]], trials: int) -> str:
     return "\n".join(lines)
 
 
-def plot(runs: Mapping[str, Sequence[Run]], trials: int, path: Path) -> None:
+def outcome(runs: Mapping[str, Sequence[Run]], trials: int) -> dict[str, Any]:
+    """Return what is drawn: the trial that found it, and quartiles of the best score so far."""
+    found: dict[str, Any] = {"trials": trials, "samplers": {}}
+    for name, own in runs.items():
+        best = np.stack([run.best[: min(CURVE, trials)] for run in own])
+        quartiles = np.quantile(best, [0.25, 0.5, 0.75], axis=0).round(4).tolist()
+        found["samplers"][name] = {"found": [run.found for run in own], "best": quartiles}
+    return found
+
+
+def plot(found: Mapping[str, Any], path: Path) -> None:
     """Draw the share of searches that have found it, and the best score, over trials."""
     from matplotlib.figure import Figure
 
+    trials = found["trials"]
     figure = Figure(figsize=(8, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name, own in runs.items():
-        times = np.sort([run.found for run in own if run.found is not None])
-        share = np.arange(len(times) + 1) / len(own)
+    for name, own in found["samplers"].items():
+        times = np.sort([at for at in own["found"] if at is not None])
+        share = np.arange(len(times) + 1) / len(own["found"])
         steps = np.concatenate([[0], times, [trials]])
         left.step(steps, [*share, share[-1]], where="post", linewidth=2, label=name)
-        best = np.stack([run.best[: min(CURVE, trials)] for run in own])
-        low, middle, high = np.quantile(best, [0.25, 0.5, 0.75], axis=0)
-        over = np.arange(1, best.shape[1] + 1)
+        low, middle, high = own["best"]
+        over = np.arange(1, len(middle) + 1)
         right.plot(over, middle, linewidth=2, label=name)
         right.fill_between(over, low, high, alpha=0.2, linewidth=0)
     left.set(xlabel="trials", ylabel="share of seeds", xlim=(0, trials), ylim=(0, 1.02))
@@ -152,11 +163,11 @@ def plot(runs: Mapping[str, Sequence[Run]], trials: int, path: Path) -> None:
 
 
 def main() -> None:
-    """Search, print and draw."""
+    """Search, print and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trials", type=int, default=300)
-    parser.add_argument("--out", type=Path, default=Path("docs/figures/planted_search.png"))
+    parser.add_argument("--out", type=Path, default=Path("results/planted_search.json"))
     given = parser.parse_args()
     draw = drawer()
     runs: dict[str, list[Run]] = {name: [] for name in SAMPLERS}
@@ -166,7 +177,8 @@ def main() -> None:
         told = ", ".join(f"{name} {own[-1].found or 'not found'}" for name, own in runs.items())
         print(f"seed {seed}: {told}", flush=True)
     print(table(runs, given.trials))
-    plot(runs, given.trials, given.out)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(outcome(runs, given.trials)) + "\n")
 
 
 if __name__ == "__main__":

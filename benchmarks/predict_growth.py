@@ -1,9 +1,10 @@
 """Time and memory of `zoo predict` over the size of a complex, each size in a fresh process.
 
-    python benchmarks/predict_growth.py [--plm esm2_150m] [--fusion global] [--out docs/figures]
+    python benchmarks/predict_growth.py [--plm esm2_150m] [--fusion global] [--out results]
 
-Complexes are copies of the packaged 1A8O side by side, as chains of 280 residues and as one chain.
-The weights are random: neither time nor memory depends on them.
+`make figures` draws what it writes. Complexes are copies of the packaged 1A8O side by side, as
+chains of 280 residues and as one chain. The weights are random: neither time nor memory depends on
+them.
 """
 
 from __future__ import annotations
@@ -94,11 +95,11 @@ def draw(rows: list[dict[str, float]], path: Path, title: str) -> None:
 
 
 def main() -> None:
-    """Measure, print and draw."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--plm", default="esm2_150m")
     parser.add_argument("--fusion", default="global")
-    parser.add_argument("--out", type=Path, default=Path("docs/figures"))
+    parser.add_argument("--out", type=Path, default=Path("results"))
     given = parser.parse_args()
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -117,8 +118,10 @@ def main() -> None:
                 found = measure(folder / "model", path, folder / f"out_{chain}_{size}")
                 rows.append({"chains": kind, "residues": size, **found})  # type: ignore[dict-item]
                 print(json.dumps(rows[-1]), flush=True)
-    name = f"predict_growth_{given.plm}_{given.fusion}.png"
-    draw(rows, given.out / name, f"{given.plm} + gvp, {given.fusion} fusion, deep write-back")
+    title = f"{given.plm} + gvp, {given.fusion} fusion, deep write-back"
+    given.out.mkdir(parents=True, exist_ok=True)
+    found = json.dumps({"title": title, "rows": rows}, indent=1)
+    (given.out / "predict_growth.json").write_text(found + "\n")
 
 
 if __name__ == "__main__":

@@ -1,45 +1,49 @@
-"""The pictures of the README and the docs, made by the code they show.
+"""All pictures in docs/figures, made by the code they show: `make figures`, a few minutes.
 
-    python docs/_pictures.py [idea | terminal | protein | architecture ...]
+    python docs/_pictures.py [idea | terminal | site | report | search | architecture | ...]
 
-Without names all are drawn. The idea is a model's own exchanges and the gates of a shipped model,
-the terminal is the output of `zoo build`, the protein has the scores of `zoo predict`, and the
-architecture is drawn from the tables below, which the tests compare with the folders of `zoo/`.
+Without names all are drawn, without internet. The idea is a model's own exchanges and the gates of
+a shipped model, the terminal is the output of `zoo build`, and the architecture is drawn from the
+tables below, which the tests compare with the folders of `zoo/`. `site` is the page of `zoo
+predict`, and `report` that of `zoo report` after a short training on made-up proteins; these two
+need a Chromium, and are left as they are, with a word, where there is none. `search` shows trials
+on the planted task of benchmarks/planted_search.py. What took long to measure is drawn from the
+numbers in results/.
 """
 
 from __future__ import annotations
 
-import csv
+import io
+import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from _browser import CHROMIUM, COLOURS, screenshot
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from rich.console import Console
 from rich.text import Text
 
-sys.path.insert(0, str(Path(__file__).parent))
-from _cartoon import View, cartoon
-
 import zoo
 from zoo.examples import example
-from zoo.explanation.colours import gate_colours
+from zoo.explanation.colours import SEQUENCE, STRUCTURE, gate_colours
 
-FIGURES = Path(__file__).parent / "figures"
-SEQUENCE, STRUCTURE = "#e08214", "#7b3294"
+ROOT = Path(__file__).parents[1]
+FIGURES, RESULTS = ROOT / "docs/figures", ROOT / "results"
+SITE, REPORT = (24, 268, 1016, 900), (24, 24, 1016, 1056)
+"""Parts of pages that are shown: left, upper, right and lower edge, in pixels."""
+SMALL = ("--set", "train.epochs=12", "--set", "graph.k=12", "--set", "structure.args.hidden=32",
+         "--set", "structure.args.num_layers=3")  # fmt: skip
 BUILD = ("--seq", "esm2_650m", "--struct", "gvp", "--fusion", "global")
 FONTS = re.compile(r"@font-face \{.*?\}\s*", re.S)
-SCORES = LinearSegmentedColormap.from_list(
-    "scores", ["#3f73a8", "#8fb0cc", "#dcdfe0", "#f7b267", "#ee7a12"]
-)
 
 ROOMS = (
     (("verbs", "build, train, predict, search ...: parse, call, print"),
@@ -78,20 +82,23 @@ WAYS = {
 
 
 def idea(path: Path) -> None:
-    """Draw both branches with their exchanges, over the gates of the shipped model."""
+    """Draw both branches with their exchanges, over the gates of a shipped model at each depth."""
     _settings()
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=(3, 1))
+    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    above, below = figure.subplots(2, 1, height_ratios=(5, 3))
     model = zoo.create_model("esm2_8m", "gvp", fusion="local", weights="random")
     _branches(above, model.seq.num_layers, model.struct.num_layers, model.fuse_after)
     trained = zoo.load_model("ppbs_local")
-    gates = trained.explain(trained.batch([example()]))[-1].weights[0][:, 1].numpy()
-    image = below.imshow(gates[None], aspect="auto", cmap=gate_colours(), vmin=0, vmax=1,
-                         extent=(0.5, len(gates) + 0.5, 0, 1))  # fmt: skip
-    below.set(
-        yticks=[], xlabel="residue of 1A8O: which branch the last exchange of ppbs_local trusts"
-    )
-    bar = figure.colorbar(image, ax=below, ticks=[0, 1], fraction=0.03, aspect=5, pad=0.01)
+    exchanges = trained.explain(trained.batch([example()]))
+    gates = np.stack([one.weights[0][:, 1].numpy() for one in exchanges])
+    image = below.imshow(gates, aspect="auto", cmap=gate_colours(), vmin=0, vmax=1,
+                         extent=(0.5, gates.shape[1] + 0.5, len(gates), 0))  # fmt: skip
+    below.hlines(range(1, len(gates)), 0.5, gates.shape[1] + 0.5, color="white", linewidth=2)
+    named = [f"layers {one.after[0]} and {one.after[1]}" for one in exchanges]
+    below.set_yticks(np.arange(len(gates)) + 0.5, named)
+    below.tick_params(axis="y", length=0)
+    below.set_xlabel("residue of 1A8O: which branch each exchange of ppbs_local trusts")
+    bar = figure.colorbar(image, ax=below, ticks=[0, 1], fraction=0.03, aspect=10, pad=0.01)
     bar.ax.set_yticklabels(["sequence", "structure"])
     figure.savefig(path, metadata={"Date": None})
 
@@ -107,7 +114,10 @@ def _branches(axis: Axes, seq: int, struct: int, exchanges: tuple[tuple[int, int
         [("structure: any graph network", at["struct"], STRUCTURE),
          ("sequence: any language model", at["seq"], SEQUENCE)]
     ):  # fmt: skip
-        axis.plot([0, 10], [row, row], color=colour, linewidth=1.5, zorder=1)
+        axis.plot([0, 9.6], [row, row], color=colour, linewidth=1.5, zorder=1)
+        axis.annotate("", (10.1, 0.65 if row else 0.35), (9.6, row), arrowprops={
+            "arrowstyle": "-|>", "color": colour, "lw": 1.5, "shrinkA": 0, "shrinkB": 0,
+            "connectionstyle": "angle,angleA=0,angleB=90,rad=6"})  # fmt: skip
         for number, x in enumerate(places, 1):
             axis.text(x, row, str(number), ha="center", va="center", color="white", zorder=3,
                       bbox={"boxstyle": "round,pad=0.35", "fc": colour, "ec": "none"})  # fmt: skip
@@ -115,8 +125,8 @@ def _branches(axis: Axes, seq: int, struct: int, exchanges: tuple[tuple[int, int
     for k, j in exchanges:
         ends = ((at["seq"][k - 1], 0.83), (at["struct"][j - 1], 0.17))
         axis.annotate("", *ends, arrowprops={"arrowstyle": "<|-|>", "color": "0.35", "lw": 1.5})
-    axis.text(10, 0.5, "head", ha="center", va="center", bbox={"fc": "0.92", "ec": "0.6"})
-    axis.set(xlim=(-0.2, 10.6), ylim=(-0.6, 1.6))
+    axis.text(10.1, 0.5, "head", ha="center", va="center", bbox={"fc": "0.92", "ec": "0.6"})
+    axis.set(xlim=(-0.2, 10.7), ylim=(-0.6, 1.6))
     axis.set_axis_off()
 
 
@@ -133,35 +143,76 @@ def terminal(path: Path) -> None:
     path.write_text(FONTS.sub("", svg))  # the fonts would be fetched
 
 
-def protein(path: Path) -> None:
-    """Draw the shipped structure in the scores of the shipped model of binding sites."""
-    _settings()
-    (chain,) = example().chains
-    view = View((928, 752), turn=(-25, -25, 0), margin=1.8)
-    scores = _scores("ppbs")
-    highest = np.ceil(scores.max() * 10) / 10
-    picture = cartoon(chain, scores / highest, SCORES, view)
-    figure = Figure(figsize=(7, 4.7), dpi=160, facecolor="white")
-    left = figure.add_axes((0.01, 0, 0.829, 1))
-    left.imshow(picture, interpolation="antialiased")
-    left.set_axis_off()
-    right = figure.add_axes((0.865, 0.17, 0.022, 0.66))
-    bar = figure.colorbar(mpl.cm.ScalarMappable(Normalize(0, highest), SCORES), cax=right)
-    bar.outline.set_visible(False)
-    bar.set_ticks(np.arange(0, highest, 0.1))
-    bar.ax.tick_params(length=0, labelsize=10, labelcolor="0.25")
-    bar.set_label("score for being part of an interface", fontsize=10.5, color="0.25", labelpad=8)
-    figure.savefig(path, metadata={"Software": None})
-
-
-def _scores(model: str) -> np.ndarray:
-    """Return the score that `zoo predict` gives each residue of the shipped structure."""
+def site(path: Path) -> None:
+    """Take a picture of the page of binding sites that are predicted on the shipped structure."""
     structure = Path(zoo.__file__).parent / "examples/1a8o.cif.gz"
     with tempfile.TemporaryDirectory() as folder:
-        command = ["-m", "zoo.predict", structure, "--model", model, "--out", folder, "--quiet"]
-        subprocess.run([sys.executable, *map(str, command)], check=True, capture_output=True)
-        with (Path(folder) / "predictions.csv").open() as file:
-            return np.array([float(row["binding_site"]) for row in csv.DictReader(file)])
+        out = Path(folder) / "sites"
+        _zoo("predict", structure, "--model", "ppbs", "--out", out, "--page", folder=folder)
+        screenshot(out / "index.html", path, (1040, 1040), SITE)
+
+
+def report(path: Path) -> None:
+    """Take a picture of the report on a model that is trained here on made-up proteins."""
+    from zoo.examples.made_up import write_made_up
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_made_up(Path(folder) / "made_up", proteins=40)
+        _zoo("prepare", "table", "--data", "made_up", "--out", "prepared", folder=folder)
+        _zoo("train", "table_plm_mini_gearnet_local", "--data", "prepared", "--out", "run", *SMALL,
+             folder=folder)  # fmt: skip
+        _zoo("evaluate", "run", folder=folder)
+        _zoo("report", "run", folder=folder)
+        screenshot(Path(folder) / "run/report.html", path, (1040, REPORT[3]), REPORT)
+
+
+def _zoo(verb: str, *arguments: object, folder: str) -> None:
+    """Run a verb in a folder, as in the terminal."""
+    subprocess.run([sys.executable, "-m", f"zoo.{verb}", *map(str, arguments), "--quiet"],
+                   cwd=folder, check=True, capture_output=True,
+                   env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+
+
+def search(path: Path) -> None:
+    """Draw the history of a search on the planted task, beside the layers that helped."""
+    import optuna
+    from PIL import Image
+    from planted_search import NOISE, SAMPLERS, drawer, score
+
+    from hpo import figures
+    from hpo.queue import AFTER
+    from zoo.reporting.page import png_of
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    draw, study = drawer(), optuna.create_study(sampler=SAMPLERS["TPE"](0), direction="maximize")
+    for _ in range(60):
+        trial = study.ask()
+        fusion = draw(trial)
+        trial.set_user_attr(AFTER, fusion["after"])
+        noise = np.random.default_rng((0, trial.number)).normal(0.0, NOISE)
+        study.tell(trial, score(fusion) + noise)
+    drawn = [figures.history(study), figures.layers(study)["language_model"]]
+    panels = [Image.open(io.BytesIO(png_of(figure))) for figure in drawn]
+    height = max(panel.height for panel in panels)
+    joined = Image.new("RGB", (sum(panel.width for panel in panels) + 60, height), "white")
+    joined.paste(panels[0], (0, 0))
+    joined.paste(panels[1], (panels[0].width + 60, 0))
+    joined.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def planted_search(path: Path) -> None:
+    """Draw what benchmarks/planted_search.py found."""
+    from planted_search import plot
+
+    plot(json.loads((RESULTS / "planted_search.json").read_text()), path)
+
+
+def predict_growth(path: Path) -> None:
+    """Draw what benchmarks/predict_growth.py measured."""
+    from predict_growth import draw
+
+    found = json.loads((RESULTS / "predict_growth.json").read_text())
+    draw(found["rows"], path, found["title"])
 
 
 def architecture(path: Path) -> None:
@@ -221,11 +272,29 @@ def _way(axis: Axes, x: float, title: str, colour: str, things: tuple[tuple[str,
         axis.text(x - 0.22, (y + below + 0.8) / 2, step, ha="left", va="center", size=9)
 
 
-DRAWN = {idea: "idea.svg", terminal: "terminal.svg", protein: "protein.png",
-         architecture: "architecture.svg"}  # fmt: skip
+DRAWN = {
+    idea: "idea.svg", terminal: "terminal.svg", site: "site.png", report: "report.png",
+    search: "search.png", architecture: "architecture.svg", planted_search: "planted_search.png",
+    predict_growth: "predict_growth_esm2_150m_global.png",
+}  # fmt: skip
+IN_A_BROWSER = (site, report)
+
+
+def main(asked: Sequence[str]) -> None:
+    """Draw the pictures that are asked for, or all."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    names = {draw.__name__: draw for draw in DRAWN}
+    if wrong := set(asked) - set(names):
+        raise SystemExit(f"There is no picture {sorted(wrong)[0]!r}. Valid: {', '.join(names)}.")
+    for draw in [names[name] for name in asked or names]:
+        path = FIGURES / DRAWN[draw]
+        if draw in IN_A_BROWSER and CHROMIUM is None:
+            print(f"{path} stays as it is: it is a picture of a page, and there is no chromium or "
+                  "google-chrome on the PATH to open one.")  # fmt: skip
+            continue
+        print(f"drawing {path} ...", flush=True)
+        draw(path)
+
 
 if __name__ == "__main__":
-    FIGURES.mkdir(exist_ok=True)
-    for draw, name in DRAWN.items():
-        if draw.__name__ in sys.argv[1:] or not sys.argv[1:]:
-            draw(FIGURES / name)
+    main(sys.argv[1:])

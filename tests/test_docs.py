@@ -152,12 +152,36 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
         assert list(REPOSITORY.glob(name)), name
 
 
-def test_the_picture_of_the_architecture_has_every_room() -> None:
-    sys.path.insert(0, str(DOCS))
-    try:
-        pictures = importlib.import_module("_pictures")
-    finally:
-        sys.path.remove(str(DOCS))
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that draws all pictures."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module("_pictures")
+
+
+def test_every_picture_has_its_script_and_is_small(pictures: ModuleType) -> None:
+    there = {path.name: path.stat().st_size for path in (DOCS / "figures").iterdir()}
+    assert set(there) == set(pictures.DRAWN.values())
+    assert all(size < 200_000 for size in there.values()), there
+    text = "".join(path.read_text() for path in PROSE)
+    assert all(f"figures/{name})" in text for name in there)
+
+
+def test_without_a_browser_pictures_of_pages_stay_and_that_is_told(
+    pictures: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(pictures, "CHROMIUM", None)
+    monkeypatch.setattr(pictures, "FIGURES", tmp_path)
+    pictures.main(["site", "predict_growth"])
+    assert [path.name for path in tmp_path.iterdir()] == ["predict_growth_esm2_150m_global.png"]
+    told = capsys.readouterr().out
+    assert "site.png stays as it is" in told and "no chromium or google-chrome" in told
+    with pytest.raises(SystemExit, match="no picture 'sites'. Valid: idea, terminal, site"):
+        pictures.main(["sites"])
+
+
+def test_the_picture_of_the_architecture_has_every_room(pictures: ModuleType) -> None:
     drawn = {name for row in pictures.ROOMS for name, _ in row}
     rooms = {path.parent.name for path in (REPOSITORY / "zoo").glob("*/__init__.py")}
     assert drawn == rooms | {"verbs", "hpo"}

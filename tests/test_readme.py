@@ -20,6 +20,13 @@ def test_it_has_at_most_120_lines():
     assert len(README.splitlines()) <= 120
 
 
+def test_it_has_at_most_three_pictures_that_are_described():
+    found = re.findall(r"!\[(.*?)\]\((.*?)\)", README)
+    assert 1 <= len(found) <= 3
+    for told, path in found:
+        assert len(told.split()) > 5 and (ROOT / path).is_file()
+
+
 @pytest.mark.parametrize("section", ["Start", "Build", "Predict", "Train", "Search"])
 def test_each_first_step_has_its_command(section):
     text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
