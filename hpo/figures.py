@@ -302,8 +302,8 @@ def contour(study: Study, first: str, second: str) -> Figure | None:
         return None
     across, up = ([_value(one, way) for one in column]
                   for column, way in ((tiles.x, x), (tiles.y, y)))  # fmt: skip
-    filled = axes.tricontourf(across, up, scores, triangles=tiles.triangles, levels=10,
-                              cmap="Blues")  # fmt: skip
+    drawn = Triangulation(across, up, tiles.triangles)
+    filled = axes.tricontourf(drawn, scores, levels=10, cmap="Blues")
     axes.scatter(across, up, s=12, color="black")
     for axis, way in ((axes.xaxis, x), (axes.yaxis, y)):
         _scaled(axes, axis, way)
