@@ -19,6 +19,7 @@ from zoo.backbones.loading import load_plm
 from zoo.backbones.weights import Weights, download, locate
 from zoo.errors import ConfigError, WeightsError
 from zoo.models.create import create_model
+from zoo.pretrained import language_models
 
 for_every_plm = pytest.mark.parametrize("kind", shelf.PLM_KINDS)
 
@@ -55,6 +56,7 @@ def test_missing_weights_are_an_error_with_the_command_to_run(empty_cache: None)
     assert "HF_HUB_OFFLINE is set" in message
     assert "\n    python -m zoo.download esm2_8m --out DIR\n" in message
     assert "facebook/esm2_t6_8M_UR50D" in message and "--weights random" in message
+    assert all(f"--seq {name}" in message for name in ("plm_mini", *language_models()))
 
 
 def test_missing_weights_without_a_network_are_the_same_error(no_network: None) -> None:
