@@ -72,7 +72,8 @@ class Browser:
         raise AssertionError(f"{script} is not true of {text!r}, problems {self.problems}")
 
     def send_file(self, path: Path) -> None:
-        """Choose a file where the page asks for one."""
+        """Choose a file where the page asks for one, once it does."""
+        self.wait("document.querySelector('input[type=file]') !== null")
         found = self.ask("Runtime.evaluate", self.session,
                          expression="document.querySelector('input[type=file]')")  # fmt: skip
         self.ask("DOM.setFileInputFiles", self.session, files=[str(path)],

@@ -80,6 +80,7 @@ def test_only_its_own_page_is_answered_and_no_file_of_the_machine(app: Running) 
     assert app.files() == []
 
 
+@pytest.mark.slow
 @browser.needed
 def test_a_dropped_structure_is_answered_and_no_other_host_is_asked(
     app: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -27,7 +27,9 @@ RESIZE = (
 
 At once as well, since a browser watches no sizes in a frame that is out of sight.
 """
-HEAD = """<script>
+HEAD = """<style>
+body.dark, body.dark gradio-app, body.dark .gradio-container { background: #15181d !important; }
+</style><script>
 addEventListener("message", (event) => {
   const frame = document.querySelector("#frame iframe");
   const height = Number(event.data?.zooHeight);
@@ -39,7 +41,6 @@ STYLE = """
 .gradio-container { width: 100%; max-width: 64rem !important; margin: 0 auto !important; }
 :root { --body-text-color-subdued: #5d6778; --block-info-text-color: #5d6778; }
 .dark { --body-text-color-subdued: #9aa4b2; --block-info-text-color: #9aa4b2; }
-body.dark, .dark .gradio-container { background: #15181d !important; }
 #frame, #frame .html-container { padding: 0; }
 #frame iframe { display: block; width: 100%; height: 60rem; border: 0; }
 .files { display: flex; flex-wrap: wrap; gap: .4rem .6rem; margin: 0 0 .4rem; padding: 0;
