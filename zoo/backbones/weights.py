@@ -126,18 +126,14 @@ def _missing(plm: PLM) -> str | None:
     assert plm.hub_id is not None
     if cached_folder(plm) or not (reason := hub_problem()):
         return None
+    shipped = " or ".join(f"--seq {name}" for name in language_models())
     return (
         f"No pretrained weights for {plm.name} ({plm.hub_id}): they are not in this machine's hub "
         f"cache, and {reason}.\nOn a machine with internet run\n\n    python -m zoo.download "
         f"{shlex.quote(plm.name)} --out DIR\n\nand give the folder as --seq DIR here (or copy "
-        f"the hub cache, HF_HOME). To build with what is in the package: {_in_package()}; without "
+        f"the hub cache, HF_HOME). To build with what is in the package: {shipped}; without "
         "trained weights: --weights random."
     )
-
-
-def _in_package() -> str:
-    """Return the options that name the language models of the package, which need no download."""
-    return " or ".join(f"--seq {name}" for name in language_models())
 
 
 def _found(plm: PLM) -> Weights:
