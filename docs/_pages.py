@@ -223,18 +223,27 @@ def task(name: str) -> str:
     target = asked.target
     ligands = " Ligand atoms are nodes of the graph." if asked.ligands else ""
     outputs = f"{target.outputs} output{'s' * (target.outputs > 1)}"
+    predicted = f"One prediction for each {target.level}, {outputs}"
+    if name == "table":  # the columns of the table say what is predicted
+        predicted = "One prediction for each residue or protein, with any number of outputs"
     data = [
-        f"**{_about(layout)}** Needs {html.escape(layout.needs)}. From {_linked(layout.source)}."
+        f"**{' '.join(_about(layout).split())}** Needs {_plain(layout.needs)}. "
+        f"From {_linked(layout.source)}."
         for layout in _layouts(name)
     ]
     return _page(
         f"{name}: {asked.title}", f"anyone who trains or scores a model with `--task {name}`.",
-        f"One prediction for each {target.level}, {outputs}.{ligands}", "## Data", *data,
+        f"{predicted}.{ligands}", "## Data", *data,
         "## Use", f"```bash\npython -m zoo.prepare {name} --data DATA --out prepared/{name}\n"
         f"python -m zoo.baseline prepared/{name} --out runs\n"
         f"python -m zoo.train {_first_config(name)} --data prepared/{name} --out runs/{name}\n```",
         f"Shipped configs: {_configs(name)}.",
     )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Return a text in which no mark of Markdown or HTML is taken for one."""
+    return re.sub(r"([*_])", r"\\\1", html.escape(text))
 
 
 def _layouts(task: str) -> list[Any]:

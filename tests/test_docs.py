@@ -191,8 +191,19 @@ def test_the_picture_of_the_architecture_has_every_room(pictures: ModuleType) ->
 CODE = [
     (relative(path), code)
     for path in PAGES
+    if path.name != "residues.md"  # run as a whole below
     for code in re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
 ]
+
+
+@pytest.mark.slow
+def test_the_worked_example_prints_what_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    worked = runpy.run_path(str(DOCS / "_worked.py"))
+    text = worked["PAGE"].read_text()
+    assert worked["renewed"](text) == text  # else: python docs/_worked.py
 
 
 @pytest.mark.filterwarnings("ignore::zoo.errors.RandomWeightsWarning")
