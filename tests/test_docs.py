@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import re
 import runpy
@@ -179,6 +180,29 @@ def test_without_a_browser_pictures_of_pages_stay_and_that_is_told(
     assert "site.png stays as it is" in told and "no chromium or google-chrome" in told
     with pytest.raises(SystemExit, match="no picture 'sites'. Valid: idea, terminal, site"):
         pictures.main(["sites"])
+
+
+def test_the_table_of_shipped_models_has_the_numbers_of_their_scores() -> None:
+    text = (DOCS / "measurements/results.md").read_text()
+    rows = re.findall(r"^\| \[`(\w+)`\]\(.*?\| .*? (\S+ \(.*?\)) \| (.*?) \| (.*?) \|", text, re.M)
+    shipped = (REPOSITORY / "zoo/pretrained").glob("*/metrics.json")
+    assert {row[0] for row in rows} == {path.parent.name for path in shipped}
+    for name, score, baseline, difference in rows:
+        found = json.loads((REPOSITORY / f"zoo/pretrained/{name}/metrics.json").read_text())
+        (target,) = found["targets"].values()
+        (own,) = (part for part in target["parts"] if (part["model"], part["subset"]) == WHOLE)
+        values = {_told(own["values"][key], ""): key for key in target["differences"]}
+        told = target["differences"][values[score]]
+        assert (told["baseline"].replace("_", " "), _told(told, "+")) == (baseline, difference)
+
+
+WHOLE = ("model", "all")
+
+
+def _told(found: dict[str, float], sign: str) -> str:
+    return "{0:{3}.3f} ({1:{3}.3f}, {2:{3}.3f})".format(
+        found["value"], found["low"], found["high"], sign
+    )
 
 
 def test_the_picture_of_the_architecture_has_every_room(pictures: ModuleType) -> None:

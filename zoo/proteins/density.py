@@ -104,7 +104,7 @@ def place(protein: Protein, around: Surroundings | None = None) -> Array:
     """Return (residues, 5) where each residue lies in its protein; NaN for those without a CA.
 
     The columns are the distance to the mean CA over the radius of gyration; that radius in units of
-    10 angstrom; that radius in angstrom over length to the power of 0.4, which is about 2 to 2.5 for a globular
+    10 angstrom; that radius in angstrom over length^0.4, which is about 2 to 2.5 for a globular
     protein; the natural logarithm of length / 200; and the position in the chain, 0 at its first
     residue and 1 at its last. The length is the number of resolved residues of all chains.
     """
@@ -140,7 +140,7 @@ FEATURE_SETS.register("density")(FeatureSet((
             "of a full half sphere", "0"),
     Feature("distance to the protein's centre", 1, "radius of gyration", "0"),
     Feature("radius of gyration", 1, "10 angstrom", "0"),
-    Feature("radius of gyration over length to the power of 0.4", 1, "angstrom", "0"),
+    Feature("radius of gyration over length^0.4", 1, "angstrom", "0"),
     Feature("logarithm of the number of resolved residues over 200", 1, "none", "0"),
     Feature("position in the chain, 0 to 1", 1, "none", "0"),
 ), _columns))  # fmt: skip
