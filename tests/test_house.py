@@ -21,12 +21,12 @@ def test_no_two_rooms_import_each_other() -> None:
 
 def test_a_training_is_read_in_one_sitting() -> None:
     reach = house.reachable("zoo.train")
-    assert len(reach) < 131
+    assert len(reach) < 135
     # It was 649 before the packages, 461 after; since then features got names, files of models
     # hashes, language models came that read structure, or states from tables, batches are made of
     # paths, a run can begin with another one's weights, which may lie on a hub, and it chooses
     # thresholds.
-    assert sum(module.functions for module in reach) < 645
+    assert sum(module.functions for module in reach) < 660
 
 
 def test_few_files_import_dgl() -> None:

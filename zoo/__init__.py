@@ -35,7 +35,7 @@ _HOMES = {
     "load_model": "zoo.models.checkpoint",
     "predict": "zoo.prediction.predicting",
     "save_model": "zoo.models.checkpoint",
-    "read_proteins": "zoo.proteins.structure",
+    "read_proteins": "zoo.proteins.records",
     "read_structure": "zoo.proteins.structure",
     "set_engine": "zoo.backbones.message_passing",
     "train": "zoo.training.call",
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from zoo.prediction.features import embed
     from zoo.prediction.predicting import predict
     from zoo.prediction.scoring import evaluate
-    from zoo.proteins.structure import read_proteins, read_structure
+    from zoo.proteins.records import read_proteins
+    from zoo.proteins.structure import read_structure
     from zoo.settings.config import Config, load_config
     from zoo.system.listener import Listener
     from zoo.training.call import train

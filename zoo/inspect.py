@@ -74,7 +74,7 @@ def inspect(
 def describe(file: str) -> Iterator[dict[str, Any] | StructureError]:
     """Yield each protein of a file as plain values, ready for JSON, or why it cannot be read."""
     from zoo.prediction.paths import one_input  # so that --help loads no parser
-    from zoo.proteins.structure import read_records
+    from zoo.proteins.records import read_records
 
     try:
         given = one_input(file, note)

@@ -36,8 +36,8 @@ from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.files.scores import scored_suffix, write_scored
 from zoo.proteins.files.to_gemmi import all_atoms
 from zoo.proteins.protein import Protein
+from zoo.proteins.records import read_proteins
 from zoo.proteins.scored import write_structure
-from zoo.proteins.structure import read_proteins
 from zoo.settings.config import Config, load_config
 from zoo.states.shards import Shards
 

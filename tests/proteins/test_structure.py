@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from tests.proteins.files import STEP, Atom, bcif, mmcif, pdb, peptide, residue, seqres
 from zoo.errors import ConfigError, StructureError
 from zoo.proteins.files.formats import STRUCTURE_SUFFIXES, is_readable, stem
-from zoo.proteins.structure import read_proteins, read_structure
+from zoo.proteins.records import read_proteins
+from zoo.proteins.structure import read_structure
 
 DATA = Path(os.environ.get("ZOO_DATA", Path(__file__).parents[3] / "shared" / "data"))
 RAW = DATA / "raw_structures"

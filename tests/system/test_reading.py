@@ -121,6 +121,7 @@ def _language_model(folder: Path) -> object:
 READERS: dict[str, Callable[[Path], object]] = {
     "structure": zoo.read_structure,
     "proteins": lambda path: list(zoo.read_proteins(path)),
+    "table of proteins": lambda path: list(zoo.read_proteins(path)),
     "list of inputs": lambda path: find_inputs([f"@{path}"]),
     "config": load_config,
     "space": load_space,
@@ -140,7 +141,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "prepared": _in_folder("data.mdb", Store),
     "atom3d": _in_folder("data.mdb", lambda folder: Container(folder).format),
 }
-SUFFIX = {"config": ".yaml", "space": ".yaml", "ligand": ".sdf"}
+SUFFIX = {"table of proteins": ".csv", "config": ".yaml", "space": ".yaml", "ligand": ".sdf"}
 
 
 # The vocabulary of a language model is read by transformers, which does not ask for its size.
@@ -237,6 +238,7 @@ FREE = {
     "zoo/data/reading/lmdb_walk.py": "a process of its own, after its caller's check",
     "zoo/prediction/feature_check.py": "a process of its own, after its caller's check",
     "zoo/prediction/embedding_file.py:_opened": "what TransactionFile opened, which checks",
+    "zoo/proteins/files/archive.py:_infos": "what its caller opened by `opened`",
     "zoo/prediction/journal.py:keep": "the file that it has open already",
     "zoo/prediction/score_files.py": "a table that it wrote",
     "zoo/settings/config.py:load_config": "files of the package, and others by `_bytes_of`",

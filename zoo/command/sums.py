@@ -49,7 +49,8 @@ def grouped(reasons: Iterable[str]) -> dict[str, int]:
 def sum_of(outcome: Outcome) -> Sum:
     """Return the sum over the proteins of the input files."""
     done, reasons = outcome.written + outcome.kept, grouped(outcome.failed.values())
-    waiting = outcome.given - done - len(outcome.failed)
+    reasons |= outcome.left_out
+    waiting = outcome.given - done - len(outcome.failed) - outcome.left_out.total()
     if outcome.interrupted and waiting:
         reasons["not reached before the stop"] = waiting
     return Sum("proteins", outcome.given, done, reasons)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import StructureError, ZooError
+from zoo.prediction.names import Names
 from zoo.prediction.paths import Input
 from zoo.proteins.complexes import chains_of, named
 from zoo.proteins.files.content import printable
 from zoo.proteins.packing import packed
 from zoo.proteins.protein import Protein
-from zoo.proteins.structure import FASTA_SUFFIXES, read_records
+from zoo.proteins.records import COLLECTIONS, records
 from zoo.proteins.unsure import without_unsure
 
 WINDOW = 256
@@ -34,6 +36,7 @@ class Outcome:
         written: number of proteins that were computed.
         kept: number of proteins that were already there.
         failed: reason of each failure, by input.
+        left_out: number of things in the inputs that are no proteins of their own, by the reason.
         partial: reason why a protein that was computed lacks a file, by input.
         complexes: number of structures of several chains among those that were read.
         unsure: number of residues that were left out for their pLDDT.
@@ -45,6 +48,7 @@ class Outcome:
     written: int = 0
     kept: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     partial: dict[str, str] = field(default_factory=dict)
     complexes: int = 0
     unsure: int = 0
@@ -80,7 +84,7 @@ def read_all(
     predicted structure, residues below `min_plddt` are without coordinates; one of which nothing is
     left is noted as failed.
     """
-    owners: dict[str, str] = {}
+    owners = Names()
     for file in inputs:
         if isinstance(file, Protein):
             outcome.given += 1
@@ -93,20 +97,26 @@ def read_all(
             outcome.given += 1
             outcome.fail(printable(file.path), file.problem)
             continue
-        fasta = is_fasta(file.path)
-        if not fasta and is_done(file):
+        many = holds_many(file.path)
+        if not many and is_done(file):
             outcome.given += 1
             outcome.kept += _is_free(file.name, file.path, owners, outcome)
             continue
         try:
-            for at, protein in enumerate(read_records(file.path, file.chains), start=1):
+            for at, record in enumerate(records(file.path, file.chains), start=1):
                 outcome.given += 1
-                if isinstance(protein, StructureError):
-                    outcome.fail(f"{printable(file.path)} record {at}", str(protein))
+                if record.left_out:
+                    outcome.left_out[record.left_out] += 1
                     continue
-                whole = dataclasses.replace(protein, name=protein.name if fasta else file.name)
+                protein = record.attempt()
+                if isinstance(protein, StructureError):
+                    number = f" record {at}" if record.name is not None else ""
+                    outcome.fail(f"{printable(file.path)}{number}", str(protein))
+                    continue
+                whole = dataclasses.replace(protein, name=record.name or file.name)
                 for part in _parts(whole, outcome, cut, min_plddt):
-                    if _is_free(part.name, file.path, owners, outcome, nested=not fasta):
+                    nested = part.has_structure or not many
+                    if _is_free(part.name, file.path, owners, outcome, nested=nested):
                         yield part
         except ZooError as error:
             outcome.given += 1
@@ -148,7 +158,7 @@ def _sure(protein: Protein, outcome: Outcome, least: float) -> Protein | None:
 
 
 def _is_free(
-    name: str, path: Path, owners: dict[str, str], outcome: Outcome, *, nested: bool = True
+    name: str, path: Path, owners: Names, outcome: Outcome, *, nested: bool = True
 ) -> bool:
     """Return whether a name is new.
 
@@ -157,22 +167,21 @@ def _is_free(
     """
     parents = PurePosixPath(name).parents if nested else ()
     folders = [str(parent) for parent in parents if str(parent) != "."]
-    taken = next((key for key in (name, f"{name}/", *folders) if key in owners), None)
-    if taken is not None:
+    owner = owners.owner((name, f"{name}/", *folders))
+    if owner is not None:
         outcome.fail(
             f"{path} {name}",
-            f"{path}: the name {name!r} is taken by {owners[taken]}; each result needs its own "
+            f"{path}: the name {name!r} is taken by {owner}; each result needs its own "
             "name, so rename one of them",
         )
         return False
-    owners.update({key: str(path) for key in (name, *(f"{folder}/" for folder in folders))})
+    owners.add((name, *(f"{folder}/" for folder in folders)), str(path))
     return True
 
 
-def is_fasta(path: Path) -> bool:
-    """Return whether a file is a FASTA file, by its name."""
-    name = path.name.lower().removesuffix(".gz")
-    return name.endswith(tuple(FASTA_SUFFIXES))
+def holds_many(path: Path) -> bool:
+    """Return whether a file holds many proteins under names of their own, by its name."""
+    return path.name.lower().endswith(COLLECTIONS)
 
 
 def sequence_hash(protein: Protein) -> str:

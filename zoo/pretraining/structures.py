@@ -15,7 +15,7 @@ from zoo.pretraining.homology import kin
 from zoo.pretraining.letters import Lettered, lettered
 from zoo.pretraining.parting import divide, facts_before, numbered
 from zoo.proteins.protein import Protein
-from zoo.proteins.structure import read_records
+from zoo.proteins.records import read_records
 from zoo.system.files import write_json
 from zoo.system.reading import content
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from zoo.proteins.files.roles import roles
 from zoo.proteins.files.strands import Contents, Strand, letter, strands
 from zoo.proteins.protein import Atoms, Chain, Ligand, Protein
 
-__all__ = ["FASTA_SUFFIXES", "STRUCTURE_SUFFIXES", "is_readable", "read_proteins", "read_structure"]
+__all__ = ["FASTA_SUFFIXES", "STRUCTURE_SUFFIXES", "is_readable", "read_structure"]
 
 CARBON = 6
 
@@ -75,45 +75,7 @@ def read_structure(
             return _only_sequence(path, data)
         wanted = chains.split(",") if isinstance(chains, str) else chains
         names = None if wanted is None else [name.strip() for name in wanted]
-        return _read(path, data, names, model, sequence == "full", chain_names == "label")
-    except StructureError as error:
-        raise StructureError(f"{printable(path)}: {error}") from None
-
-
-def read_proteins(path: str | Path) -> Iterator[Protein]:
-    """Yield each sequence of a FASTA file, plain or gzip, or the protein of a structure file.
-
-    Raises:
-        StructureError: If the file, or a record, cannot be read; names the file and the cause.
-    """
-    for record in read_records(path):
-        if isinstance(record, StructureError):
-            raise record
-        yield record
-
-
-def read_records(
-    path: str | Path, chains: Sequence[str] | None = None
-) -> Iterator[Protein | StructureError]:
-    """Yield what `read_proteins` yields, and for a bad record its error instead of raising it.
-
-    Args:
-        path: Path of the file.
-        chains: Names of the chains of a structure to read; None for all.
-
-    Raises:
-        StructureError: If the file cannot be read; names the file and the cause.
-    """
-    try:
-        data = read_bytes(path)
-        if detect(data) != "fasta":
-            yield _read(path, data, chains, 1, full=True, use_label=False)
-            return
-        if chains is not None:
-            raise StructureError("a FASTA file has sequences and no chains to choose from")
-        for record in parse_fasta(data, stem(path), str(path)):
-            bad = isinstance(record, StructureError)
-            yield StructureError(f"{printable(path)}: {record}") if bad else record
+        return of_bytes(path, data, names, model, sequence == "full", chain_names == "label")
     except StructureError as error:
         raise StructureError(f"{printable(path)}: {error}") from None
 
@@ -127,14 +89,19 @@ def _only_sequence(path: str | Path, data: bytes) -> Protein:
     return first
 
 
-def _read(
+def of_bytes(
     path: str | Path,
     data: bytes,
-    wanted: Sequence[str] | None,
-    model: int,
-    full: bool,
-    use_label: bool,
+    wanted: Sequence[str] | None = None,
+    model: int = 1,
+    full: bool = True,
+    use_label: bool = False,
 ) -> Protein:
+    """Return the protein of a structure file's content; see `read_structure`.
+
+    Raises:
+        StructureError: If it cannot be read; the caller adds the file.
+    """
     entry, notes = parse(data, model)
     if entry.blocks > 1:
         notes.append(f"{entry.blocks} data blocks with atoms, only the first is read")

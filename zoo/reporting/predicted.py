@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.prediction.answers import answer, columns, has_one, meaning
-from zoo.prediction.inputs import is_fasta
+from zoo.prediction.inputs import holds_many
 from zoo.prediction.journal import Journal
 from zoo.prediction.table import NONE, Plain, Thresholds
 from zoo.proteins.protein import Chain
@@ -126,7 +126,7 @@ def _geometry(source: Path | None, chains: Sequence[Any]) -> tuple[dict[str, Any
         note = (
             "The structure is not shown: its file is gone, or has changed since it was predicted."
         )
-    elif is_fasta(source):
+    elif holds_many(source):
         note = "A sequence without a structure."
     else:
         try:

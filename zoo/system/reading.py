@@ -2,7 +2,7 @@
 
 A named pipe that nobody writes to makes a program wait for ever, a device may have no end, and a
 file of a few bytes on disk may claim to have a terabyte. So every file of a user is read by
-`content`, or passes `plain_file` before a library opens it.
+`content`, or piece by piece by `opened`, or passes `plain_file` before a library opens it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -48,6 +50,26 @@ def content(path: str | Path, most: int | None = MOST) -> bytes:
         UnfitFileError: If it is no plain file, or is too large.
         OSError: If it does not exist or cannot be read.
     """
+    with _handle(path, most) as (file, info):
+        _check_memory(path, info.st_size)
+        _check_holes(path, file.fileno(), info.st_size)
+        return file.read() if stat.S_ISREG(info.st_mode) else _stream(path, file, most)
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[IO[bytes]]:
+    """Yield a file of any size to read piece by piece; whoever reads bounds what is kept of it.
+
+    Raises:
+        UnfitFileError: If it is no plain file, nor a pipe that the shell made for this process.
+        OSError: If it does not exist or cannot be read.
+    """
+    with _handle(path, None) as (file, _):
+        yield file
+
+
+@contextmanager
+def _handle(path: str | Path, most: int | None) -> Iterator[tuple[IO[bytes], os.stat_result]]:
     _check(path, os.stat(path), most)
     # Without waiting, in case that a pipe has taken the file's place since.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -55,13 +77,10 @@ def content(path: str | Path, most: int | None = MOST) -> bytes:
     try:
         info = os.fstat(handle)
         _check(path, info, most)
-        _check_memory(path, info.st_size)
-        _check_holes(path, handle, info.st_size)
-        with open(handle, "rb", closefd=False) as file:
-            if stat.S_ISREG(info.st_mode):
-                return file.read()
+        if not stat.S_ISREG(info.st_mode):
             os.set_blocking(handle, True)
-            return _stream(path, file, most)
+        with open(handle, "rb", closefd=False) as file:
+            yield file, info
     finally:
         os.close(handle)
 

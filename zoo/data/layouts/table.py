@@ -21,7 +21,8 @@ from zoo.data.reading.table_files import Row, Table, find_table, read_tables
 from zoo.data.samples import ChainMatch, DroppedSample, Sample
 from zoo.errors import DataError, ZooError
 from zoo.proteins.protein import Protein, from_sequence
-from zoo.proteins.structure import read_proteins, read_structure
+from zoo.proteins.records import read_proteins
+from zoo.proteins.structure import read_structure
 from zoo.tasks import Target
 
 FASTA = "sequences.fasta"
