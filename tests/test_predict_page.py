@@ -201,7 +201,7 @@ def test_it_ends_with_the_highest_residues(
     (line,) = [line for line in done.out.splitlines() if line.startswith("a ")]
     place = f"{best['chain']}:{best['number']} {best['letter']} {float(best['site']):.2f}"
     assert place in line and line.index(place) == line.index(f"{best['chain']}:")
-    assert "site: yes from 0.5, the threshold that validation chose" in done.out
+    assert 'site is "yes" for a residue with a probability of at least 0.5' in done.out
 
 
 RESULT = {

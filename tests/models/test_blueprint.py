@@ -97,7 +97,7 @@ def test_a_known_language_model_is_taken_over(
 @pytest.mark.parametrize("alone", [{"sequence__name": "none"}, {"structure__name": "none"}])
 def test_one_branch_has_no_fusion_unless_one_is_asked_for(alone: dict[str, str]) -> None:
     assert resolve(config(**alone)).resolved.fusion.name == "none"
-    assert resolve(config()).resolved.fusion.name == "global"
+    assert resolve(config()).resolved.fusion.name == "serial"
     for fusion in FUSIONS:
         if fusion != "none":
             with pytest.raises(ConfigError, match=f"Fusion '{fusion}' joins two branches"):

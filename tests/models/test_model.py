@@ -692,7 +692,7 @@ def test_a_typo_names_the_nearest_valid_name() -> None:
         ({"structure.args.num_layers": 2.5}, "expected a whole number"),
         ({"structure.args.dropout": 1.5}, "at least 0 and below 1"),
         ({"structure.args.vector_gate": 1}, "expected true or false"),
-        ({"fusion.args.num_heads": -2}, "fusion.args.num_heads=-2"),
+        ({"fusion.name": "global", "fusion.args.num_heads": -2}, "fusion.args.num_heads=-2"),
         ({"fusion.args.dropout": -0.1}, "fusion.args.dropout=-0.1"),
         ({"fusion.side_width": 0}, "fusion.side_width=0"),
         ({"graph.k": 0}, "graph.k=0"),
@@ -700,7 +700,10 @@ def test_a_typo_names_the_nearest_valid_name() -> None:
         ({"graph.kind": "resdue"}, "one of residue, atom"),
         ({"seed": -1}, "seed=-1"),
         ({"head.args.hidden": 64}, "without a task there is no head"),
-        ({"fusion.args.residual": False}, "identity_start=True needs residual=True"),
+        (
+            {"fusion.name": "global", "fusion.args.residual": False},
+            "identity_start=True needs residual=True",
+        ),
     ],
 )
 def test_a_number_out_of_range_names_the_value_and_what_is_valid(

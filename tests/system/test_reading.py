@@ -233,6 +233,8 @@ FREE = {
     "zoo/data/folds.py": "output of a program that it started",
     "zoo/data/similarity.py": "output of a program that it started",
     "zoo/command/cli.py": "the null device",
+    "zoo/serving/answers.py": "files that it wrote",
+    "zoo/serving/window.py": "opens no file: a part of Gradio that is called open",
     "zoo/system/hub.py": "files that it fetched",
     "zoo/system/network.py": "an address, whose answer is bounded as it comes",
     "zoo/data/reading/lmdb_walk.py": "a process of its own, after its caller's check",

@@ -8,7 +8,7 @@ from typing import Any
 
 from zoo.backbones import STRUCTURE_BACKBONES
 from zoo.backbones.plm import resolve as resolve_plm
-from zoo.fusion import FUSIONS
+from zoo.fusion import DEFAULT, FUSIONS
 from zoo.models.arguments import keywords
 from zoo.models.blueprint import Blueprint, resolve
 from zoo.models.create import parameters_beside_plm
@@ -24,7 +24,7 @@ def fusion_args(base: FusionConfig, name: str) -> dict[str, Any]:
     Those that the fusion has under the same name are taken over, dropout for one. Attention has
     its width as heads times their width. What equals the fusion's default is left out.
     """
-    own = base.name or "global"
+    own = base.name or DEFAULT
     if name == own:
         return dict(base.args)
     defaults = keywords(FUSIONS[name])

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["FUSIONS", "Fused", "Fusion"]
 
 FUSIONS: Registry[type[Fusion]] = Registry("fusion")
+DEFAULT = "serial"
+"""The fusion of two branches where none is named: the one that measured best at equal numbers of
+parameters (docs/measurements/fusion.md)."""
 
 _NO_EXCHANGE = "Baseline: no exchange; the branches' features are joined at the end."
 for _name, _module, _about in (

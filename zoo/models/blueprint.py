@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zoo.errors import ConfigError
-from zoo.fusion import FUSIONS
+from zoo.fusion import DEFAULT, FUSIONS
 from zoo.fusion.base import Pairs
 from zoo.models.arguments import Part, part_of, without_memory
 from zoo.models.branches import (
@@ -201,13 +201,13 @@ def written_targets(config: Config) -> tuple[Target, ...]:
 
 
 def _fusion_name(config: Config) -> str:
-    """Return the fusion: as named; else global between two branches, none where there is one."""
+    """Return the fusion: as named; else serial between two branches, none where there is one."""
     sequence, structure, fusion = config.sequence.name, config.structure.name, config.fusion.name
     if sequence == structure == NONE:
         raise ConfigError("--seq none and --struct none leave no model. Name at least one.")
     alone = NONE in (sequence, structure)
     if fusion is None:
-        return NONE if alone else "global"
+        return NONE if alone else DEFAULT
     if alone and fusion != NONE:
         FUSIONS[fusion]  # report a misspelt name first
         raise ConfigError(

@@ -71,7 +71,7 @@ def create_model(
         seq: Name of the language model, a hub id, a folder, or "none". Without `struct`: the name
             of a shipped config, a YAML file, or a `Config`.
         struct: Name of the graph network, or "none".
-        fusion: Name of the fusion; by default "global" between two branches, "none" with one.
+        fusion: Name of the fusion; by default "serial" between two branches, "none" with one.
         task: Task whose head is added, for example "ppbs".
         fuse_after: Pairs (language model layer, graph network layer) after which the branches
             exchange, for example [(11, 1), (22, 2), (33, 3)].

@@ -16,6 +16,7 @@ from zoo.serving import markup
 from zoo.serving.answers import answer
 from zoo.serving.given import Given, given
 from zoo.serving.shelf import Shelf
+from zoo.system.reading import content
 
 Result = TypeVar("Result")
 UNFORESEEN = (
@@ -36,7 +37,7 @@ def read_upload(path: str, uploads: Path) -> Given:
         StructureError: If it is no structure that the page takes.
     """
     try:
-        return given(Path(path).name, Path(path).read_bytes())
+        return given(Path(path).name, content(path))
     finally:
         for one in uploads.iterdir():
             shutil.rmtree(one) if one.is_dir() else one.unlink()

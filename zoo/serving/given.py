@@ -15,6 +15,7 @@ from zoo.proteins.databases import FORMS, named, structure_file
 from zoo.proteins.files.formats import detect
 from zoo.proteins.files.unpack import gunzip
 from zoo.proteins.structure import read_structure
+from zoo.system.reading import content
 
 MB = 2**20
 MOST_BYTES = 20 * MB
@@ -77,7 +78,7 @@ def fetched(text: str) -> Given:
         raise StructureError(f"{text.strip()!r} is no name of a structure. Valid: {FORMS}.")
     path = structure_file(structure)
     _check_size(path.name, path.stat().st_size)
-    found = given(path.name, path.read_bytes())
+    found = given(path.name, content(path))
     if structure.chains is None:
         return found
     return found._replace(chosen=checked_chains(found, structure.chains.split(",")))

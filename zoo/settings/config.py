@@ -109,7 +109,7 @@ class GraphConfig:
 class FusionConfig:
     """The fusion of the two branches.
 
-    If `name` is unset, it is `global` for two branches and `none` for one. If `after` is unset, the
+    If `name` is unset, it is `serial` for two branches and `none` for one. If `after` is unset, the
     fusion chooses after which layers the branches exchange features.
     """
 

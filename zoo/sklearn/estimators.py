@@ -104,7 +104,7 @@ class ZooClassifier(ClassifierMixin, _ZooEstimator):  # type: ignore[misc]
     Args:
         seq: Name of the language model, "none" for a graph network alone.
         struct: Name of the graph network, "none" for a language model alone.
-        fusion: Name of the fusion; None for "global" between two branches, "none" with one.
+        fusion: Name of the fusion; None for "serial" between two branches, "none" with one.
         epochs: Largest number of epochs.
         values: Further config keys, {"structure.args.num_layers": 2, "fusion.write_back": "side"}.
         random_state: Seed of the weights, of the order of the examples, and of the proteins that
