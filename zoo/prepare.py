@@ -76,9 +76,8 @@ def prepare(
         )
     if strict and manifest["leaks"]:
         raise DataError(
-            f"{len(manifest['leaks'])} pairs of chains of different splits are at least "
-            f"{identity:.0%} identical; {out / 'manifest.json'} lists them. Use python -m "
-            "zoo.split --by cluster, or run without --strict."
+            f"{_leaking(manifest['leaks'], identity)}; {out / 'manifest.json'} lists them. Use "
+            "python -m zoo.split --by cluster, or run without --strict."
         )
     if manifest["dropped"]:
         raise typer.Exit(1)
@@ -94,6 +93,9 @@ def _print(manifest: dict[str, Any], out: Path, as_json: bool) -> None:
     if as_json:
         values = {"out": str(out), **manifest, "sum": sum_of(manifest).to_dict()}
         print(jsonlib.dumps(values, indent=2))
+        return
+    if not manifest["samples"]:  # the error that follows names the report
+        show_sum(sum_of(manifest), out / "report.csv")
         return
     _tables(manifest)
     residues = {name: count for name, count in manifest["residues"].items() if count}
@@ -128,14 +130,18 @@ def _labels(facts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:,}" for name, value in facts.items())
 
 
+def _leaking(leaks: list[dict[str, Any]], identity: float) -> str:
+    chains = "1 pair of chains of different splits is" if len(leaks) == 1 else (
+        f"{len(leaks)} pairs of chains of different splits are"
+    )  # fmt: skip
+    return f"{chains} at least {identity:.0%} identical"
+
+
 def _print_leaks(leaks: list[dict[str, Any]], identity: float) -> None:
     if not leaks:
         say(f"no chain of one split is {identity:.0%} identical to one of another")
         return
-    warn(
-        f"{len(leaks)} pairs of chains of different splits are at least {identity:.0%} identical:",
-        style="bold yellow",
-    )
+    warn(f"{_leaking(leaks, identity)}:", style="bold yellow")
     for leak in leaks[:5]:
         (a, b), (first, second) = leak["ids"], leak["splits"]
         warn(f"  {a} ({first}) and {b} ({second}): {leak['identity']:.0%}", style="")

@@ -194,3 +194,13 @@ def test_few_aligned_labels_of_many_are_another_proteins():
     letters = SEQUENCE[:6] + "GPDWEEGNCDLHHWWPGG"
     with pytest.raises(DroppedSample, match=r"chain A"):
         match(labels(letters), chain(SEQUENCE))
+
+
+def test_a_few_letters_with_wrong_numbers_are_placed_nowhere():
+    wrong = tuple(str(number) for number in range(901, 931))
+    with pytest.raises(DroppedSample, match="4 letters are too few to find their places"):
+        match(labels(SEQUENCE[::6], wrong[:4]), chain(SEQUENCE))
+    long = SEQUENCE + "".join(reversed(SEQUENCE)) * 2
+    piece = match(labels(SEQUENCE[5:17], wrong[:12]), chain(long))  # twelve in a row are certain
+    assert piece.values[5:17].tolist() == list(range(12)) and np.isnan(piece.values[17:]).all()
+    assert "so the letters were aligned" in piece.report.notes[0]

@@ -19,8 +19,11 @@ from zoo.proteins.protein import Chain
 
 #: Smallest share of equal letters; labels that agree with fewer belong to another protein.
 MIN_IDENTITY = 0.7
-#: Smallest share of the labels that must find a residue when letters are aligned.
+#: Smallest share of the labels that must find a residue when letters are aligned; and of a chain's
+#: residues that must have a label where their numbers are wrong, as a few letters fit anywhere.
 MIN_COVERAGE = 0.5
+#: Letters in a row that nobody finds in a chain by chance, whatever their numbers say.
+CERTAIN = 10
 #: Smallest share of equal letters with which residue numbers are believed.
 MIN_AGREEMENT = 0.9
 #: Labels without a residue that a note shows.
@@ -187,6 +190,13 @@ def _homeless(
 def _check_identity(
     ours: NDArray[np.str_], theirs: NDArray[np.str_], labels: Labels, chain: Chain, odd: str
 ) -> None:
+    piece = len(labels.letters) >= CERTAIN and labels.letters in chain.sequence
+    if odd and not piece and len(ours) < MIN_COVERAGE * len(chain):
+        raise DroppedSample(
+            f"chain {chain.name}: {odd}, and {len(labels.letters)} letters are too few to find "
+            f"their places in a chain of {len(chain)}; at least {MIN_COVERAGE:.0%} of its residues "
+            "must have a label then"
+        )
     why = f"; {odd}" if odd else ""
     same = float((ours == theirs).mean()) if len(ours) else 0.0
     if same >= MIN_IDENTITY and len(ours) < MIN_COVERAGE * len(labels.letters):
