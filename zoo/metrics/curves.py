@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
+from sklearn.metrics import precision_recall_curve, roc_curve
 
-from zoo.metrics.rows import Array, Rows, tie_ends
+from zoo.metrics.rows import Array, Rows
 
 
 def roc(data: Rows) -> tuple[Array, Array]:
@@ -15,8 +15,8 @@ def roc(data: Rows) -> tuple[Array, Array]:
     Args:
         data: Columns `y_true`, 0 or 1, and `y_pred`, higher for positives, with both classes.
     """
-    true, false = _counts(data)
-    return np.append(0, false / false[-1]), np.append(0, true / true[-1])
+    false, true, _ = roc_curve(data["y_true"], data["y_pred"])
+    return false, true
 
 
 def precision_recall(data: Rows) -> tuple[Array, Array]:
@@ -28,14 +28,5 @@ def precision_recall(data: Rows) -> tuple[Array, Array]:
     Args:
         data: Columns `y_true`, 0 or 1, and `y_pred`, higher for positives, with a positive row.
     """
-    true, false = _counts(data)
-    precision = true / (true + false)
-    return np.append(0, true / true[-1]), np.append(precision[0], precision)
-
-
-def _counts(data: Rows) -> tuple[Array, Array]:
-    """Return how many positives and negatives have at least each distinct score, highest first."""
-    order = np.argsort(-data["y_pred"], kind="stable")
-    ends = tie_ends(data["y_pred"][order])
-    y = data["y_true"][order].astype(np.float64)
-    return np.cumsum(y)[ends], np.cumsum(1 - y)[ends]
+    precision, recall, _ = precision_recall_curve(data["y_true"], data["y_pred"])
+    return recall[::-1], precision[::-1]
