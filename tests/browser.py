@@ -15,11 +15,11 @@ needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 WATCH = """<script>
 window.onerror = (told) => { document.documentElement.dataset.error = told; };
 </script>"""
-OPTIONS = (
+HEADLESS = (
     "--headless", "--no-sandbox", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--virtual-time-budget=5000", "--dump-dom",
 )  # fmt: skip
+DUMP = ("--virtual-time-budget=5000", "--dump-dom")
 
 
 def after(text: str, script: str, folder: Path) -> str:
@@ -33,7 +33,7 @@ def after(text: str, script: str, folder: Path) -> str:
     page, profile = folder / "opened.html", folder / "browser"
     watched = text.replace("<head>", f"<head>{WATCH}")
     page.write_text(watched.replace("</body>", f"<script>{script}</script></body>"))
-    call = [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}", page.as_uri()]
+    call = [CHROMIUM, *HEADLESS, *DUMP, f"--user-data-dir={profile}", page.as_uri()]
     found = subprocess.run(call, capture_output=True, text=True, timeout=120).stdout
     start = re.search(r"<html[^>]*>", found)
     assert start and "data-error" not in start[0], start and start[0]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from tests.browser import CHROMIUM, OPTIONS
+from tests.browser import CHROMIUM, HEADLESS
 
 PATIENCE = 90
 """Seconds to wait for what a page is to show."""
@@ -137,9 +137,8 @@ def opened(profile: Path, *options: str) -> Iterator[Browser]:
     """
     theirs_in, mine_in = os.pipe()
     mine_out, theirs_out = os.pipe()
-    own = [one for one in OPTIONS if one not in ("--dump-dom", "--virtual-time-budget=5000")]
-    call = [str(CHROMIUM), *own, *options, "--remote-debugging-pipe", f"--user-data-dir={profile}",
-            "about:blank"]  # fmt: skip
+    call = [str(CHROMIUM), *HEADLESS, *options, "--remote-debugging-pipe",
+            f"--user-data-dir={profile}", "about:blank"]  # fmt: skip
 
     def placed() -> None:  # the protocol's pipes are the descriptors 3 and 4
         high = os.dup(theirs_in), os.dup(theirs_out)

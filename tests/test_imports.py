@@ -56,7 +56,7 @@ ALLOWED = {
         "zoo/reporting/style.py",
         "zoo/training/curves.py",
     },
-    "pyarrow": {"zoo/backbones/states_parquet.py", "zoo/proteins/files/tables.py"},
+    "pyarrow": {"zoo/backbones/states_parquet.py", "zoo/system/parquet.py"},
     "h5py": {
         "zoo/backbones/states_file.py", "zoo/data/reading/ieconv.py",
         "zoo/prediction/embedding_file.py", "zoo/prediction/feature_check.py",

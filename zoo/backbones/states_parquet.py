@@ -29,6 +29,7 @@ from zoo.backbones.states_places import (
     text_of,
 )
 from zoo.errors import ConfigError, DataError
+from zoo.system.parquet import parquet_file
 from zoo.system.reading import plain_file
 
 MAGIC = b"PAR1"
@@ -93,19 +94,8 @@ def _table(path: Path) -> Any:
 @lru_cache(maxsize=2)
 def _read(path: Path, changed: int, size: int) -> Any:
     """Return a table; one that was written anew is read anew."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise ConfigError(
-            f"{path} is a Parquet file, and reading it needs pyarrow: `pip install pyarrow`."
-        ) from None
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read()
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read as a Parquet file: {first}") from error
+    with parquet_file(path, lambda cause: DataError(f"{path} {cause}")) as file:
+        return file.read()
 
 
 def _is_list(kind: Any) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +44,15 @@ def write_made_up(folder: Path, proteins: int = 60, seed: int = 0) -> Path:
     Returns:
         The folder.
     """
-    rng = random.Random(seed)
-    chain = example().chains[0]
-    (folder / "structures").mkdir(parents=True, exist_ok=True)
-    with (folder / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "structure", "split", "site"])
-        for number in range(proteins):
-            name = f"p{number:0{len(str(proteins - 1))}}"
-            split = SPLITS[number % len(SPLITS)]
-            site = _one(folder, name, chain, rng)
-            writer.writerow([name, f"structures/{name}.pdb", split, site])
+    rows = [["id", "structure", "split", "site"]]
+    for one in _made(folder, proteins, seed):
+        exposed = _neighbours(one.coords[:, 1]) < CROWDED
+        site = "".join(
+            str(int(letter in CHARGED and out))
+            for letter, out in zip(one.letters, exposed, strict=True)
+        )
+        rows.append([one.name, one.structure, one.split, site])
+    _write(folder / "labels.csv", rows)
     return folder
 
 
@@ -83,20 +82,13 @@ def write_made_up_residues(folder: Path, proteins: int = 20, seed: int = 0) -> P
     Returns:
         The folder.
     """
-    rng = random.Random(seed)
-    chain = example().chains[0]
-    (folder / "structures").mkdir(parents=True, exist_ok=True)
     labels = [["id", "structure", "chain", "split", "group", "weight", "notes"]]
     rows: list[list[object]] = [
         ["id", "chain", "number", "residue", "site", "neighbours", "region"]
     ]
-    for at in range(proteins):
-        name = f"p{at:0{len(str(proteins - 1))}}"
-        letters, coords = _drawn(chain, rng)
-        (folder / "structures" / f"{name}.pdb").write_text(_pdb(letters, coords, FIRST))
-        split = SPLITS[at % len(SPLITS)]
-        labels.append([name, f"structures/{name}.pdb", "A", split, f"f{at}", "1", "made up"])
-        rows += _rows(name, letters, _neighbours(coords[:, 1]))
+    for at, one in enumerate(_made(folder, proteins, seed, FIRST)):
+        labels.append([one.name, one.structure, "A", one.split, f"f{at}", "1", "made up"])
+        rows += _rows(one.name, one.letters, _neighbours(one.coords[:, 1]))
     _write(folder / "labels.csv", labels)
     _write(folder / "residues.csv", rows)
     (folder / "targets.yaml").write_text(TARGETS)
@@ -117,14 +109,27 @@ def _write(path: Path, rows: Iterable[Iterable[object]]) -> None:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def _one(folder: Path, name: str, chain: Chain, rng: random.Random) -> str:
-    """Write a structure; return its labels, a digit a residue."""
-    letters, coords = _drawn(chain, rng)
-    (folder / "structures" / f"{name}.pdb").write_text(_pdb(letters, coords))
-    exposed = _neighbours(coords[:, 1]) < CROWDED
-    return "".join(
-        str(int(letter in CHARGED and out)) for letter, out in zip(letters, exposed, strict=True)
-    )
+class _Made(NamedTuple):
+    """A protein that was made up, whose file is written."""
+
+    name: str
+    structure: str
+    split: str
+    letters: list[str]
+    coords: NDArray[np.float64]
+
+
+def _made(folder: Path, proteins: int, seed: int, first: int = 1) -> Iterator[_Made]:
+    """Make proteins up, write their files, and yield them; numbers of residues begin at `first`."""
+    rng = random.Random(seed)
+    chain = example().chains[0]
+    (folder / "structures").mkdir(parents=True, exist_ok=True)
+    for at in range(proteins):
+        name = f"p{at:0{len(str(proteins - 1))}}"
+        letters, coords = _drawn(chain, rng)
+        structure = f"structures/{name}.pdb"
+        (folder / structure).write_text(_pdb(letters, coords, first))
+        yield _Made(name, structure, SPLITS[at % len(SPLITS)], letters, coords)
 
 
 def _drawn(chain: Chain, rng: random.Random) -> tuple[list[str], NDArray[np.float64]]:
@@ -145,7 +150,7 @@ def _neighbours(ca: NDArray[np.float64]) -> NDArray[np.int64]:
     return count
 
 
-def _pdb(letters: list[str], coords: NDArray[np.float64], first: int = 1) -> str:
+def _pdb(letters: list[str], coords: NDArray[np.float64], first: int) -> str:
     """Return a PDB file of N, CA, C and O, whose residue numbers begin with `first`."""
     lines: list[str] = []
     for place, (letter, atoms) in enumerate(zip(letters, coords, strict=True), first):

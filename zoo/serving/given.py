@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from zoo.errors import StructureError, ZooError
 from zoo.proteins.databases import FORMS, named, structure_file
+from zoo.proteins.files.content import GZIP_MARK
 from zoo.proteins.files.formats import detect
 from zoo.proteins.files.unpack import gunzip
 from zoo.proteins.structure import read_structure
@@ -135,13 +136,13 @@ def without_folder(text: str, path: Path) -> str:
 def _check_content(name: str, data: bytes) -> None:
     """Refuse what no reader should begin with: gzip bombs, and sequences."""
     try:
-        content = gunzip(data, MOST_UNPACKED) if data[:2] == b"\x1f\x8b" else data
+        text = gunzip(data, MOST_UNPACKED) if data.startswith(GZIP_MARK) else data
     except ValueError as error:
         raise StructureError(f"{name} {error}.") from None
-    if not content.strip():
+    if not text.strip():
         raise StructureError(f"{name} is empty.")
     try:
-        kind = detect(content)
+        kind = detect(text)
     except StructureError as error:
         raise StructureError(f"{name} {error}.") from None
     if kind == "fasta":

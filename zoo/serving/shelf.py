@@ -52,8 +52,7 @@ class Shelf:
 
     def about(self, name: str) -> str:
         """Return sentences on what a model predicts, without loading it."""
-        self._check(name)
-        targets, members = trained(folder_of(name))
+        targets, members = trained(self._folder(name))
         config = load_config(members[0].folder / CONFIG)
         shown = targets or written_targets(config)
         what = ", ".join(target.name for target in shown)

@@ -11,9 +11,9 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zoo.errors import ConfigError, StructureError
+from zoo.errors import StructureError
 from zoo.proteins.files.archive import Pieces
-from zoo.system.reading import plain_file
+from zoo.system.parquet import parquet_file
 
 ID, SEQUENCE, STRUCTURE, CHAIN = "id", "sequence", "structure", "chain"
 COLUMNS = (ID, SEQUENCE, STRUCTURE, CHAIN)
@@ -68,23 +68,12 @@ def parquet_rows(path: Path) -> Iterator[Row]:
         ConfigError: If pyarrow is not installed.
         StructureError: If a column is missing, or the file is damaged.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise ConfigError(
-            f"{path} is a Parquet file, and reading it needs pyarrow: `pip install pyarrow`."
-        ) from None
-    try:
-        with pq.ParquetFile(plain_file(path), pre_buffer=False) as file:
-            names = file.schema_arrow.names
-            check_columns(names)
-            wanted = [name for name in COLUMNS if name in names]
-            for batch in file.iter_batches(ROWS, columns=wanted):
-                yield from map(_cells, batch.to_pylist())
-    except (pa.ArrowException, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise StructureError(f"cannot be read as a Parquet file: {first}") from None
+    with parquet_file(path, StructureError) as file:
+        names = file.schema_arrow.names
+        check_columns(names)
+        wanted = [name for name in COLUMNS if name in names]
+        for batch in file.iter_batches(ROWS, columns=wanted):
+            yield from map(_cells, batch.to_pylist())
 
 
 def _cells(row: dict[str, object]) -> Row:
