@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from zoo.settings.config import Config
     from zoo.training.job import Job
 
+BEGINNING = "global"
+"""The fusion that a search begins with where none is named: `serial` has no layers to choose."""
+
 
 def search(
     config: Annotated[
@@ -214,12 +217,13 @@ def _check_installed() -> None:
 
 
 def _base(config: str, options: dict[str, str | None], values: list[str]) -> Config:
-    from zoo.settings.config import load_config
+    from zoo.settings.config import NONE, load_config
 
     found = load_config(config).with_options(options).with_values(values)
     if found.task is None:
         raise ConfigError("The config has no task, so there is nothing to learn: --task ppbs.")
-    return found
+    alone = NONE in (found.sequence.name, found.structure.name)
+    return found if alone or found.fusion.name else found.with_options({"fusion.name": BEGINNING})
 
 
 def _beside(storage: str, config: str) -> Path:
