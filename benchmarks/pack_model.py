@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from model_cards import Words, card, words_of
+from model_cards import WORDS, Words, card, words_of
 
 from zoo.models.runs import ENSEMBLE
 from zoo.models.thresholds import THRESHOLDS
@@ -97,15 +97,37 @@ def language_model_card(name: str, facts: dict[str, Any]) -> str:
         "any task finds at E <= 0.001 (MMseqs2, sensitivity 7.5), "
         f"{corpus['counts']['of such a family']:,} more of their families (30 % identity), "
         f"{corpus['counts']['kin of validation']:,} that a held-out one finds",
-        f"- held out: {corpus['validation']['sequences']:,} sequences, whole families", "",
+        f"- held out: {corpus['validation']['sequences']:,} sequences, whole families",
+        *_structures(facts), "",
         "| perplexity of hidden residues, held-out families | |", "|---|---|",
         *(f"| {key} | {value:.2f} |" for key, value in facts["perplexity"].items()), "",
         "Trigram: the two residues before; neighbours: the one on each side, both true.", "",
-        "Sequences: Swiss-Prot enzymes (UniProt, CC-BY 4.0), SCOPe 40, CATH S40, PDB chains.", "",
+        f"Sequences: {sequences_of(name)}", "",
         "Not for: anything that ESM-2 or ProtT5 can be had for; numbers to publish as those of a "
         "protein language model.", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _structures(facts: dict[str, Any]) -> list[str]:
+    """Return what the letters of structures were, and how well they are told; or nothing."""
+    if "structures" not in facts:
+        return []
+    train, copied = facts["structures"]["train"], facts["structures"]["relatives"]
+    told = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3f}" for name, value in facts["accuracy"].items()
+    )
+    return [
+        f"- also taught the secondary structure, 3Di letter and burial of {train['chains']:,} "
+        f"chains and {copied['chains']:,} relatives of theirs; accuracies on "
+        f"{facts['structures']['validation']['chains']} chains of held-out families: {told}"
+    ]
+
+
+def sequences_of(name: str) -> str:
+    """Return what a language model was trained on, and the licences."""
+    found: dict[str, Any] = yaml.safe_load((WORDS / "language_models.yaml").read_text())[name]
+    return str(found["sequences"])
 
 
 def pack(source: Path, out: Path) -> None:

@@ -2,11 +2,12 @@
 
     python benchmarks/parts.py prepared/ppbs prepared/bce
 
-Probes plm_mini, mpnn with its log-odds, and the feature sets, as `zoo probe` does, for the target
-of each prepared folder, and with PPBS for secondary structure in three states (Kabsch and Sander,
-`zoo.proteins.secondary_structure`, from the structures). Maps are fitted on training samples;
-validation samples choose penalties and layers; test samples are scored once. With folds, each is
-tested by what the fold after it chose. Writes results/parts.json, and the tables of docs/parts.md.
+Probes the package's language models, mpnn with its log-odds, and the feature sets, as `zoo probe`
+does, for the target of each prepared folder, and with PPBS for secondary structure in three states
+(Kabsch and Sander, `zoo.proteins.secondary_structure`, from the structures). Maps are fitted on
+training samples; validation samples choose penalties and layers; test samples are scored once. With
+folds, each is tested by what the fold after it chose. Writes results/parts.json, and the tables of
+docs/parts.md.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from zoo.data.rounds import Round, rounds, with_validation
 from zoo.data.samples import Sample
 from zoo.data.store import Store
 from zoo.metrics.predictions import Predictions
+from zoo.pretrained import language_models
 from zoo.probing.parts import LETTERS, RANDOM, Source, letters
 from zoo.probing.probe import Probed, best_layers, gains, on_test, probe, scores, tables
 from zoo.probing.sources import branches, controls
@@ -49,15 +51,20 @@ SETS = tuple(name for name in ORDER if name not in ("mpnn", "sequence_fit"))
 """The library's own sets of features, without those of the network's last layer and log-odds."""
 WITH_SECONDARY = "ppbs"
 SEED = 0
-CONFIG = Config().with_options({"sequence.name": "plm_mini", "structure.name": "mpnn"})
+NETWORK = Config().with_options({"sequence.name": "none", "structure.name": "mpnn"})
 NAMES = {"average_precision": "average precision", "chain_average_precision": "within chains"}
 
 
-def sources(config: Config, inputs: str, root: Path) -> list[Source]:
+def sources(names: Sequence[str], inputs: str, root: Path) -> list[Source]:
     """Return the trained parts, the same with random weights, feature sets and letters."""
-    config = config.with_values(["structure.args.log_odds=true"])
-    trained = branches(config, None, inputs, root, "cpu")
-    random = controls(config, trained, None, inputs, root, "cpu")
+    models = [
+        Config().with_options({"sequence.name": name, "structure.name": "none"}) for name in names
+    ]
+    trained, random = [], []
+    for config in [*models, NETWORK.with_values(["structure.args.log_odds=true"])]:
+        mine = branches(config, None, inputs, root, "cpu")
+        trained += mine
+        random += controls(config, mine, None, inputs, root, "cpu")
     return [letters("residue"), *trained, *random, feature_sets(SETS)]
 
 
@@ -77,14 +84,14 @@ def _with_secondary(sample: Sample) -> Sample:
 
 
 def of_folder(
-    folder: Path, config: Config, root: Path, rows: int, n: int
+    folder: Path, names: Sequence[str], root: Path, rows: int, n: int
 ) -> Iterator[dict[str, Any]]:
     """Yield the scores for each target of a prepared folder."""
     manifest = read_manifest(folder)
     secondary = manifest["task"] == WITH_SECONDARY
     index, samples = loaded(folder, secondary)
     listener = terminal()
-    found = sources(config, manifest["inputs"], root)
+    found = sources(names, manifest["inputs"], root)
     for source in found:
         source.fill(samples.__getitem__, list(samples), listener)
     plans = [with_validation(plan, index, SEED) for plan in rounds(index)]
@@ -205,7 +212,7 @@ def main() -> None:
     """Probe the parts, and write the results and the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("prepared", nargs="*", type=Path, help="none: only renew the page")
-    parser.add_argument("--seq", default="plm_mini")
+    parser.add_argument("--seq", action="append", help="language model; all of the package's")
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--bootstrap", type=int, default=1000)
     parser.add_argument("--store", type=Path)
@@ -213,11 +220,11 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args()
     if given.prepared:
-        config = CONFIG.with_options({"sequence.name": given.seq})
+        names = given.seq or language_models()
         root = given.store or cache_root()
         found = [
             one for folder in given.prepared
-            for one in of_folder(folder, config, root, given.rows, given.bootstrap)
+            for one in of_folder(folder, names, root, given.rows, given.bootstrap)
         ]  # fmt: skip
         facts = {
             "command": "python benchmarks/parts.py " + " ".join(

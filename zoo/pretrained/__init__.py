@@ -1,7 +1,7 @@
-"""What comes trained with the package: a small language model, ProteinMPNN, a model for each task.
+"""What comes trained with the package: language models, ProteinMPNN, a model for each task.
 
-Each is a folder here: `plm_mini` is one of Hugging Face's, `mpnn` holds published weights of a
-graph network, and the others are runs of `zoo.train`. Models that people share are in `hub`.
+Each is a folder here: `plm_small` and `plm_mini` are Hugging Face's, `mpnn` holds published weights
+of a graph network, and the others are runs of `zoo.train`. Models that people share are in `hub`.
 """
 
 from __future__ import annotations
