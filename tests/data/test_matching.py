@@ -204,3 +204,19 @@ def test_a_few_letters_with_wrong_numbers_are_placed_nowhere():
     piece = match(labels(SEQUENCE[5:17], wrong[:12]), chain(long))  # twelve in a row are certain
     assert piece.values[5:17].tolist() == list(range(12)) and np.isnan(piece.values[17:]).all()
     assert "so the letters were aligned" in piece.report.notes[0]
+
+
+def test_labels_of_another_protein_are_told_as_such_though_their_numbers_exist():
+    other = "GWPNHEYMRSCGWPNHEYMRSCGWPNHE"[: len(SEQUENCE)]
+    count = len(other)
+    with pytest.raises(DroppedSample) as told:
+        match(labels(other, NUMBERS[:count]), chain(SEQUENCE, numbers=NUMBERS))
+    same = sum(map(str.__eq__, other, SEQUENCE))
+    assert "the labels are for another sequence" in str(told.value)
+    assert f"; only {same} of {count} labels have the letter that is there" in str(told.value)
+    assert "too few" not in str(told.value)
+
+
+def test_one_label_without_a_residue_is_told_in_the_singular():
+    found = match(labels(SEQUENCE + "G", (*NUMBERS, "900")), chain(SEQUENCE, numbers=NUMBERS))
+    assert found.report.notes == ("1 label names no residue of the chain: G900",)

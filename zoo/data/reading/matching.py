@@ -142,9 +142,13 @@ def _odd_numbers(labels: Labels, chain: Chain) -> str:
     ours = [number for number in labels.numbers if number]
     if not ours or not theirs:
         return ""
+    letters = dict(zip(chain.numbers, chain.sequence, strict=True))
+    same = sum(letters.get(number) == letter
+               for number, letter in zip(labels.numbers, labels.letters, strict=True))  # fmt: skip
     return (
         f"the residue numbers of the labels ({ours[0]} to {ours[-1]}) do not fit those of the "
-        f"structure ({theirs[0]} to {theirs[-1]})"
+        f"structure ({theirs[0]} to {theirs[-1]}); only {same} of {len(ours)} labels have the "
+        "letter that is there"
     )
 
 
@@ -184,14 +188,16 @@ def _homeless(
         for at in rows[:SHOWN]
     ]
     more = ", ..." if len(rows) > SHOWN else ""
-    return (f"{len(rows)} labels name no residue of the chain: {', '.join(names)}{more}",)
+    what = "1 label names" if len(rows) == 1 else f"{len(rows)} labels name"
+    return (f"{what} no residue of the chain: {', '.join(names)}{more}",)
 
 
 def _check_identity(
     ours: NDArray[np.str_], theirs: NDArray[np.str_], labels: Labels, chain: Chain, odd: str
 ) -> None:
     piece = len(labels.letters) >= CERTAIN and labels.letters in chain.sequence
-    if odd and not piece and len(ours) < MIN_COVERAGE * len(chain):
+    few = bool(odd) and not piece and len(ours) < MIN_COVERAGE * len(chain)
+    if few and len(labels.letters) < MIN_COVERAGE * len(chain):
         raise DroppedSample(
             f"chain {chain.name}: {odd}, and {len(labels.letters)} letters are too few to find "
             f"their places in a chain of {len(chain)}; at least {MIN_COVERAGE:.0%} of its residues "
@@ -199,10 +205,11 @@ def _check_identity(
         )
     why = f"; {odd}" if odd else ""
     same = float((ours == theirs).mean()) if len(ours) else 0.0
-    if same >= MIN_IDENTITY and len(ours) < MIN_COVERAGE * len(labels.letters):
+    if same >= MIN_IDENTITY and (few or len(ours) < MIN_COVERAGE * len(labels.letters)):
+        need = "of its residues must have a label" if few else "must"
         raise DroppedSample(
             f"chain {chain.name}: only {len(ours)} of {len(labels.letters)} labels find a residue "
-            f"in its {len(chain)}; at least {MIN_COVERAGE:.0%} must{why}. Are they in the order "
+            f"in its {len(chain)}; at least {MIN_COVERAGE:.0%} {need}{why}. Are they in the order "
             "of the chain, or do they have its residue numbers?"
         )
     if same < MIN_IDENTITY:
