@@ -298,6 +298,8 @@ def test_training_equals_the_verb(capsys, tmp_path, trained):
     assert ours.keys() == verbs.keys() and all(torch.equal(ours[k], verbs[k]) for k in ours)
     again = zoo.train(out=run.folder, resume=True)
     assert [member.name for member in again.members] == ["seed 0"]
+    assert repr(again).startswith("Run(folder=") and "\n" not in repr(again)
+    assert len(repr(again)) < 400  # and not all that run.json says
 
 
 def test_scores_equal_the_verbs(capsys, tmp_path, trained):

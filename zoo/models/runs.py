@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ class Run:
     """
 
     folder: Path
-    facts: dict[str, Any]
+    facts: dict[str, Any] = field(repr=False)
     members: tuple[Member, ...]
 
     @property

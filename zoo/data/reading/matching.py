@@ -213,8 +213,11 @@ def _check_identity(
             "of the chain, or do they have its residue numbers?"
         )
     if same < MIN_IDENTITY:
+        agree = (
+            f"{same:.0%} of the {len(ours)} aligned residues agree" if len(ours) else "none agrees"
+        )
         raise DroppedSample(
-            f"chain {chain.name}: the labels are for another sequence: {same:.0%} of the "
-            f"{len(ours)} aligned residues agree ({len(labels.letters)} labels, "
-            f"{len(chain)} residues); at least {MIN_IDENTITY:.0%} must{why}"
+            f"chain {chain.name}: the labels are for another sequence: {agree} "
+            f"({len(labels.letters)} labels, {len(chain)} residues); at least {MIN_IDENTITY:.0%} "
+            f"must{why}"
         )
