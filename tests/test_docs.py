@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import os
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -248,16 +246,3 @@ def test_the_example_of_building_gives_the_shapes_that_it_names(
     exec(code.replace("zoo/examples", str(REPOSITORY / "zoo/examples")), names)
     assert names["features"].shape == (70, 420) and names["logits"].shape == (70, 1)
     assert "(2, 1) torch.Size([4, 140, 140])" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs", reason="the docs extra is not installed: make docs")
-    pytest.importorskip("mkdocstrings_handlers.python", reason="the docs extra: make docs")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", tmp_path / "site"],
-        cwd=REPOSITORY, capture_output=True, text=True,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0 and not done.stderr.strip(), done.stderr[-3000:]
-    assert "arXiv:2203.06125" in (tmp_path / "site/reference/backbones/gearnet.html").read_text()
