@@ -13,7 +13,7 @@ from tests import browser
 from tests.conftest import REPOSITORY
 from tests.devtools import opened
 
-FRAME_WORKER = REPOSITORY / "docs/scripts/iframe-worker.js"
+FRAME_WORKER = REPOSITORY / "docs/theme/iframe-worker.js"
 OFFLINE = ("--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9")
 ASK = """(() => {
   const field = document.querySelector("[data-md-component=search-query]");

@@ -192,8 +192,26 @@ function drawStructure() {
 
 function whole() {
   if (!viewer) return;
-  viewer.zoomTo();
-  viewer.zoom(1.15);
+  viewer.zoomTo();  // as near as a sphere around the atoms allows
+  viewer.zoom(nearer());
+}
+
+const cross = ([a, b, c], [x, y, z]) => [b * z - c * y, c * x - a * z, a * y - b * x];
+
+function nearer() {  // how much nearer the structure may come, as it is turned, without leaving the stage
+  const RIBBON = 2, MARGIN = 0.95, SMALLEST = 5;
+  const [x, y, z, , a, b, c, w] = viewer.getView(), { clientWidth, clientHeight } = at("viewer");
+  const up = Math.tan(Math.PI / 180 * viewer.camera.fov / 2), side = up * clientWidth / clientHeight;
+  let radius = SMALLEST, needed = 0;
+  for (const { ca } of residues) {
+    if (!ca) continue;
+    const point = [ca[0] + x, ca[1] + y, ca[2] + z], once = cross([a, b, c], point), twice = cross([a, b, c], once);
+    const [across, high, near] = point.map((value, i) => value + 2 * (w * once[i] + twice[i]));
+    radius = Math.max(radius, Math.hypot(...point));
+    const room = Math.max((Math.abs(across) + RIBBON) / side, (Math.abs(high) + RIBBON) / up);
+    needed = Math.max(needed, near + room / MARGIN);
+  }
+  return radius / up / needed;
 }
 
 function show(protein) {
