@@ -15,6 +15,7 @@ from zoo.errors import StructureError
 from zoo.serving import desk, markup
 from zoo.serving.given import given
 from zoo.serving.shelf import Shelf
+from zoo.serving.uploads import Uploads
 
 EXAMPLE = REPOSITORY / "zoo/examples/1a8o.cif.gz"
 HOSTILE = "</iframe><script>alert(1)</script>\"'"
@@ -47,10 +48,10 @@ def test_nothing_of_what_is_sent_stays_on_the_disk(tmp_path: Path, content: byte
     sent = tmp_path / "hash" / "1a8o.cif.gz"
     sent.parent.mkdir()
     sent.write_bytes(content)
-    (tmp_path / "left over").touch()
-    found, error = desk.tried(lambda: desk.read_upload(str(sent), tmp_path))
+    uploads = Uploads(tmp_path)
+    found, error = desk.tried(lambda: desk.read_upload(str(sent), uploads))
     assert (found is None) == bool(error) == (content == b"<html>")
-    assert [*tmp_path.iterdir()] == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_an_answer_is_a_page_and_files(shelf: Shelf) -> None:

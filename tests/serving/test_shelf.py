@@ -19,6 +19,7 @@ def test_own_runs_come_first_and_each_model_is_loaded_once(
     run = str(run_folder(tmp_path / "run", "binary", plm_folders["esm"]))
     found = Shelf([run, "ppbs"], "cpu")
     assert found.names == (run, "ppbs", *(name for name in task_models() if name != "ppbs"))
+    assert Shelf().names == ("ppbs", *(name for name in task_models() if name != "ppbs"))
     loaded = []
     load = shelf.load_ensemble
     monkeypatch.setattr(

@@ -27,6 +27,10 @@ pytest.importorskip("gradio", reason="the app extra is not installed: pip instal
 
 PREDICT = "[...document.querySelectorAll('button')].find((one) => one.innerText === 'Predict')"
 ANSWERED = "document.querySelectorAll('.files a').length"
+LINE = (
+    b"--edge\r\nContent-Disposition: form-data; name=files; filename=x.pdb\r\n\r\nATOM and the rest"
+)
+BODY = LINE + b"\r\n--edge--\r\n"
 COLOURED = "document.querySelectorAll('#strip .r').length"
 
 
@@ -46,8 +50,8 @@ class Running:
         self.address: str = json.loads(line)["address"]
 
     def files(self) -> list[Path]:
-        """Return the files that lie in its folder."""
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        """Return the files in its folder that hold something; Gradio makes empty ones."""
+        return [path for path in self.folder.rglob("*") if path.is_file() and path.stat().st_size]
 
     def asked(self, method: str, path: str, body: bytes = b"", **headers: str) -> int:
         """Return the status that a request gets."""
@@ -56,6 +60,15 @@ class Running:
             connection.request(method, path, body, headers)
             with connection.getresponse() as response:
                 return response.status
+
+    def sending(self, body: bytes, first: int) -> http.client.HTTPConnection:
+        """Return a connection on which the first bytes of an upload were sent."""
+        connection = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)
+        connection.putrequest("POST", "/gradio_api/upload")
+        connection.putheader("Content-Type", "multipart/form-data; boundary=edge")
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body[:first])
+        return connection
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +101,7 @@ def test_a_dropped_structure_is_answered_and_no_other_host_is_asked(
     pair, bad = tmp_path / "pair.pdb", tmp_path / "bad.cif"
     write_scored(pair, (made := shelf.two_chains()), np.zeros(len(made)))
     bad.write_text("<html>")
-    done = call(capsys, "predict", pair, "--model", "bce", "--out", tmp_path / "o", "--chain", "B")
+    done = call(capsys, "predict", pair, "--model", "ppbs", "--out", tmp_path / "o", "--chain", "B")
     assert done.code == 0, done.err
     with devtools.opened(tmp_path / "browser") as page:
         page.open(app.address)
@@ -115,4 +128,32 @@ def test_a_dropped_structure_is_answered_and_no_other_host_is_asked(
         hosts = {urlsplit(one).netloc for one in page.requests if not one.startswith("data:")}
         assert hosts == {urlsplit(app.address).netloc} and len(page.requests) > 20
         assert page.problems == []
+    assert app.files() == []
+
+
+@pytest.mark.slow
+@browser.needed
+def test_two_windows_that_drop_files_at_once_both_see_theirs(app: Running, tmp_path: Path) -> None:
+    pair, one = tmp_path / "pair.pdb", tmp_path / "one.pdb"
+    for path, made in ((pair, shelf.two_chains()), (one, shelf.ordinary(30))):
+        write_scored(path, made, np.zeros(len(made)))
+    with (
+        devtools.opened(tmp_path / "first") as first,
+        devtools.opened(tmp_path / "second") as second,
+    ):
+        for page in (first, second):
+            page.open(app.address)
+            page.wait("document.querySelector('input[type=file]') !== null")
+        for mine, theirs in ((pair, one), (one, pair), (pair, pair)):
+            half = app.sending(BODY, len(BODY) - 20)  # a third window
+            first.send_file(mine)
+            second.send_file(theirs)
+            for page, file in ((first, mine), (second, theirs)):
+                page.wait(f"document.querySelector('.told')?.innerText.startsWith('{file.name}')")
+                page.wait("document.querySelector('input[type=file]') !== null")
+            half.send(BODY[-20:])
+            with closing(half), half.getresponse() as response:
+                (sent,) = json.loads(response.read())
+            assert Path(sent).read_bytes() == b"ATOM and the rest"
+            Path(sent).unlink()
     assert app.files() == []

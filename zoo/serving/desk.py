@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from zoo.serving import markup
 from zoo.serving.answers import answer
 from zoo.serving.given import Given, given
 from zoo.serving.shelf import Shelf
-from zoo.system.reading import content
+from zoo.serving.uploads import Uploads
 
 Result = TypeVar("Result")
 UNFORESEEN = (
@@ -26,21 +25,17 @@ UNFORESEEN = (
 GONE = "The structure is not held any more. Give it once more, above."
 
 
-def read_upload(path: str, uploads: Path) -> Given:
+def read_upload(path: str, uploads: Uploads) -> Given:
     """Return the structure in a file that was sent, of which nothing stays on the disk.
 
     Args:
         path: Path of the file.
-        uploads: Folder of all that is sent, which is emptied.
+        uploads: The folder of all that is sent.
 
     Raises:
         StructureError: If it is no structure that the page takes.
     """
-    try:
-        return given(Path(path).name, content(path))
-    finally:
-        for one in uploads.iterdir():
-            shutil.rmtree(one) if one.is_dir() else one.unlink()
+    return given(Path(path).name, uploads.read(path))
 
 
 def answered(

@@ -89,10 +89,11 @@ def _application(shelf: Shelf, uploads: Path, port: int, offline: bool) -> Guard
     import gradio as gr
     from fastapi import FastAPI
 
+    from zoo.serving.uploads import Uploads
     from zoo.serving.window import window
 
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None), window(shelf, uploads, offline), "/", HOST, port,
+        FastAPI(openapi_url=None), window(shelf, Uploads(uploads), offline), "/", HOST, port,
         footer_links=[], run_history=False, show_error=False, max_file_size=MOST_BYTES,
         ssr_mode=False, enable_monitoring=False, mcp_server=False, pwa=False, css=STYLE, head=HEAD,
         theme=gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=MONO),

@@ -15,12 +15,16 @@ from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.pretrained import folder_of, task_models, warning
 from zoo.settings.config import CHAIN, load_config
 
+FIRST = "ppbs"
+"""The shipped model that the page begins with: most people ask which residues bind a protein."""
+
 
 class Shelf:
-    """Models by the names that the page shows.
+    """Models by the names that the page shows; the page begins with the first one.
 
     Args:
-        names: Folders of runs or saved models, or names; those of the package come after them.
+        names: Folders of runs or saved models, or names. Those of the package come after them:
+            the one of binding sites, then the others by the alphabet.
         device: Device to load models on; "auto" is the best one available.
 
     Attributes:
@@ -31,7 +35,7 @@ class Shelf:
     """
 
     def __init__(self, names: Sequence[str] = (), device: str = "auto") -> None:
-        self.names = tuple(dict.fromkeys([*names, *task_models()]))
+        self.names = tuple(dict.fromkeys([*names, FIRST, *task_models()]))
         self._device, self._lock = device, Lock()
         self._kept: dict[str, Ensemble] = {}
         for name in names:

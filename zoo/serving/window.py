@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -10,6 +9,7 @@ import gradio as gr
 from zoo.serving import desk, markup
 from zoo.serving.given import MB, MOST_BYTES, Given, fetched
 from zoo.serving.shelf import Shelf
+from zoo.serving.uploads import Uploads
 
 TITLE = "Protein model zoo"
 INTRODUCTION = (
@@ -30,12 +30,12 @@ HOUR = 3600
 """Seconds for which a structure is held in memory after it was last asked about."""
 
 
-def window(shelf: Shelf, uploads: Path, offline: bool) -> gr.Blocks:
+def window(shelf: Shelf, uploads: Uploads, offline: bool) -> gr.Blocks:
     """Return the page.
 
     Args:
         shelf: Models to choose from.
-        uploads: Folder in which Gradio keeps what is sent to it, emptied once it is read.
+        uploads: The folder in which Gradio keeps what is sent to it.
         offline: Whether structures by name are only those that were fetched before.
     """
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(60, 60)) as page:
