@@ -56,7 +56,9 @@ ALLOWED = {
         "zoo/reporting/style.py",
         "zoo/training/curves.py",
     },
-    "pyarrow": {"zoo/backbones/states_parquet.py", "zoo/system/parquet.py"},
+    "pyarrow": {
+        "zoo/backbones/states_parquet.py", "zoo/system/parquet.py", "zoo/system/parquet_writer.py",
+    },
     "h5py": {
         "zoo/backbones/states_file.py", "zoo/data/reading/ieconv.py",
         "zoo/prediction/embedding_file.py", "zoo/prediction/feature_check.py",

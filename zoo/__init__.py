@@ -24,6 +24,7 @@ _HOMES = {
     "create_model": "zoo.models.create",
     "Config": "zoo.settings.config",
     "Listener": "zoo.system.listener",
+    "Embedder": "zoo.prediction.columns",
     "embed": "zoo.prediction.features",
     "evaluate": "zoo.prediction.scoring",
     "list_backbones": "zoo.models.lists",
@@ -33,6 +34,7 @@ _HOMES = {
     "load_config": "zoo.settings.config",
     "load_ensemble": "zoo.prediction.ensemble",
     "load_model": "zoo.models.checkpoint",
+    "Predictor": "zoo.prediction.columns",
     "predict": "zoo.prediction.predicting",
     "save_model": "zoo.models.checkpoint",
     "read_proteins": "zoo.proteins.records",
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from zoo.models.checkpoint import load_model, save_model
     from zoo.models.create import create_model
     from zoo.models.lists import list_backbones, list_fusions, list_models, list_tasks
+    from zoo.prediction.columns import Embedder, Predictor
     from zoo.prediction.ensemble import load_ensemble
     from zoo.prediction.features import embed
     from zoo.prediction.predicting import predict
@@ -58,9 +61,10 @@ if TYPE_CHECKING:
     from zoo.training.call import train
 
 __all__ = [
-    "Config", "Listener", "create_model", "embed", "evaluate", "list_backbones", "list_fusions",
-    "list_models", "list_tasks", "load_config", "load_ensemble", "load_model", "predict",
-    "read_proteins", "read_structure", "save_model", "set_engine", "train", "use_engine",
+    "Config", "Embedder", "Listener", "Predictor", "create_model", "embed", "evaluate",
+    "list_backbones", "list_fusions", "list_models", "list_tasks", "load_config", "load_ensemble",
+    "load_model", "predict", "read_proteins", "read_structure", "save_model", "set_engine",
+    "train", "use_engine",
 ]  # fmt: skip
 
 

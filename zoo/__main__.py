@@ -38,7 +38,7 @@ GROUPS = {
     "Use": {
         "predict": "apply a trained model to new structures",
         "app": "predict in a browser: a page on this machine to drop structures on",
-        "embed": "write the features of proteins to an HDF5 file",
+        "embed": "write the features of proteins to an HDF5 file, or in Parquet parts",
         "explain": "show how residues and branches contribute to a prediction",
         "push": "share a trained run on the Hugging Face hub",
     },

@@ -1,4 +1,4 @@
-"""`python -m zoo.embed`: write the features of proteins to an HDF5 file."""
+"""`python -m zoo.embed`: write the features of proteins to an HDF5 file, or in Parquet parts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ from zoo.command.options import (
     StatesName,
     names,
 )
+from zoo.command.parts import (
+    PARQUET,
+    PART_SIZE,
+    PartSize,
+    ShardText,
+    WorkerCount,
+    chosen_shard,
+    wants_parts,
+    write_parts,
+)
 from zoo.command.say import note, progress, say, warn, working
 from zoo.command.shared import model_folder
 from zoo.command.sums import show_sum, sum_of
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
     from zoo.proteins.protein import Protein
     from zoo.settings.config import Scope
 
+HDF5 = "hdf5"
 KEPT = (
     "The proteins that were embedded before are in the file. Make room, or name another --out; the "
     "same command continues."
@@ -57,7 +68,16 @@ def embed(
             autocompletion=names("model", "config", "sequence"),
         ),
     ],
-    out: Annotated[Path, typer.Option(help="HDF5 file to write; an unfinished one is continued.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="HDF5 file, or folder of Parquet parts, to write; an unfinished one is continued."
+        ),
+    ],
+    format: Annotated[
+        str,
+        typer.Option(help="hdf5, a file that one process writes, or parquet, parts in a folder."),
+    ] = HDF5,
     states: StatesName = None,
     layer: Annotated[
         list[str] | None,
@@ -83,10 +103,14 @@ def embed(
     device: DeviceName = "auto",
     offline: Offline = False,
     tokens: BatchTokens = 4096,
+    shard: ShardText = None,
+    workers: WorkerCount = None,
+    part_size: PartSize = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Write the features of every protein to an HDF5 file, one group for each protein.
 
+    With --format parquet they are rows of a table in parts, which any number of processes write.
     Ctrl-C stops it; the same command continues where it stopped.
 
     Example: python -m zoo.embed structures/ --model DIR --out features.h5
@@ -98,12 +122,23 @@ def embed(
     from zoo.system.files import make_folder
     from zoo.system.offline import stay_offline
 
+    in_parts = wants_parts(format, (HDF5, PARQUET), shard, workers, part_size)
+    share = chosen_shard(shard) if in_parts else None
     if offline:
         stay_offline()
     scope, files = checked_scope(as_), find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
     model_folder(model)
+    if share is not None:
+        from zoo.prediction.embedding_file import Settings
+        from zoo.prediction.parts.jobs import EmbeddingJob
+        from zoo.prediction.parts.workers import Run
+
+        settings = Settings(tuple(layer or ["fused"]), pool, half, min_plddt)
+        job = EmbeddingJob(model, settings, scope, weights, states, device)
+        write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), workers, json)
+        return
     make_folder(out.parent)
     opened = _open(model, weights, states, scope, device)
     outcome = _embed(files, opened, out, layer, pool, half, min_plddt, tokens)

@@ -21,10 +21,20 @@ from zoo.command.options import (
     StatesName,
     names,
 )
+from zoo.command.parts import (
+    PARQUET,
+    PART_SIZE,
+    PartSize,
+    ShardText,
+    WorkerCount,
+    chosen_shard,
+    wants_parts,
+    write_parts,
+)
 from zoo.command.say import console, note, progress, say, show, warn, working
 from zoo.command.shared import model_folder
 from zoo.command.sums import show_sum, sum_of
-from zoo.errors import unknown
+from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
     from zoo.prediction.answers import Answers
@@ -57,7 +67,7 @@ def predict(
         Path, typer.Option(help="Folder for the predictions; those of the same model are added to.")
     ],
     format: Annotated[
-        str, typer.Option(help="File format of the predictions: csv or jsonl.")
+        str, typer.Option(help="csv or jsonl, a file that one process writes, or parquet, parts.")
     ] = "csv",
     structures: Annotated[
         bool,
@@ -83,6 +93,9 @@ def predict(
     device: DeviceName = "auto",
     offline: Offline = False,
     tokens: BatchTokens = 4096,
+    shard: ShardText = None,
+    workers: WorkerCount = None,
+    part_size: PartSize = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Predict for new proteins: the mean over all models of a run, and their standard deviation.
@@ -96,6 +109,8 @@ def predict(
     coordinates get a row without a score. Inputs that fail are listed in failed.csv; the others are
     still predicted. Ctrl-C stops the work; the same command continues where it stopped.
 
+    With --format parquet the rows are in parts, which any number of processes write.
+
     Example: python -m zoo.predict structures/ --model ppbs --out predictions --structures
     """
     from zoo.models.runs import trained
@@ -106,8 +121,10 @@ def predict(
     from zoo.pretrained import warning
     from zoo.system.offline import stay_offline
 
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
+    in_parts = wants_parts(format, (*FORMATS, PARQUET), shard, workers, part_size)
+    share = chosen_shard(shard) if in_parts else None
+    if share is not None:
+        _check_alone(structures or bfactors, page)
     scope = checked_scope(as_)
     if offline:
         stay_offline()
@@ -116,6 +133,13 @@ def predict(
         note(others)
     folder = model_folder(model)
     trained(folder)  # all this before the imports below, which take seconds
+    if share is not None:
+        from zoo.prediction.parts.jobs import PredictionJob
+        from zoo.prediction.parts.workers import Run
+
+        job = PredictionJob(model, scope, min_plddt, states, device)
+        write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), workers, json)
+        return
     open_folder(out)
     warnings = list(filter(None, [warning(folder)]))
     for line in warnings:
@@ -137,6 +161,16 @@ def predict(
     for line in left_out_residues(done.outcome, min_plddt):
         note(line)
     _report(done, path, len(files), json)
+
+
+def _check_alone(structures: bool, page: bool | None) -> None:
+    """Refuse what is written by one process, beside parts that several write."""
+    for option, given in (("--structures and --bfactors", structures), ("--page", bool(page))):
+        if given:
+            raise ConfigError(
+                f"{option} cannot be used with --format {PARQUET}. Use --format csv, or predict "
+                "the proteins that you want to look at into another --out."
+            )
 
 
 class Wanted(NamedTuple):

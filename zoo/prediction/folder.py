@@ -15,6 +15,8 @@ from zoo.system.reading import plain_file
 TABLE, JOURNAL, FAILED, STRUCTURES = "predictions", "journal.jsonl", "failed.csv", "structures"
 FORMER_JOURNAL = "unfinished.jsonl"
 """Name of the journal in versions that deleted it at the end."""
+MANIFEST = "manifest.json"
+"""What a folder of Parquet parts has, which other predictions are not added to."""
 FORMATS = ("csv", "jsonl")
 
 
@@ -26,6 +28,11 @@ def open_folder(out: Path) -> None:
         SaveError: If it cannot be made, as in a read-only folder.
     """
     make_folder(out)
+    if (out / MANIFEST).exists():
+        raise ConfigError(
+            f"{out} holds Parquet parts, as {MANIFEST} tells. Choose another --out, or add "
+            "--format parquet to go on with them."
+        )
     if (out / JOURNAL).exists() or (out / FORMER_JOURNAL).exists():
         return
     for table in (out / f"{TABLE}.{format}" for format in FORMATS):

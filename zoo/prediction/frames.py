@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from zoo.prediction.table import NONE, Plain, Thresholds, cell, header, rows
+from zoo.prediction.table import NONE, Plain, Thresholds, cell, header, number_columns, rows
 from zoo.tasks import Target
 
 if TYPE_CHECKING:
@@ -34,17 +34,5 @@ def frame(
     found = (row for name, result in results for row in rows(name, result, targets, thresholds))
     table = [[cell(row.get(column)) for column in columns] for row in found]
     return pd.DataFrame(table, columns=columns).astype(
-        dict.fromkeys(_numbers(targets, several), float)
+        dict.fromkeys(number_columns(targets, several), float)
     )
-
-
-def _numbers(targets: Sequence[Target], several: bool) -> list[str]:
-    """Return the columns that hold a number or nothing."""
-    ends = ["_std"] * several
-    found = []
-    for target in targets:
-        if target.kind == "multiclass":
-            found += [f"{target.name}{end}" for end in ("_probability", *ends)]
-        elif target.kind != "multilabel":
-            found += [f"{target.name}{end}" for end in ("", *ends)]
-    return found

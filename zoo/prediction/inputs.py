@@ -60,6 +60,14 @@ class Outcome:
         names = itertools.chain([name], (f"{name} ({at})" for at in count(2)))
         self.failed[next(key for key in names if key not in self.failed)] = reason
 
+    def add(self, other: Outcome) -> None:
+        """Add the outcome for other inputs to this one."""
+        for name in ("given", "written", "kept", "complexes", "unsure", "not_predicted"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, reason in other.failed.items():
+            self.fail(name, reason)
+        self.left_out.update(other.left_out)
+
     def refuse(self, protein: Protein, place: Path, owner: str) -> None:
         """Note the failure of a protein whose name another one has in the output."""
         self.fail(
@@ -89,7 +97,7 @@ def read_all(
         if isinstance(file, Protein):
             outcome.given += 1
             place = Path(file.source or IN_MEMORY)
-            for part in _parts(file, outcome, cut, min_plddt):
+            for part in parts_of(file, outcome, cut, min_plddt):
                 if _is_free(part.name, place, owners, outcome, nested=part.has_structure):
                     yield part
             continue
@@ -114,7 +122,7 @@ def read_all(
                     outcome.fail(f"{printable(file.path)}{number}", str(protein))
                     continue
                 whole = dataclasses.replace(protein, name=record.name or file.name)
-                for part in _parts(whole, outcome, cut, min_plddt):
+                for part in parts_of(whole, outcome, cut, min_plddt):
                     nested = part.has_structure or not many
                     if _is_free(part.name, file.path, owners, outcome, nested=nested):
                         yield part
@@ -123,8 +131,13 @@ def read_all(
             outcome.fail(printable(file.path), str(error))
 
 
-def _parts(protein: Protein, outcome: Outcome, cut: bool, min_plddt: float | None) -> list[Protein]:
-    """Return the protein, or if it is to be cut its chains under names of their own."""
+def parts_of(
+    protein: Protein, outcome: Outcome, cut: bool, min_plddt: float | None
+) -> list[Protein]:
+    """Return the protein, or if it is to be cut its chains under names of their own.
+
+    See `read_all`; what becomes of it is counted.
+    """
     if min_plddt is not None:
         sure = _sure(protein, outcome, min_plddt)
         if sure is None:
@@ -219,7 +232,12 @@ def windows(proteins: Iterable[Protein]) -> Iterator[list[Protein]]:
     """Yield lists of at most `WINDOW` proteins, longest first, so that memory fails early."""
     iterator = iter(proteins)
     while window := list(islice(iterator, WINDOW)):
-        yield sorted(window, key=len, reverse=True)
+        yield longest_first(window)
+
+
+def longest_first(proteins: Iterable[Protein]) -> list[Protein]:
+    """Return proteins in an order in which memory fails early, and neighbours are alike."""
+    return sorted(proteins, key=len, reverse=True)
 
 
 def batches(window: Sequence[Protein], budget: int) -> Iterator[list[Protein]]:

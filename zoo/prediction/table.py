@@ -95,6 +95,18 @@ def header(targets: Sequence[Target], several: bool, thresholds: Thresholds = NO
     return columns + calls  # last, so that all others keep their places
 
 
+def number_columns(targets: Sequence[Target], several: bool) -> list[str]:
+    """Return the columns that hold a number or nothing."""
+    ends = ["_std"] * several
+    found = []
+    for target in targets:
+        if target.kind == "multiclass":
+            found += [f"{target.name}{end}" for end in ("_probability", *ends)]
+        elif target.kind != "multilabel":
+            found += [f"{target.name}{end}" for end in ("", *ends)]
+    return found
+
+
 def rows(
     name: str, result: Plain, targets: Sequence[Target], thresholds: Thresholds = NONE
 ) -> Iterator[dict[str, Any]]:

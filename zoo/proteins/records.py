@@ -203,4 +203,8 @@ def _structure(path: Path, cell: str | bytes) -> tuple[Path, bytes]:
         return path / "row", unpacked_bytes(cell)
     if "\n" in cell:
         return path / "row", cell.encode()
-    return path.parent / cell, read_bytes(path.parent / cell)
+    source = path.parent / cell
+    try:
+        return source, read_bytes(source)
+    except StructureError as error:
+        raise StructureError(f"{printable(source)}: {error}") from None

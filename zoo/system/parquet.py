@@ -11,6 +11,21 @@ from zoo.errors import ConfigError, ZooError
 from zoo.system.reading import plain_file
 
 
+def need_pyarrow(what: str) -> None:
+    """Check that pyarrow is there.
+
+    Args:
+        what: A clause on what needs it: "reading it needs".
+
+    Raises:
+        ConfigError: If it is not; names the command that installs it.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise ConfigError(f"{what} pyarrow: `pip install pyarrow`.") from None
+
+
 @contextmanager
 def parquet_file(path: Path, error: Callable[[str], ZooError]) -> Iterator[Any]:
     """Yield a `pyarrow.parquet.ParquetFile`, which is closed at the end.
@@ -22,13 +37,10 @@ def parquet_file(path: Path, error: Callable[[str], ZooError]) -> Iterator[Any]:
     Raises:
         ConfigError: If pyarrow is not installed.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise ConfigError(
-            f"{path} is a Parquet file, and reading it needs pyarrow: `pip install pyarrow`."
-        ) from None
+    need_pyarrow(f"{path} is a Parquet file, and reading it needs")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(plain_file(path)) as file:
             yield file
