@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -20,9 +21,12 @@ import torch
 import zoo
 from tests import shelf
 from tests.verbs import call
+from zoo.backbones.states_file import open_states
+from zoo.backbones.states_places import key_of
 from zoo.errors import ConfigError
 from zoo.models import headroom
 from zoo.prediction import embedding, embedding_file, feature_check, inputs
+from zoo.prediction.embedding_layouts import LAYOUTS
 from zoo.proteins.files.scores import write_scored
 from zoo.system.locks import alone
 from zoo.system.memory import check_fits
@@ -591,3 +595,50 @@ def test_a_bad_record_does_not_take_the_others_with_it(capsys, tmp_path):
     assert all(f"{path} record {at}" in found["failed"] for at in (2, 4))
     with h5py.File(out) as file:
         assert set(file) == {"a", "c", "e"}
+
+
+SEQUENCES = {"p1": "MKTAYIAKQRQISFVKSHF", "p2": "ACDEFGHIKLMNPQRSTVWY", "p3": "MSTNPKPQRKT"}
+
+
+def test_biotrainer_s_layout_is_what_biotrainer_reads(capsys, tmp_path, fasta):
+    """By the hash of the sequence, as biotrainer 2 looks it up; by id, as it did before."""
+    ours, theirs = tmp_path / "ours.h5", tmp_path / "theirs.h5"
+    call(capsys, "embed", fasta, *PLAIN, "--layer", 6, "--out", ours)
+    words = ("embed", fasta, *PLAIN, "--layer", 6, "--layout", "biotrainer", "--out", theirs)
+    assert call(capsys, *words).code == 0
+    with h5py.File(ours) as a, h5py.File(theirs) as b:
+        id2emb = {key: embedding[:] for key, embedding in b.items()}
+        by_id = {b[key].attrs["original_id"]: np.array(embedding) for key, embedding in b.items()}
+        assert len(id2emb) == 3
+        for name, text in SEQUENCES.items():
+            key = hashlib.sha256(f"{text}_{len(text)}".encode()).hexdigest()
+            np.testing.assert_array_equal(id2emb[key], a[name]["6"][:])
+            np.testing.assert_array_equal(by_id[name], a[name]["6"][:])
+    assert "0 written, 3 already there" in call(capsys, *words).out
+    states = open_states(f"states:{theirs}")
+    assert {key_of(text) for text in SEQUENCES.values()} == {*states.places}
+    other = call(capsys, "embed", fasta, *PLAIN, "--layer", 6, "--out", theirs)
+    assert other.code == 2 and "with other settings" in other.err
+
+
+def test_pooled_rows_in_biotrainer_s_layout_are_vectors(capsys, tmp_path, fasta):
+    out = tmp_path / "f.h5"
+    call(capsys, "embed", fasta, *PLAIN, "--pool", "--half", "--layout", "biotrainer", "--out", out)
+    with h5py.File(out) as file:
+        assert {data.shape for data in file.values()} == {(320,)}
+        assert {data.dtype for data in file.values()} == {np.dtype(np.float16)}
+
+
+def test_what_does_not_fit_biotrainer_s_layout_is_told(capsys, tmp_path, structures):
+    out, pair, whole = tmp_path / "f.h5", tmp_path / "pair.cif", shelf.two_chains()
+    write_scored(pair, whole, np.zeros(len(whole)))
+    assert "residues without coordinates" in LAYOUTS["biotrainer"].unfit(shelf.unresolved())
+    done = call(capsys, "embed", pair, *PLAIN, "--layout", "biotrainer", "--out", out)
+    assert done.code == 1 and "has 2 chains, and biotrainer's layout has one sequence" in done.err
+    for options, words in (
+        (["--layout", "bio"], "Unknown layout 'bio'"),
+        (["--layout", "biotrainer", "--layer", "0", "--layer", "6"], "holds one layer"),
+        (["--layout", "biotrainer", "--format", "parquet"], "is for HDF5"),
+    ):
+        done = call(capsys, "embed", pair, *PLAIN, "--out", tmp_path / "g", *options)
+        assert done.code == 2 and words in done.err and not (tmp_path / "g").exists()

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from zoo.proteins.protein import Protein
     from zoo.settings.config import Scope
 
-HDF5 = "hdf5"
+HDF5, ZOO = "hdf5", "zoo"
 KEPT = (
     "The proteins that were embedded before are in the file. Make room, or name another --out; the "
     "same command continues."
@@ -93,6 +93,10 @@ def embed(
     half: Annotated[
         bool, typer.Option(help="Store the features as float16 instead of float32.")
     ] = False,
+    layout: Annotated[
+        str,
+        typer.Option(help="How a protein lies in the HDF5 file: zoo, or biotrainer."),
+    ] = ZOO,
     weights: Annotated[
         str | None,
         typer.Option(help="For a config or language model: pretrained or random weights."),
@@ -124,29 +128,41 @@ def embed(
 
     in_parts = wants_parts(format, (HDF5, PARQUET), shard, workers, part_size)
     share = chosen_shard(shard) if in_parts else None
+    _check_layout(layout, layer, in_parts)
     if offline:
         stay_offline()
     scope, files = checked_scope(as_), find_inputs(inputs, chain, note)
     if others := left_out(inputs):
         note(others)
     model_folder(model)
+    from zoo.prediction.embedding_file import Settings  # with all that it imports, for seconds
+
+    settings = Settings(tuple(layer or ["fused"]), pool, half, min_plddt, layout)
     if share is not None:
-        from zoo.prediction.embedding_file import Settings
         from zoo.prediction.parts.jobs import EmbeddingJob
         from zoo.prediction.parts.workers import Run
 
-        settings = Settings(tuple(layer or ["fused"]), pool, half, min_plddt)
         job = EmbeddingJob(model, settings, scope, weights, states, device)
         write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), workers, json)
         return
     make_folder(out.parent)
     opened = _open(model, weights, states, scope, device)
-    outcome = _embed(files, opened, out, layer, pool, half, min_plddt, tokens)
+    outcome = _embed(files, opened, out, settings, tokens)
     if said := told(outcome.complexes, opened.model.recipe.config.scope or COMPLEX, as_):
         note(said)
     for line in left_out_residues(outcome, min_plddt):
         note(line)
     _report(outcome, out, json)
+
+
+def _check_layout(layout: str, layers: list[str] | None, in_parts: bool) -> None:
+    from zoo.prediction.embedding_layouts import check_layout
+
+    check_layout(layout, layers or ["fused"])
+    if in_parts and layout != ZOO:
+        raise ConfigError(
+            f"--layout {layout} is for HDF5, and cannot be used with --format {PARQUET}."
+        )
 
 
 def _open(
@@ -168,17 +184,15 @@ def _open(
 
 
 def _embed(
-    files: list[Input], headroom: Headroom, out: Path, layers: list[str] | None, pool: bool,
-    half: bool, min_plddt: float | None, tokens: int,
-) -> Outcome:  # fmt: skip
+    files: list[Input], headroom: Headroom, out: Path, settings: Settings, tokens: int
+) -> Outcome:
     from zoo.prediction import embedding
-    from zoo.prediction.embedding_file import EmbeddingFile, Settings
+    from zoo.prediction.embedding_file import EmbeddingFile
     from zoo.prediction.inputs import Outcome, batches, read_all, windows
     from zoo.system.files import saving
     from zoo.system.locks import alone
 
     model = headroom.model
-    settings = Settings(tuple(layers or ["fused"]), pool, half, min_plddt)
     for text in settings.layers:
         if text != "fused":
             embedding.layer_index(model, text)
@@ -187,7 +201,7 @@ def _embed(
         alone(out, out.with_name(f".{out.name}.lock")), saving(out, KEPT),
         EmbeddingFile(out, model, settings, warn) as file, Interrupts() as interrupts,
     ):  # fmt: skip
-        proteins = read_all(files, outcome, file.has_file, min_plddt=min_plddt)
+        proteins = read_all(files, outcome, file.has_file, min_plddt=settings.min_plddt)
         with progress("embedding", len(files)) as advance:
             for first, window in enumerate(windows(proteins)):
                 fresh = _fresh(window, file, outcome)
@@ -209,7 +223,9 @@ def _fresh(window: list[Protein], file: EmbeddingFile, outcome: Outcome) -> list
     """
     fresh = []
     for protein in window:
-        if owner := file.owner(protein):
+        if reason := file.unfit(protein):
+            outcome.fail(f"{protein.source} {protein.name}", f"{protein.source}: {reason}")
+        elif owner := file.owner(protein):
             outcome.refuse(protein, file.path, owner)
         elif file.has(protein):
             outcome.kept += 1

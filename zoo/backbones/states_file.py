@@ -51,6 +51,8 @@ CLOSE = 0.02
 HASH = re.compile(r"[0-9a-f]{64}")
 RESIDUES, DESCRIPTION, FUSED = "residues", "description", "fused"
 """Names that `zoo.embed` writes: the rows' residues, what computed them, fused features."""
+LAYOUT = "layout"
+"""What else it says of a file in another program's layout, which is then read as that program's."""
 READS, STRUCTURE = "reads", "structure"
 """Those of a language model that reads structure: what it reads, and the rows' 3Di letters."""
 Reader = Callable[[Path, Iterable[Place]], Iterator[NDArray[Any]]]
@@ -152,7 +154,8 @@ def _description(file: Any) -> dict[str, Any] | None:
     """Return what `zoo.embed` says of a file that it wrote; None for another program's file."""
     try:
         about = json.loads(file.attrs[DESCRIPTION])
-        return about if about.keys() >= {"config", "plm_fingerprint", "layers", "pool"} else None
+        ours = about.keys() >= {"config", "plm_fingerprint", "layers", "pool"}
+        return about if ours and LAYOUT not in about else None
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 

@@ -8,14 +8,16 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import h5py
 import numpy as np
 from torch import Tensor
 
-from zoo.backbones.states_file import READS, STRUCTURE
+from zoo.backbones.states_file import READS
 from zoo.errors import ConfigError, ZooError
 from zoo.models.model import FusedModel
+from zoo.prediction.embedding_layouts import LAYOUTS, described
 from zoo.prediction.feature_check import CHECKSUM, OWN, check, checksum
 from zoo.prediction.inputs import content_hash, sequence_hash, stamp
 from zoo.prediction.paths import Input
@@ -44,12 +46,14 @@ class Settings:
         pool: whether to write the mean over the residues instead of one row per residue.
         half: whether to store float16 instead of float32.
         min_plddt: pLDDT below which residues of predicted structures are left out; None for none.
+        layout: how a protein lies in an HDF5 file, see `LAYOUTS`.
     """
 
     layers: tuple[str, ...]
     pool: bool
     half: bool
     min_plddt: float | None = None
+    layout: str = "zoo"
 
 
 class EmbeddingFile:
@@ -57,7 +61,8 @@ class EmbeddingFile:
 
     A group has one dataset for each layer, (residues, width) or (width,), the names of its rows in
     `residues` (chain:number:letter), and the hash of the sequence as an attribute; where the
-    language model reads structure, also the rows' 3Di letters in `structure`. It is written
+    language model reads structure, also the rows' 3Di letters in `structure`. In biotrainer's
+    layout there is a data set in the group's place. Either is written
     under another name and renamed when complete, so that every group that has a protein's name is
     complete. A checksum shows damage: an existing file is read to its end first, by another process
     that damage may end, and proteins that are not what was written are left out.
@@ -78,6 +83,7 @@ class EmbeddingFile:
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:  # fmt: skip
         self.path, self.settings = path, settings
+        self._layout = LAYOUTS[settings.layout]
         self.reads: Reads = model.seq.reads if model.seq is not None else "sequence"
         description = json.dumps(
             {
@@ -85,7 +91,8 @@ class EmbeddingFile:
                 "plm_fingerprint": model.recipe.fingerprint,
                 "layers": settings.layers, "pool": settings.pool, "half": settings.half,
             } | ({} if self.reads == "sequence" else {READS: self.reads})
-            | ({} if settings.min_plddt is None else {"min_plddt": settings.min_plddt}),
+            | ({} if settings.min_plddt is None else {"min_plddt": settings.min_plddt})
+            | described(settings.layout),
             sort_keys=True,
         )  # fmt: skip
         if not path.exists() or _holds_nothing(path):
@@ -117,13 +124,17 @@ class EmbeddingFile:
 
     def has(self, protein: Protein) -> bool:
         """Return whether this protein is done, with the same name, sequence and structure."""
-        group = self._group(group_of(protein))
+        group = self._group(self._layout.name_of(protein))
         if group is None or group.attrs[OWN] != sequence_hash(protein):
             return False
         # One sequence can have several structures or none, so the structure must be the same too.
         if CONTENT in group.attrs:
             return bool(group.attrs[CONTENT] == content_hash(protein))
         return not protein.has_structure or bool(group.attrs["file_stamp"] == stamp(protein.source))
+
+    def unfit(self, protein: Protein) -> str:
+        """Return why a protein cannot lie in a file of this layout; "" if it can."""
+        return self._layout.unfit(protein)
 
     def has_file(self, file: Input) -> bool:
         """Return whether an unchanged structure file was embedded before, without reading it."""
@@ -139,7 +150,7 @@ class EmbeddingFile:
         is the same protein, whose file has changed. The names of structures are paths, so "t" and
         "t/native" cannot both be groups.
         """
-        name = group_of(protein)
+        name = self._layout.name_of(protein)
         for parent in map(str, PurePosixPath(name).parents):
             if self._group(parent) is not None:
                 return f"a protein whose name {parent!r} would be the folder of this one"
@@ -157,10 +168,10 @@ class EmbeddingFile:
             return f"a protein of another sequence ({source})"
         return f"a protein with other coordinates ({source})"
 
-    def _group(self, name: str) -> h5py.Group | None:
+    def _group(self, name: str) -> Any:
         """Return the group of a protein; None if there is none, or a folder of proteins."""
         group = self.file.get(name)
-        return group if isinstance(group, h5py.Group) and OWN in group.attrs else None
+        return group if group is not None and OWN in group.attrs else None
 
     def write(
         self,
@@ -177,19 +188,17 @@ class EmbeddingFile:
             nodes: Name of each row.
             structure: 3Di letter of each row, where the language model reads them.
         """
-        group = self.file.create_group(PARTIAL)
-        for layer, tensor in rows.items():
-            values = tensor.float().cpu().numpy()
-            group[layer] = values.astype(np.float16 if self.settings.half else np.float32)
-        group["residues"] = np.array(nodes, dtype="S")
-        if structure:
-            group[STRUCTURE] = np.array(structure, dtype="S1")
+        half = np.float16 if self.settings.half else np.float32
+        values = {
+            layer: tensor.float().cpu().numpy().astype(half) for layer, tensor in rows.items()
+        }
+        group = self._layout.make(self.file, PARTIAL, protein, values, nodes, structure)
         group.attrs[OWN] = sequence_hash(protein)
         group.attrs[CONTENT] = content_hash(protein)
         group.attrs["source"] = os.path.abspath(protein.source)
         group.attrs["file_stamp"] = stamp(protein.source)
         group.attrs[CHECKSUM] = checksum(group)
-        name = group_of(protein)
+        name = self._layout.name_of(protein)
         if name in self.file:
             del self.file[name]
         self.file.move(PARTIAL, name)
@@ -269,21 +278,3 @@ def _same(before: str, now: str) -> bool:
     except (ZooError, ValueError, TypeError, KeyError):
         return False
     return bool(facts == json.loads(now))
-
-
-def group_of(protein: Protein) -> str:
-    """Return the name of a protein's group.
-
-    That of a structure is its name, whose slashes are folders. That of a sequence is its id with
-    slashes and lone dots written as in a URL, since HDF5 takes names for paths: "Q5VST9/1-60" is
-    "Q5VST9%2F1-60", and does not lie in the group of "Q5VST9".
-
-    Examples:
-        >>> from zoo.proteins.protein import from_sequence
-        >>> group_of(from_sequence("a//b", "MKT")), group_of(from_sequence(".", "MKT"))
-        ('a%2F%2Fb', '%2E')
-    """
-    if protein.has_structure:
-        return protein.name
-    name = protein.name.replace("%", "%25").replace("/", "%2F")
-    return name.replace(".", "%2E") if name.strip(".") == "" else name

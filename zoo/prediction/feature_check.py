@@ -93,10 +93,13 @@ def _lines(stream: IO[str]) -> Iterator[tuple[str | None, str]]:
 
 
 def checksum(group: Any) -> int:
-    """Return a checksum of a protein's features and of what says which protein it is."""
+    """Return a checksum of a protein's features and of what says which protein it is.
+
+    A protein is a group of data sets, or in biotrainer's layout one data set.
+    """
     total = 0
-    for name in sorted(group):
-        values = group[name][()]
+    for name, data in sorted(group.items()) if hasattr(group, "keys") else [("", group)]:
+        values = data[()]
         total = zlib.crc32(f"{name} {values.dtype} {values.shape}".encode(), total)
         total = zlib.crc32(values.tobytes(), total)
     for name in sorted(set(group.attrs) - {CHECKSUM}):
