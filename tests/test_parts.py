@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from tests import shelf
 from tests.verbs import Result, call
 from zoo.errors import ConfigError, StructureError, ZooError
 from zoo.examples.made_up import write_made_up
+from zoo.prediction import columns
 from zoo.prediction.embedding_file import Settings
 from zoo.prediction.parts.folder import PartsFolder
 from zoo.prediction.parts.jobs import EmbeddingJob
@@ -407,9 +408,9 @@ def test_without_pyarrow_one_sentence_says_what_to_do(
 def test_the_embedder_goes_to_another_process_and_gives_what_the_library_does() -> None:
     names, texts = zip(*sequences(8).items(), strict=True)
     embedder = pickle.loads(pickle.dumps(zoo.Embedder("plm_mini", pool=True, device="cpu")))
-    columns = {"id": [*names, "bad"], "sequence": [*texts, "M1K"], "more": [0] * 9}
+    given = {"id": [*names, "bad"], "sequence": [*texts, "M1K"], "more": [0] * 9}
     with ProcessPoolExecutor(1, mp.get_context("spawn")) as pool:
-        found = pool.submit(embedder, columns).result()
+        found = pool.submit(embedder, given).result()
     assert [*found] == ["id", "residues", "fused", "failed"]
     assert list(found["id"]) == [*names, "bad"]
     assert list(found["failed"][:8]) == [None] * 8 and "not residues" in found["failed"][8]
@@ -434,13 +435,28 @@ def test_the_embedder_gives_a_row_for_each_residue_of_a_column_of_pandas() -> No
 def test_the_predictor_gives_the_rows_of_the_library() -> None:
     path = "zoo/examples/1a8o.cif.gz"
     predictor = pickle.loads(pickle.dumps(zoo.Predictor("ppbs")))
-    columns = {"id": ["x", "y"], "structure": [path, "missing.pdb"]}
-    found, expected = predictor(columns), zoo.predict(path, "ppbs")
+    given = {"id": ["x", "y"], "structure": [path, "missing.pdb"]}
+    found, expected = predictor(given), zoo.predict(path, "ppbs")
     assert list(found) == [*expected.columns, "failed"]
     np.testing.assert_allclose(found["binding_site"][:-1], expected["binding_site"], atol=1e-6)
     assert list(found["number"][:-1]) == list(expected["number"])
     assert "missing.pdb: does not exist" in found["failed"][-1]
     assert np.isnan(found["binding_site"][-1]) and found["position"][-1] == 0
+
+
+def test_threads_take_turns_at_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, real = list[str](), EmbeddingJob.open
+    monkeypatch.setattr(
+        EmbeddingJob,
+        "open",
+        lambda self: (loaded.append(self.model), time.sleep(0.2), real(self))[2],
+    )
+    embedder = zoo.Embedder("plm_mini", pool=True, tokens=77)
+    pieces = [{"id": [name], "sequence": [text]} for name, text in sequences(4).items()]
+    columns._opened.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(embedder, pieces))
+    assert len(loaded) == 1 and [part["id"][0] for part in found] == [*sequences(4)]
 
 
 def test_a_callable_says_what_is_wrong_with_its_model_or_columns() -> None:

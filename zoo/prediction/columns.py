@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ FAILED = "failed"
 """Column with the reason why there is nothing of a protein; None where there is."""
 MODELS = 2
 """Number of models that a process keeps."""
+_ONE = Lock()
+"""Held by the thread that loads a model or computes: Dask calls from several at once."""
 
 
 class _Callable:
@@ -59,15 +62,16 @@ class _Callable:
             ZooError: If the model cannot be loaded.
         """
         check_columns([str(name) for name in columns])
-        work = _opened(self._job)
         lists = {name: list(columns[name]) for name in COLUMNS if name in columns}
         rows = [
             {name: cells[at] for name, cells in lists.items() if _is_there(cells[at])}
             for at in range(len(lists[ID]))
         ]
         found: list[Columns] = []
-        for start in range(0, len(rows), WINDOW):
-            found += self._of_rows(work, rows[start : start + WINDOW])
+        with _ONE:
+            work = _opened(self._job)
+            for start in range(0, len(rows), WINDOW):
+                found += self._of_rows(work, rows[start : start + WINDOW])
         fields = (*work.columns, Field(FAILED, "string"))
         return {field.name: _column(field, [one[field.name] for one in found]) for field in fields}
 
