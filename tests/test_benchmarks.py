@@ -66,6 +66,20 @@ def test_training_step(run: Run, ppbs: Path) -> None:
     assert "states are equal" in out and "stored" in out
 
 
+def test_throughput_of_files(run: Run) -> None:
+    out = run("throughput", "files", "--rows", 9000, "--groups", 20)
+    assert "Parquet      9,000 rows" in out and "HDF5            20 rows" in out
+
+
+@pytest.mark.slow
+def test_throughput_of_commands(run: Run, ppbs: Path) -> None:
+    out = run("throughput", "database", "--count", 300, "--kills", 1, "--part-size", 20)
+    assert "killed with" in out and "pyarrow: 300 rows, each record once" in out
+    assert "the last against the first" in run("throughput", "memory", "--counts", 10, 20)
+    out = run("throughput", "workers", "--data", ppbs / "structures", "--rounds", 1)
+    assert "2 structures" in out and "two workers" in out
+
+
 @pytest.mark.slow
 def test_commands(run: Run, ppbs: Path) -> None:
     out = run("commands", "start", "predict", "--structures", ppbs / "structures",
