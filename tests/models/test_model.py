@@ -460,11 +460,13 @@ def test_a_deep_model_goes_on_from_its_first_exchange(make: Make, fusion: str, p
     batch, ran = batch_of(model), []
     first = min((k for k, _ in model.fuse_after), default=model.seq.num_layers)
     assert model.taps == (first,)
-    stored = model.tap(batch)
-    assert stored[first].shape == (*batch.tokens.shape, model.seq.width)
     for k, layer in enumerate(model.seq.layers, start=1):
         linear = next(m for m in layer.modules() if isinstance(m, nn.Linear))
         linear.register_forward_hook(lambda *_, k=k: ran.append(k))
+    stored = model.tap(batch)
+    assert stored[first].shape == (*batch.tokens.shape, model.seq.width)
+    assert ran == list(range(1, first + 1))  # what follows would only be run twice
+    ran.clear()
     model.features(batch, stored)
     assert ran == list(range(first + 1, model.seq.num_layers + 1))
 

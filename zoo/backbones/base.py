@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -34,6 +35,8 @@ class SequenceBackbone(nn.Module, ABC):
     width: int
     can_start_midway: bool = False
     """Whether `forward` takes a `start`."""
+    memory_is_linear: bool = False
+    """Whether it is known to hold no matrix of tokens by tokens on a CPU; else it is measured."""
     reads: Reads = "sequence"
     """What it reads of a chain; with another value `tokenize` gets texts of `proteins.reading`."""
 
@@ -60,6 +63,25 @@ class SequenceBackbone(nn.Module, ABC):
     @abstractmethod
     def embedding(self, tokens: Tensor, attend: Tensor) -> Tensor:
         """Return (chains, tokens, width): layer 0, what enters the first layer."""
+
+
+class _Reached(Exception):  # noqa: N818  not a mistake
+    """Ends a run of a language model at the last layer that is asked for."""
+
+
+def run_until(
+    seq: SequenceBackbone, tokens: Tensor, attend: Tensor, on_layer: OnLayer, last: int
+) -> None:
+    """Run a language model's layers 1 to `last`, calling back after each; the rest do not run."""
+
+    def stopping(k: int, h: Tensor) -> Tensor:
+        h = on_layer(k, h)
+        if k == last:
+            raise _Reached
+        return h
+
+    with suppress(_Reached):
+        seq(tokens, attend, stopping)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class HFBackbone(SequenceBackbone):
         # In a list, because a module of this one would be saved under two names.
         self._layers = [find_layers(model, self.num_layers)]
         self.can_start_midway = config.model_type in MIDWAY
+        self.memory_is_linear = packed.parts_of(model) is not None
         self.max_tokens, self.extends = position_limit(model)
         self._warned = False
         self.requires_grad_(not frozen)

@@ -62,7 +62,7 @@ class Headroom:
     def _square(self) -> float:
         """Bytes a pair of tokens of one chain, of the language model."""
         seq: Any = self.model.seq
-        if seq is None or isinstance(seq, FileStates):
+        if seq is None or isinstance(seq, FileStates) or seq.memory_is_linear:
             return 0.0
         long = min(LONG, (getattr(seq, "max_tokens", None) or LONG) - seq.tokenizer.num_special)
         short = long // 4

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from zoo.backbones.base import SequenceBackbone, Start, StructureBackbone
+from zoo.backbones.base import SequenceBackbone, Start, StructureBackbone, run_until
 from zoo.errors import ConfigError
 from zoo.fusion.base import Fused, Fusion, Pairs
 from zoo.fusion.side import SideStream
@@ -204,7 +204,8 @@ class FusedModel(nn.Module):
             return h
 
         assert self.seq is not None and batch.tokens is not None and batch.attend is not None
-        self.seq(batch.tokens, batch.attend, keep)
+        if taps:
+            run_until(self.seq, batch.tokens, batch.attend, keep, max(taps))
         return rows
 
     def _run(self, run: _Run, hidden: Mapping[int, Tensor] | None) -> Tensor:

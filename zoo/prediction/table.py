@@ -70,11 +70,10 @@ def write_table(
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(row) + "\n" for row in found)
         else:
-            writer = csv.DictWriter(
-                file, header(targets, several, thresholds), extrasaction="ignore"
-            )
-            writer.writeheader()
-            writer.writerows({key: cell(x) for key, x in row.items()} for row in found)
+            columns = header(targets, several, thresholds)
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows([cell(row.get(column)) for column in columns] for row in found)
 
 
 def cell(value: Any) -> Any:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from zoo.backbones.base import SequenceBackbone
+from zoo.backbones.base import SequenceBackbone, run_until
 from zoo.proteins.packing import packed
 from zoo.proteins.reading import unpaired
 from zoo.states.room import check_room
@@ -88,10 +88,6 @@ def running(seq: SequenceBackbone, device: torch.device) -> Iterator[None]:
         seq.to(home).train(training)
 
 
-class _Enough(Exception):  # noqa: N818  not a mistake
-    """Raised after the last wanted layer, so that the layers above it do not run."""
-
-
 def states(
     seq: SequenceBackbone,
     sequences: Sequence[str],
@@ -118,12 +114,9 @@ def states(
         if k in layers:
             rows = h[:, start:].to("cpu", dtype, copy=True)
             found[k] = {x: rows[i, : ends[x]] for i, x in enumerate(sequences)}
-        if k == max(layers):
-            raise _Enough
         return h
 
-    with suppress(_Enough):
-        seq(tokens.ids.to(device), tokens.attend.to(device), keep)
+    run_until(seq, tokens.ids.to(device), tokens.attend.to(device), keep, max(layers))
     for k, rows in found.items():
         for sequence, h in rows.items():
             # The sum is not finite if a value is not, and is thirty times as fast to check.
