@@ -19,6 +19,8 @@ LOOP = re.compile(rb"loop_[ \t]*\n((?:_atom_site\.[^\s]+[ \t]*\n)+)")
 #: Beginnings of the line that follows the last row.
 AFTER = (b"#", b"_", b"loop_", b"data_")
 FIRSTS = [mark[0] for mark in AFTER]
+#: Powers of ten that a number of less than 16 digits may be divided by.
+POWERS = 10.0 ** np.arange(16)
 BLANK, MINUS, DOT, QUESTION, ZERO = b" -.?0"
 
 
@@ -92,19 +94,20 @@ def numbers(column: Rows) -> NDArray[np.float64]:
 
     The digits are summed as a whole number and divided once at the end, so the result is exact.
     """
+    chars = np.ascontiguousarray(column.T)  # a place of all values at a time, side by side
     size = len(column)
-    value, places, dots = np.zeros(size), np.zeros(size, np.int64), np.zeros(size, np.int64)
-    digits = column - np.uint8(ZERO)
-    is_digit = digits < 10
-    for at in range(column.shape[1]):
-        here = is_digit[:, at]
-        value = np.where(here, 10.0 * value + digits[:, at], value)
+    value, places, dots = np.zeros(size), np.zeros(size, np.int16), np.zeros(size, np.int16)
+    digits = chars - np.uint8(ZERO)
+    is_digit, is_dot = digits < 10, chars == DOT
+    for digit, here, dot in zip(digits, is_digit, is_dot, strict=True):
+        value = np.where(here, 10.0 * value + digit, value)
         places += here & (dots > 0)
-        dots += column[:, at] == DOT
-    value = value / 10.0**places
-    minus = column[:, 0] == MINUS
-    count = is_digit.sum(1)
-    plain = (count + dots + minus == (column != 0).sum(1)) & (count > 0) & (count < 16) & (dots < 2)
+        dots += dot
+    value = value / POWERS[np.minimum(places, 15)]
+    minus = chars[0] == MINUS
+    count = is_digit.sum(0, np.int16)
+    length = (chars != 0).sum(0, np.int16)
+    plain = (count + dots + minus == length) & (count > 0) & (count < 16) & (dots < 2)
     value = np.where(minus, -value, value)
     for row in np.flatnonzero(~plain):
         value[row] = cif.as_number(column[row].tobytes().rstrip(b"\0").decode("ascii"))

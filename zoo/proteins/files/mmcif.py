@@ -18,15 +18,16 @@ Column = NDArray[np.generic]
 #: Values by category and column: numbers, or strings with "" where the file has "." or "?".
 Tables = dict[str, dict[str, Column]]
 
-CATEGORIES = (
-    "atom_site",
-    "entity",
-    "entity_poly",
-    "entity_poly_seq",
-    "pdbx_poly_seq_scheme",
-    "pdbx_struct_mod_residue",
-    "struct_asym",
-)
+#: The columns that are read of each small category; of `atom_site` see `NUMERIC` and `TEXT`.
+SMALL = {
+    "entity": ("id", "type"),
+    "entity_poly": ("entity_id", "type", "pdbx_seq_one_letter_code_can"),
+    "entity_poly_seq": ("entity_id", "num", "mon_id"),
+    "pdbx_poly_seq_scheme": ("asym_id", "pdb_strand_id"),
+    "pdbx_struct_mod_residue": ("label_comp_id", "parent_comp_id"),
+    "struct_asym": ("id", "entity_id"),
+}
+CATEGORIES = ("atom_site", *SMALL)
 #: Columns of _atom_site that are read as numbers, and as text.
 NUMERIC = ("Cartn_x", "Cartn_y", "Cartn_z", "occupancy", "B_iso_or_equiv")
 TEXT = (
@@ -84,7 +85,9 @@ def _table(block: cif.Block, category: str) -> dict[str, Column]:
     else:
         values, width = table.loop.values, len(names)
         columns = [values[at::width] for at in range(width)]
-    return {name: _unquoted(column) for name, column in zip(names, columns, strict=True)}
+    wanted = SMALL.get(category, names)
+    pairs = zip(names, columns, strict=True)
+    return {name: _unquoted(column) for name, column in pairs if name in wanted}
 
 
 def _unquoted(values: Sequence[str]) -> Column:
