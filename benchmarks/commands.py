@@ -71,9 +71,9 @@ def start(rounds: int) -> None:
         print(f"  {name:20} {min(times):.2f} s (median {statistics.median(times):.2f})")
 
 
-def saved(folder: Path) -> Path:
-    """Return the folder of an 8M model with GVP and local fusion."""
-    model = zoo.create_model("esm2_8m", "gvp", fusion="local", task="ppbs", weights="random",
+def saved(folder: Path, plm: str = "esm2_8m") -> Path:
+    """Return the folder of a model with GVP and local fusion."""
+    model = zoo.create_model(plm, "gvp", fusion="local", task="ppbs", weights="random",
                              values={"targets": [TARGET]})  # fmt: skip
     zoo.save_model(model, folder / "model")
     return folder / "model"

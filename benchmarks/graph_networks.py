@@ -79,7 +79,7 @@ def gvp(reference: Path | None, rounds: int) -> None:
     index = torch.stack([g.src, g.dst])
     ours = nn.ModuleList(GVPLayer(NODE, EDGE, gate=False, dropout=0.0) for _ in range(LAYERS))
     theirs, run_theirs = _gvp_peer(reference)
-    _copy(theirs, ours)
+    peer.copy_weights(theirs, ours)
     shapes = [(g.total_nodes, 100), (g.total_nodes, 16, 3), (len(g.src), 32), (len(g.src), 1, 3)]
     s, v, *edge = (torch.randn(shape) for shape in shapes)
     s.requires_grad_(), v.requires_grad_()
@@ -124,25 +124,6 @@ def _gvp_peer(reference: Path | None) -> tuple[nn.Module, Callable[..., Any]]:
         return pair
 
     return layers, run
-
-
-def _copy(theirs: nn.Module, ours: nn.Module) -> None:
-    """Give ours their weights: both register them in the same order."""
-    own = sorted(ours.named_parameters(), key=lambda item: _order(item[0]))
-    other = sorted(theirs.named_parameters(), key=lambda item: _order(item[0]))
-    with torch.no_grad():
-        for (name, a), (peer_name, b) in zip(own, other, strict=True):
-            assert a.shape == b.shape, (name, peer_name)
-            a.copy_(b)
-
-
-def _order(name: str) -> tuple[Any, ...]:
-    layer, rest = name.split(".", 1)
-    kinds = (("conv", "message"), ("norm",), ("feed_forward", "ff_func"))
-    kind = next(at for at, words in enumerate(kinds) if any(word in rest for word in words))
-    numbers = [int(part) for part in rest.split(".") if part.isdigit()]
-    weights = ("wh.weight", "ws.weight", "ws.bias", "wv.weight", "weight", "bias")
-    return int(layer), kind, numbers, next(i for i, w in enumerate(weights) if rest.endswith(w))
 
 
 def _equal(name: str, ours: Any, theirs: Any, leaves: list[Tensor]) -> None:

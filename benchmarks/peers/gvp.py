@@ -6,9 +6,15 @@ destination by `MessagePassing`: the plain form, with vectors as (rows, channels
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
+
+try:
+    from torch_geometric.nn import MessagePassing
+except ImportError:
+    from peers.message_passing import MessagePassing
 
 Pair = tuple[Tensor, Tensor]
 
@@ -92,3 +98,25 @@ class Layer(nn.Module):
         change = self.feed_forward(pair)
         out: Pair = self.norms[1]((pair[0] + change[0], pair[1] + change[1]))
         return out
+
+
+def copy_weights(source: nn.ModuleList, target: nn.ModuleList) -> None:
+    """Give layers the weights of others, of here, of the published code or of the zoo.
+
+    All register them in the same order, under other names.
+    """
+    taken = sorted(source.named_parameters(), key=lambda item: _order(item[0]))
+    given = sorted(target.named_parameters(), key=lambda item: _order(item[0]))
+    with torch.no_grad():
+        for (name, a), (other, b) in zip(taken, given, strict=True):
+            assert a.shape == b.shape, (name, other)
+            b.copy_(a)
+
+
+def _order(name: str) -> tuple[Any, ...]:
+    layer, rest = name.split(".", 1)
+    kinds = (("conv", "message"), ("norm",), ("feed_forward", "ff_func"))
+    kind = next(at for at, words in enumerate(kinds) if any(word in rest for word in words))
+    numbers = [int(part) for part in rest.split(".") if part.isdigit()]
+    weights = ("wh.weight", "ws.weight", "ws.bias", "wv.weight", "weight", "bias")
+    return int(layer), kind, numbers, next(i for i, w in enumerate(weights) if rest.endswith(w))
