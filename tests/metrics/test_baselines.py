@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import zoo.metrics.shape  # noqa: F401  # registers its baselines
 from tests.metrics.samples import sample
 from zoo.data.samples import Sample
 from zoo.metrics import trees

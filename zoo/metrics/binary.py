@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.metrics.rows import Array, Bound, Metric, Rows, ends_with, known, tie_ends
+from zoo.metrics.rows import Array, Bound, Metric, Rows, bends, ends_with, known, tie_ends
 
 Area = Callable[[Array, Array], float]
 
@@ -127,25 +127,31 @@ def _under_roc(true: Array, false: Array) -> float:
 def _bind_area(
     area: Area, weighted: bool = False, hits_only: bool = False
 ) -> Callable[[Rows], Bound]:
-    """Return a `bind` that sorts by score once; a resample then costs two running sums.
+    """Return a `bind` that sorts by score once, and finds where the curve can bend.
+
+    A resample then costs one pass over the rows, and little at the positives.
 
     Args:
         area: Area from running sums of true and false positives.
         weighted: Whether rows have weights.
-        hits_only: Whether the area changes only at a positive, so that other rows can be skipped.
+        hits_only: Whether the area needs no more than the ends of runs with a positive.
     """
 
     def bind(data: Rows) -> Bound:
         order = np.argsort(-data["y_pred"], kind="stable")
+        hit = data["y_true"][order] > 0
         ends = tie_ends(data["y_pred"][order])
-        y = data["y_true"][order].astype(np.float64)
-        ends = ends_with(y > 0, ends) if hits_only else ends
-        weight = data["weight"][order] if weighted else np.ones(len(y))
-        yes, no = y * weight, (1 - y) * weight
+        ends = ends_with(hit, ends) if hits_only else bends(hit, ends)
+        starts = np.append(0, ends[:-1] + 1)[: len(ends)]
+        order = order[: ends[-1] + 1] if len(ends) else order[:0]
+        weight = data["weight"][order] if weighted else None
+        yes = np.flatnonzero(hit[: len(order)])
+        run = np.searchsorted(ends, yes)
 
         def at(count: Array) -> float:
-            count = count[order]
-            return area(np.cumsum(yes * count)[ends], np.cumsum(no * count)[ends])
+            count = count[order] if weight is None else count[order] * weight
+            true: Array = np.cumsum(np.bincount(run, count[yes], len(ends)))
+            return area(true, np.cumsum(np.add.reduceat(count, starts)) - true)
 
         return at
 

@@ -84,6 +84,12 @@ def ends_with(hit: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int
     return ends[np.diff(hits, prepend=0) > 0]
 
 
+def bends(hit: NDArray[np.bool_], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the ends where a curve can bend: of runs with a hit, before them, and the last."""
+    here = np.diff(np.cumsum(hit)[ends], prepend=0) > 0
+    return ends[here | np.append(here[1:], True)[: len(here)]]
+
+
 def known(*columns: NDArray[Any]) -> NDArray[np.bool_]:
     """Return (n,) whether a row has a number, not NaN, in all columns."""
     mask = np.ones(len(columns[0]), np.bool_)
