@@ -66,7 +66,8 @@ setup(
         "app": ["gradio>=6.31"],
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
         "loggers": ["tensorboard", "wandb"],
-        "parquet": ["pyarrow"],
+        "parquet": ["pyarrow>=16"],
+        "ray": ["ray>=2.40", "pyarrow>=16"],
         "dev": [
             "pytest>=8",
             "pytest-xdist",
@@ -75,7 +76,7 @@ setup(
             "biotite",
             "ipykernel",
             "nbclient",
-            "pyarrow",  # of the extra `parquet`
+            "pyarrow>=16",  # of the extra `parquet`
             "ruff",
             "mypy",
             "types-PyYAML",

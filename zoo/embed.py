@@ -24,8 +24,12 @@ from zoo.command.options import (
 from zoo.command.parts import (
     PARQUET,
     PART_SIZE,
+    Address,
+    EngineName,
+    GpusPerWorker,
     PartSize,
     ShardText,
+    Spread,
     WorkerCount,
     chosen_shard,
     wants_parts,
@@ -110,6 +114,9 @@ def embed(
     shard: ShardText = None,
     workers: WorkerCount = None,
     part_size: PartSize = None,
+    engine: EngineName = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Write the features of every protein to an HDF5 file, one group for each protein.
@@ -126,7 +133,8 @@ def embed(
     from zoo.system.files import make_folder
     from zoo.system.offline import stay_offline
 
-    in_parts = wants_parts(format, (HDF5, PARQUET), shard, workers, part_size)
+    spread = Spread(shard, workers, part_size, engine, address, gpus_per_worker)
+    in_parts = wants_parts(format, (HDF5, PARQUET), spread)
     share = chosen_shard(shard) if in_parts else None
     _check_layout(layout, layer, in_parts)
     if offline:
@@ -143,7 +151,7 @@ def embed(
         from zoo.prediction.parts.workers import Run
 
         job = EmbeddingJob(model, settings, scope, weights, states, device)
-        write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), workers, json)
+        write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), spread, json)
         return
     make_folder(out.parent)
     opened = _open(model, weights, states, scope, device)

@@ -24,8 +24,12 @@ from zoo.command.options import (
 from zoo.command.parts import (
     PARQUET,
     PART_SIZE,
+    Address,
+    EngineName,
+    GpusPerWorker,
     PartSize,
     ShardText,
+    Spread,
     WorkerCount,
     chosen_shard,
     wants_parts,
@@ -96,6 +100,9 @@ def predict(
     shard: ShardText = None,
     workers: WorkerCount = None,
     part_size: PartSize = None,
+    engine: EngineName = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Predict for new proteins: the mean over all models of a run, and their standard deviation.
@@ -121,7 +128,8 @@ def predict(
     from zoo.pretrained import warning
     from zoo.system.offline import stay_offline
 
-    in_parts = wants_parts(format, (*FORMATS, PARQUET), shard, workers, part_size)
+    spread = Spread(shard, workers, part_size, engine, address, gpus_per_worker)
+    in_parts = wants_parts(format, (*FORMATS, PARQUET), spread)
     share = chosen_shard(shard) if in_parts else None
     if share is not None:
         _check_alone(structures or bfactors, page)
@@ -138,7 +146,7 @@ def predict(
         from zoo.prediction.parts.workers import Run
 
         job = PredictionJob(model, scope, min_plddt, states, device)
-        write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), workers, json)
+        write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), spread, json)
         return
     open_folder(out)
     warnings = list(filter(None, [warning(folder)]))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -53,20 +53,65 @@ PartSize = Annotated[
     ),
 ]
 
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", help="With --format parquet: ray, for --workers tasks on a Ray cluster."
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="With --engine ray: address of the cluster, auto for this machine's; by default one "
+        "begins here and ends with the command.",
+    ),
+]
+GpusPerWorker = Annotated[
+    float | None,
+    typer.Option("--gpus-per-worker", min=0, help="With --engine ray: GPUs of each task."),
+]
+RAY = "ray"
 
-def wants_parts(
-    format: str, valid: tuple[str, ...], shard: str | None, workers: int | None, size: int | None
-) -> bool:
+
+class Spread(NamedTuple):
+    """How parts are spread over processes, as the options say.
+
+    Attributes:
+        shard: Share of this command.
+        workers: Number of processes or tasks.
+        size: Number of records in a part.
+        engine: What runs the processes; None for this machine alone.
+        address: Address of the engine's cluster.
+        gpus: GPUs of each task of the engine.
+    """
+
+    shard: str | None
+    workers: int | None
+    size: int | None
+    engine: str | None
+    address: str | None
+    gpus: float | None
+
+
+def wants_parts(format: str, valid: tuple[str, ...], spread: Spread) -> bool:
     """Return whether a command is to write parts.
 
     Raises:
-        ConfigError: For a format that is not valid, or options of parts without parts.
+        ConfigError: For a format or an engine that is not valid, or options of parts without parts.
     """
     if format not in valid:
         raise unknown("format", format, valid)
+    if spread.engine not in (None, RAY):
+        raise unknown("engine", spread.engine, (RAY,))
+    if spread.engine is None:
+        for option, value in (("--address", spread.address), ("--gpus-per-worker", spread.gpus)):
+            if value is not None:
+                raise ConfigError(f"{option} is for --engine {RAY}.")
     if format == PARQUET:
         return True
-    for option, given in (("--shard", shard), ("--workers", workers), ("--part-size", size)):
+    for option, given in (("--shard", spread.shard), ("--workers", spread.workers),
+                          ("--part-size", spread.size), ("--engine", spread.engine)):  # fmt: skip
         if given is not None:
             raise ConfigError(
                 f"{option} is for --format parquet, whose parts several processes can write; "
@@ -85,16 +130,15 @@ def chosen_shard(text: str | None) -> Shard:
     return found
 
 
-def write_parts(run: Run, workers: int | None, as_json: bool) -> None:
+def write_parts(run: Run, spread: Spread, as_json: bool) -> None:
     """Make the parts of a run, print what became of it, and leave with the exit code.
 
     Args:
         run: The run.
-        workers: Number of processes; None or 1 for this one.
+        spread: How it is spread.
         as_json: Whether to print JSON.
     """
     from zoo.prediction.parts.stream import check_beginnings
-    from zoo.prediction.parts.workers import Workers
     from zoo.system.files import saving
     from zoo.system.parquet import need_pyarrow
 
@@ -104,15 +148,24 @@ def write_parts(run: Run, workers: int | None, as_json: bool) -> None:
     with saving(run.out, kept), asked_to_stop() as asked:
         listener = Listener(say=note, warn=_warn, progress=_progress, asked=asked)
         try:
-            if workers is not None and workers > 1:
-                tally = Workers(run, workers, listener).work()
-            else:
-                tally = run.here(listener)
+            tally = _made(run, spread, listener)
         except Stopped as stop:
             note(str(stop))
             raise SystemExit(INTERRUPTED) from None
     _tell_of(tally, run)
     _report(tally, run.out, as_json)
+
+
+def _made(run: Run, spread: Spread, listener: Listener) -> Tally:
+    if spread.engine == RAY:
+        from zoo.prediction.parts.on_ray import Cluster, work_on_ray
+
+        return work_on_ray(run, Cluster(spread.address, spread.workers, spread.gpus or 0), listener)
+    if spread.workers is not None and spread.workers > 1:
+        from zoo.prediction.parts.workers import Workers
+
+        return Workers(run, spread.workers, listener).work()
+    return run.here(listener)
 
 
 def _tell_of(tally: Tally, run: Run) -> None:

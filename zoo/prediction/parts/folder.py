@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,8 +50,12 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Hash of what the numbers depend on, by which parts of other runs are known."""
-        return values_hash({"about": self.about, "inputs": self.inputs, "size": self.size})[:32]
+        """Hash of what the numbers depend on, by which parts of other runs are known.
+
+        The same inputs by other paths are the same.
+        """
+        facts = {"about": self.about, "inputs": self.inputs["hash"], "size": self.size}
+        return values_hash(facts)[:32]
 
 
 def named_inputs(files: Sequence[Input]) -> dict[str, Any]:
@@ -179,15 +184,17 @@ class PartsFolder:
                 f"{self.part(len(marks))} is of records that the inputs no longer have. Choose "
                 "another --out, or delete the folder to start again."
             )
-        lock = self.path / LOCKS / "sum"
-        with claimed(lock) as mine:
+        with claimed(self.path / LOCKS / "sum") as mine:
             if mine:  # else another process is about to write the same
                 self._write_failed(found)
                 write_json(self.path / MANIFEST, self._sum(found, left_out))
-                for left in (*self.path.glob(f".{MANIFEST}.*"), lock):
-                    left.unlink(missing_ok=True)
-        with suppress(OSError):
-            (self.path / LOCKS).rmdir()
+                self._clear()
+
+    def _clear(self) -> None:
+        """Delete what killed processes left, of which nobody needs anything now."""
+        for left in self.path.glob(f".{MANIFEST}.*"):
+            left.unlink(missing_ok=True)
+        shutil.rmtree(self.path / LOCKS, ignore_errors=True)
 
     def _sum(self, found: Sequence[Mapping[str, Any]], left_out: Counter[str]) -> dict[str, Any]:
         failed = [row for facts in found for row in facts["failed"]]
@@ -267,7 +274,7 @@ def versions() -> dict[str, str]:
 
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Return a clause on the first thing in which two runs differ."""
-    if before.get("inputs") != now["inputs"]:
+    if before.get("inputs", {}).get("hash") != now["inputs"]["hash"]:
         return "of other inputs"
     if before.get("part_size") != now["part_size"]:
         return f"in parts of {before.get('part_size')} records (--part-size)"

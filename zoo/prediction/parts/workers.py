@@ -100,7 +100,7 @@ class Workers:
                         advance(most)
             finally:
                 self._stop()
-        return _together(self._tallies)
+        return together(self._tallies)
 
     def _start(self, number: int) -> None:
         mine, theirs = _SPAWN.Pipe(duplex=False)
@@ -173,12 +173,12 @@ def _work(run: Run, end: Connection) -> None:
     try:
         end.send(run.here(listener))
     except (ZooError, OSError) as error:
-        end.send(_plain(error))
+        end.send(plain_error(error))
     except (Stopped, BrokenPipeError):
         pass
 
 
-def _plain(error: ZooError | OSError) -> BaseException:
+def plain_error(error: ZooError | OSError) -> BaseException:
     """Return an error of the same kind that another process can read."""
     if isinstance(error, OSError):
         return OSError(error.errno, error.strerror, error.filename)
@@ -205,7 +205,7 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _together(tallies: Sequence[Tally]) -> Tally:
+def together(tallies: Sequence[Tally]) -> Tally:
     """Return what several workers did in all."""
     last = tallies[-1]
     missing = min(tally.missing for tally in tallies)
