@@ -145,7 +145,8 @@ def _train(
     todo = [candidate for candidate in chosen if not _done(search, candidate)]
     running: dict[int, tuple[Candidate, subprocess.Popen[bytes]]] = {}
     listener.say(
-        f"training {len(chosen)} configs again, {seeds} seeds each, {len(chosen) - len(todo)} done"
+        f"training {len(chosen)} configs again, {_seeds(seeds)} each, "
+        f"{len(chosen) - len(todo)} done"
     )
     with listener.progress("configs", len(chosen)) as show:
         try:
@@ -263,12 +264,16 @@ def interval(scores: Sequence[float]) -> tuple[float, float | None]:
     return mean, float(student.ppf(0.975, count - 1)) * statistics.stdev(scores) / math.sqrt(count)
 
 
+def _seeds(count: int) -> str:
+    return f"{count} seed" if count == 1 else f"{count} seeds"
+
+
 def _best_yaml(search: Search, winner: Candidate, row: dict[str, Any]) -> str:
     return as_yaml(
         winner.config,
         f"Trial {winner.trial} of study {search.name}, the best on validation data of those "
-        f"trained again: mean score {row['mean']:.4f} over {len(row['scores'])} seeds. Selected on "
-        "that score, so it is optimistic.",
+        f"trained again: mean score {row['mean']:.4f} over {_seeds(len(row['scores']))}. Selected "
+        "on that score, so it is optimistic.",
     )
 
 

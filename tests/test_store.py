@@ -12,6 +12,7 @@ import torch
 
 from tests.states.fillers import fill, open_store, sequences
 from tests.verbs import call
+from zoo.states.room import size_text
 from zoo.states.shard import shard_paths
 from zoo.states.shards import Shards
 
@@ -194,3 +195,11 @@ def test_a_wrong_command_is_an_error_and_removes_nothing(capsys, root, arguments
     done = call(capsys, "store", *arguments, "--root", root)
     assert (done.code, on_disk(root)) == (2, before)
     assert expected in done.err
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [(0, "0.00 kB"), (773_870, "773.87 kB"), (1_690_000, "1.69 MB"), (2_500_000_000, "2.50 GB")],
+)
+def test_a_size_is_told_in_the_unit_that_shows_it(size, says):
+    assert size_text(size) == says

@@ -12,6 +12,7 @@ from zoo.command.cli import run
 from zoo.command.say import note, progress, say, show
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
+from zoo.states.room import size_text
 
 if TYPE_CHECKING:
     from zoo.states.upkeep import Holding
@@ -97,7 +98,7 @@ def _list(root: Path, as_json: bool) -> None:
         return
     if rows:
         _table(rows)
-    say(f"{_readable(total)} in {root}")
+    say(f"{size_text(total)} in {root}")
     if broken := sum(row["damaged"] for row in rows):
         note(f"{broken} damaged files are not used; `python -m zoo.store verify` lists them")
 
@@ -123,7 +124,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         used = datetime.fromtimestamp(row["last_used"]).strftime("%Y-%m-%d %H:%M")
         layers = ", ".join(map(str, row["layers"]))
-        table.add_row(row["name"], layers, f"{row['entries']:,}", _readable(row["bytes"]), used)
+        table.add_row(row["name"], layers, f"{row['entries']:,}", size_text(row["bytes"]), used)
     show(table)
 
 
@@ -173,12 +174,7 @@ def _prune(
     for holding in [] if damaged else held:
         say(holding.name)
     said = "would be freed" if dry_run else "freed"
-    say(f"{_readable(freed)} {said} in {root}: {len(doomed)} files")
-
-
-def _readable(size: int) -> str:
-    unit, name = next((x for x in ((1e9, "GB"), (1e6, "MB")) if size >= x[0]), (1e3, "kB"))
-    return f"{size / unit:,.2f} {name}"
+    say(f"{size_text(freed)} {said} in {root}: {len(doomed)} files")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from zoo.models.create import LoadedPLM
 from zoo.probing.parts import STOPPED, Array, Part, Samples, Source, nothing
 from zoo.proteins.reading import Reads, readings
 from zoo.settings.config import Config
+from zoo.states.room import size_text
 from zoo.states.states import DTYPES, StateStore
 from zoo.system.listener import Listener, Stopped
 
@@ -72,10 +73,10 @@ def _fill(
     missing = store.missing(chain for key in keys for chain in chains(key, samples(key)))
     if not missing:
         return
-    size = store.expected_bytes(missing) / 1e9
+    size = size_text(store.expected_bytes(missing))
     listener.say(
         f"the language model runs once: {len(missing):,} sequences, layers "
-        f"{', '.join(map(str, store.layers))}, {size:.2f} GB in {store.root}"
+        f"{', '.join(map(str, store.layers))}, {size} in {store.root}"
     )
     with listener.progress("hidden states", len(missing)) as shown:
 

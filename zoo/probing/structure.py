@@ -23,7 +23,7 @@ from zoo.probing.parts import STOPPED, Array, Part, Samples, Source, nothing
 from zoo.proteins.build_graph import GraphSpec, build_graph
 from zoo.proteins.feature_sets import ordered
 from zoo.proteins.graph import Graph
-from zoo.states.room import check_space
+from zoo.states.room import check_space, size_text
 from zoo.states.shards import Shards
 from zoo.system.listener import Listener, Stopped
 
@@ -78,7 +78,7 @@ def _fill(
     columns = struct.num_layers * struct.width + struct.out_width - struct.width
     need = columns * KEPT.itemsize * sum(len(samples(key).protein) for key in todo)
     check_space(root, need, None, "The states of the graph network", "or probe it by itself")
-    size = f"{need / 1e9:.2f} GB in {root}"
+    size = f"{size_text(need)} in {root}"
     listener.say(f"the graph network runs once: {len(todo):,} proteins, {size}")
     home = next(struct.parameters()).device
     struct.to(device)

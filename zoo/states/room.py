@@ -50,6 +50,12 @@ def check_space(root: Path, need: int, limit: int | None, what: str, helps: str)
     )
 
 
+def size_text(size: int) -> str:
+    """Return a number of bytes as "773.87 kB", "1.69 MB" or "2.50 GB"."""
+    unit, name = next((x for x in ((1e9, "GB"), (1e6, "MB")) if size >= x[0]), (1e3, "kB"))
+    return f"{size / unit:,.2f} {name}"
+
+
 def held_by(root: Path) -> int:
     """Return the size in bytes of all shards below a folder."""
     sizes = []

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from zoo.backbones.file_states import FileStates
 from zoo.models.model import FusedModel
-from zoo.states.room import check_space
+from zoo.states.room import check_space, size_text
 from zoo.states.states import StateStore
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.training.batching import TokenBatches
@@ -108,7 +108,7 @@ class TrainingData(lightning.LightningDataModule):
         need = round(share * sum(x.numel() * x.element_size() for x in first.values()))
         what = f"The graphs of {len(todo):,} {name} samples"
         check_space(self.root, need, self.limit, what, "or give train.store=none")
-        self.listener.say(f"{what.lower()}: about {need / 1e9:.2f} GB in {self.root}")
+        self.listener.say(f"{what.lower()}: about {size_text(need)} in {self.root}")
 
     def _fill_states(
         self, states: StateStore, device: torch.device | str, rank: int, world: int
@@ -120,7 +120,7 @@ class TrainingData(lightning.LightningDataModule):
         then = ", and in training from there on" if states.every_token else ""
         self.listener.say(
             f"the language model runs once{then}: {len(missing):,} sequences, layers "
-            f"{', '.join(map(str, states.layers))}, {size / 1e9:.2f} GB in {states.root}"
+            f"{', '.join(map(str, states.layers))}, {size_text(size)} in {states.root}"
         )
         # Shares are taken of all sequences, sorted so that each has long and short ones; the
         # missing ones change while other processes write.
