@@ -76,8 +76,10 @@ def test_throughput_of_commands(run: Run, ppbs: Path) -> None:
     out = run("throughput", "database", "--count", 300, "--kills", 1, "--part-size", 20)
     assert "killed with" in out and "pyarrow: 300 rows, each record once" in out
     assert "the last against the first" in run("throughput", "memory", "--counts", 10, 20)
+    for name in "cdefghij":
+        shutil.copy(EXAMPLE, ppbs / "structures" / f"{name}.cif.gz")
     out = run("throughput", "workers", "--data", ppbs / "structures", "--rounds", 1)
-    assert "2 structures" in out and "two workers" in out
+    assert "10 structures" in out and "two workers" in out
 
 
 @pytest.mark.slow

@@ -112,7 +112,8 @@ def test_parts_have_the_numbers_of_the_library_and_tell_what_they_are(
     assert schema.field("fused").type == pa.list_(pa.float32(), WIDTH)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["complete"] and manifest["rows"] == len(table)
-    assert "not residues" in manifest["failures"][f"{fasta} record 21"]
+    (failure,) = manifest["failures"]
+    assert failure["input"] == f"{fasta} record 21" and "not residues" in failure["reason"]
     assert (tmp_path / "out" / "failed.csv").read_text().startswith("input,reason\n")
     again = embed(capsys, fasta, tmp_path / "out")
     assert "0 parts made, 6 of 6 there" in again.out and again.code == 1

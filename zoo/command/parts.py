@@ -203,8 +203,8 @@ def _report(tally: Tally, out: Path, as_json: bool) -> None:
         else:
             say(f"{_count(tally.missing)} missing, of other shares or of a process at work; who "
                 f"makes the last one completes {MANIFEST}")  # fmt: skip
-    reasons = list(about["failures"].values() if found else tally.outcome.failed.values())
-    for reason in reasons[:10]:
+    known = [row["reason"] for row in about["failures"]] if found else tally.outcome.failed.values()
+    for reason in list(known)[:10]:
         warn(f"failed: {reason}", style="")
     if failed:
         raise SystemExit(1 if not found or found.done else ALL_FAILED)

@@ -24,6 +24,8 @@ from zoo.system.locks import claimed
 from zoo.system.parquet_writer import Field, ParquetWriter, facts_of
 
 LOCKS, FORMAT = ".locks", "zoo parts 1"
+HEADER = ("input", "reason")
+"""Columns of the table of failures."""
 SHOWN = 1000
 """Number of failures that the manifest lists; all are in the table of failures."""
 COUNTS = ("written", "complexes", "unsure", "not_predicted")
@@ -211,14 +213,15 @@ class PartsFolder:
             "rows": sum(facts["rows"] for facts in found), **counts,
             "failed": len(failed), "left_out": dict(left_out),
             "reasons": dict(Counter(alike(reason) for _, reason in failed).most_common()),
-            "failures": dict(failed[:SHOWN]), "versions": versions(), "parts": parts,
+            "failures": [dict(zip(HEADER, row, strict=True)) for row in failed[:SHOWN]],
+            "versions": versions(), "parts": parts,
         }  # fmt: skip
 
     def _write_failed(self, found: Iterable[Mapping[str, Any]]) -> None:
         rows = [row for facts in found for row in facts["failed"]]
         if rows:
             with whole_file(self.path / FAILED) as file:
-                csv.writer(file).writerows([("input", "reason"), *rows])
+                csv.writer(file).writerows([HEADER, *rows])
 
 
 def _closing(file: IO[bytes], plan: Plan) -> Iterator[ParquetWriter]:
