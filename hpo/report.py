@@ -15,6 +15,7 @@ from zoo.command.say import say
 from zoo.reporting.page import figures as figures_of
 from zoo.reporting.page import page, picture, png_of
 from zoo.system import reading
+from zoo.system.counting import counted
 from zoo.system.files import write_whole
 
 if TYPE_CHECKING:
@@ -218,8 +219,9 @@ def _table(study: Study) -> str:
     names = ("trial", "state", "value", "epochs", "seconds", "exchanges", "values", "reason")
     head = "".join(f"<th>{name}</th>" for name in names)
     return (
-        f"<h2>All trials</h2><details><summary>{len(lines)} trials, with the reasons of pruned and "
-        f"failed ones</summary><div class=scroll><table><tr>{head}</tr>{''.join(lines)}</table>"
+        f"<h2>All trials</h2><details><summary>{counted(len(lines), 'trial')}, with the reasons of "
+        "pruned and failed ones</summary><div class=scroll><table>"
+        f"<tr>{head}</tr>{''.join(lines)}</table>"
         "</div></details>"
     )
 

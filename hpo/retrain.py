@@ -30,6 +30,7 @@ from zoo.errors import CheckpointError, ConfigError, ZooError
 from zoo.models.runs import read_facts, read_run
 from zoo.settings.config import Config
 from zoo.settings.safe_yaml import read_yaml
+from zoo.system.counting import counted
 from zoo.system.devices import share
 from zoo.system.files import write_json, write_whole
 from zoo.system.listener import SILENT, Listener, Stopped
@@ -145,7 +146,7 @@ def _train(
     todo = [candidate for candidate in chosen if not _done(search, candidate)]
     running: dict[int, tuple[Candidate, subprocess.Popen[bytes]]] = {}
     listener.say(
-        f"training {len(chosen)} configs again, {_seeds(seeds)} each, "
+        f"training {counted(len(chosen), 'config')} again, {counted(seeds, 'seed')} each, "
         f"{len(chosen) - len(todo)} done"
     )
     with listener.progress("configs", len(chosen)) as show:
@@ -272,8 +273,8 @@ def _best_yaml(search: Search, winner: Candidate, row: dict[str, Any]) -> str:
     return as_yaml(
         winner.config,
         f"Trial {winner.trial} of study {search.name}, the best on validation data of those "
-        f"trained again: mean score {row['mean']:.4f} over {_seeds(len(row['scores']))}. Selected "
-        "on that score, so it is optimistic.",
+        f"trained again: mean score {row['mean']:.4f} over {counted(len(row['scores']), 'seed')}. "
+        "Selected on that score, so it is optimistic.",
     )
 
 

@@ -385,7 +385,7 @@ def test_a_model_that_saw_what_is_held_out_is_refused(run):
     path = run / "fNones0" / "splits.json"
     splits = json.loads(path.read_text())
     write_json(path, splits | {"train": [*splits["train"], "p03"]})
-    with pytest.raises(DataError, match=r"trained on 1 samples .* 'p03'"):
+    with pytest.raises(DataError, match=r"trained on 1 sample .* 'p03'"):
         evaluated(run)
 
 
@@ -396,7 +396,7 @@ def test_all_held_out_samples_are_scored_also_after_training_on_few(run):
 
 
 def test_an_empty_split_names_those_that_there_are():
-    with pytest.raises(ConfigError, match="train with 2, test with 1 samples"):
+    with pytest.raises(ConfigError, match="train with 2 samples, test with 1 sample"):
         labelled([Round(train=["a", "b"], validation=[], test=["c"])], "validation")
 
 

@@ -14,6 +14,7 @@ from zoo.command.interrupts import asked_to_stop
 from zoo.command.options import ConfigKeys, PairedResamples, StoreFolder, names
 from zoo.command.say import note, say, show, terminal
 from zoo.errors import ConfigError
+from zoo.system.counting import counted
 
 
 def ablate(
@@ -116,7 +117,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for target, subset in dict.fromkeys((one["target"], one["subset"]) for one in rows):
         mine = [one for one in rows if (one["target"], one["subset"]) == (target, subset)]
         metric = f"{mine[0]['metric'].replace('_', ' ')}, {mine[0]['better']} is better"
-        title = f"\n{target}, {subset}, {mine[0]['n']} samples: {metric}"
+        title = f"\n{target}, {subset}, {counted(mine[0]['n'], 'sample')}: {metric}"
         say(title, style="bold")
         # One space between columns, and short counts, to fit into the 80 columns of a terminal.
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")

@@ -16,6 +16,7 @@ from zoo.command.options import PairedResamples, ResampleSeed
 from zoo.command.say import note, progress, say, show, warn
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
+from zoo.system.counting import counted
 
 if TYPE_CHECKING:
     from zoo.metrics.comparison import Comparison
@@ -119,7 +120,8 @@ def _check_metrics(asked: list[str] | None, targets: list[dict[str, Any]]) -> No
 
 def _show(comparison: Comparison) -> None:
     title = f"\n{comparison.target}, {comparison.split}: "
-    say(f"{title}{comparison.examples:,} rows in {comparison.clusters:,} groups", style="bold")
+    say(f"{title}{counted(comparison.examples, 'row')} in "
+        f"{counted(comparison.clusters, 'group')}", style="bold")  # fmt: skip
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("run", overflow="fold")
     for column in ("value", "difference"):

@@ -39,6 +39,7 @@ from zoo.command.say import note, progress, say, warn, working
 from zoo.command.shared import model_folder
 from zoo.command.sums import show_sum, sum_of
 from zoo.errors import ConfigError
+from zoo.system.counting import counted
 
 if TYPE_CHECKING:
     from zoo.models.headroom import Headroom
@@ -254,8 +255,9 @@ def _announce(
     rows = 1.0 if settings.pool else mean
     size = max(files, len(sample)) * rows * bytes_a_residue(model, settings)
     free = shutil.disk_usage(out.parent).free
-    note(f"about {max(files, len(sample)):,} proteins of {mean:.0f} residues: {size / 1e9:.2f} GB "
-        f"in {out} ({free / 1e9:.0f} GB free)")  # fmt: skip
+    proteins = counted(max(files, len(sample)), "protein")
+    note(f"about {proteins} of {mean:.0f} residues: {size / 1e9:.2f} GB "
+         f"in {out} ({free / 1e9:.0f} GB free)")  # fmt: skip
     if size > free:
         raise ConfigError(
             f"{out} would not fit on its disk. Use --pool, --half or fewer layers, or another disk."

@@ -24,6 +24,7 @@ from zoo.command.say import note, progress, say, show, warn, working
 from zoo.command.shared import model_folder
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
+from zoo.system.counting import counted
 
 
 def evaluate(
@@ -141,10 +142,10 @@ def _tell_new(metrics: dict[str, Any]) -> None:
         return
     pairs = ", ".join(f"{own} on the column {theirs}" for own, theirs in new["targets"].items())
     note(f"these are other data than those of the training: {pairs}")
-    if new["named_as_in_training"]:
+    if named := new["named_as_in_training"]:
         warn(
-            f"{new['named_as_in_training']} samples have the ids of training samples; if they are "
-            "the same proteins, the scores are too good"
+            f"{counted(named, 'sample has the id', 'samples have the ids')} of training samples; "
+            "if they are the same proteins, the scores are too good"
         )
 
 

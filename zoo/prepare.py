@@ -14,6 +14,7 @@ from zoo.command.interrupts import Interrupts
 from zoo.command.say import say, show, terminal, warn
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, DataError
+from zoo.system.counting import counted
 from zoo.tasks import TASKS
 
 
@@ -131,9 +132,8 @@ def _labels(facts: dict[str, Any]) -> str:
 
 
 def _leaking(leaks: list[dict[str, Any]], identity: float) -> str:
-    chains = "1 pair of chains of different splits is" if len(leaks) == 1 else (
-        f"{len(leaks)} pairs of chains of different splits are"
-    )  # fmt: skip
+    of = "of chains of different splits"
+    chains = counted(len(leaks), f"pair {of} is", f"pairs {of} are")
     return f"{chains} at least {identity:.0%} identical"
 
 

@@ -10,6 +10,7 @@ import typer
 from zoo.command.cli import run
 from zoo.command.options import names
 from zoo.command.say import note, say
+from zoo.system.counting import counted
 
 
 def push(
@@ -75,7 +76,7 @@ def push(
         if not json:
             for name, size in sizes.items():
                 say(f"{size:>13,}  {name}")
-        note(f"{len(sizes)} files, {sum(sizes.values()) / 1e6:.1f} MB")
+        note(f"{counted(len(sizes), 'file')}, {sum(sizes.values()) / 1e6:.1f} MB")
 
     wish = Wish(folder, repository, revision, private, splits, seq, licence)
     found = send(wish, dry_run=dry_run, tell=tell)

@@ -22,6 +22,7 @@ from zoo.command.options import (
 )
 from zoo.command.say import note, say, terminal
 from zoo.errors import ConfigError, unknown
+from zoo.system.counting import counted
 
 if TYPE_CHECKING:
     from zoo.settings.config import Config
@@ -195,7 +196,8 @@ def search(
         )  # fmt: skip
         made.base()  # an error if --trial-set is not valid
         if dropped := len(ranges.entries) - len(kept.entries):
-            note(f"{dropped} entries of space {ranges.name} never apply to this config")
+            never = counted(dropped, "entry", "entries")
+            note(f"not for this config: {never} of space {ranges.name}")
         ended = f"The trials that ended are in {hidden(storage)}. The same command continues."
         with saving(folder, ended):
             Supervisor(made, open_storage(made.storage), trials, workers, default, listener).run()
@@ -244,7 +246,9 @@ def _absolute(storage: str) -> str:
 def _show(outcome: dict[str, Any]) -> None:
     for row in outcome["retrained"]:
         half = row["half_width"]
-        spread = "" if half is None else f" (+- {half:.4f}, 95 %, {len(row['scores'])} seeds)"
+        spread = (
+            "" if half is None else f" (+- {half:.4f}, 95 %, {counted(len(row['scores']), 'seed')})"
+        )
         own = ", the config itself" if row["default"] else ""
         say(f"trial {row['trial']}{own}: validation score {row['mean']:.4f}{spread}")
     if outcome["retrained"]:

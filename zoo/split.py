@@ -12,6 +12,7 @@ import typer
 from zoo.command.cli import run
 from zoo.command.say import say, show, terminal
 from zoo.command.sums import Sum, grouped, show_sum
+from zoo.system.counting import counted
 
 
 def split(
@@ -123,10 +124,10 @@ def _write(path: Path, table: dict[str, list[str]]) -> None:
 def _show(summary: dict[str, Any]) -> None:
     from rich.table import Table
 
-    kept = {"cluster": " clusters", "structure": " folds", "column": " values"}.get(summary["by"])
-    groups = f", {summary['groups']:,}{kept}" if kept else ""
+    kept = {"cluster": "cluster", "structure": "fold", "column": "value"}.get(summary["by"])
+    groups = f", {counted(summary['groups'], kept)}" if kept else ""
     sizes = summary["sizes"]
-    say(f"{summary['out']}: {sum(sizes.values()):,} rows{groups}")
+    say(f"{summary['out']}: {counted(sum(sizes.values()), 'row')}{groups}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for heading in ("", *sizes):
         table.add_column(heading, overflow="fold")

@@ -13,6 +13,7 @@ from zoo.command.say import note, progress, say, show
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
 from zoo.states.room import size_text
+from zoo.system.counting import counted
 
 if TYPE_CHECKING:
     from zoo.states.upkeep import Holding
@@ -145,7 +146,7 @@ def _verify(root: Path, as_json: bool) -> None:
     else:
         for line in problems:
             say(line)
-        say(f"{len(shards)} files checked in {root}, {len(found)} damaged, "
+        say(f"{counted(len(shards), 'file')} checked in {root}, {len(found)} damaged, "
               f"{len(stale)} leftovers of killed runs")  # fmt: skip
         show_sum(total)
     if found or stale:
@@ -174,7 +175,7 @@ def _prune(
     for holding in [] if damaged else held:
         say(holding.name)
     said = "would be freed" if dry_run else "freed"
-    say(f"{size_text(freed)} {said} in {root}: {len(doomed)} files")
+    say(f"{size_text(freed)} {said} in {root}: {counted(len(doomed), 'file')}")
 
 
 if __name__ == "__main__":

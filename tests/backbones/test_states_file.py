@@ -372,7 +372,7 @@ def test_what_is_wrong_with_a_file_is_told(
 
 
 @pytest.mark.parametrize("named, message", [
-    ("", r"several data sets.*hmm \(1 chains\), pssm \(2 chains\).*f.h5::pssm"),
+    ("", r"several data sets.*hmm \(1 chain\), pssm \(2 chains\).*f.h5::pssm"),
     ("::pssm,dssp", "no data set 'dssp'"),
     ("::pssm,", "no data set ''"),
 ])  # fmt: skip

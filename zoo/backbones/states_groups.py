@@ -13,6 +13,7 @@ from typing import Any
 from zoo.backbones.states_places import Found, Place, check_rows, key_of, text_of
 from zoo.errors import ConfigError, DataError
 from zoo.settings.config import STATES
+from zoo.system.counting import counted
 
 SEQUENCE = "sequence"
 """The attribute of a group that gives the residues of its chain."""
@@ -65,7 +66,9 @@ def _names(path: Path, file: Any, named: str | None) -> tuple[str, ...]:
         return names
     if not counts:
         raise DataError(f"{path} has no arrays (residues, columns) in its groups.")
-    listed = ", ".join(f"{name} ({count} chains)" for name, count in sorted(counts.items()))
+    listed = ", ".join(
+        f"{name} ({counted(count, 'chain')})" for name, count in sorted(counts.items())
+    )
     everywhere = ",".join(name for name, count in sorted(counts.items()) if count == len(file))
     said = f"has no data set {wrong}" if wrong else "has several data sets for a chain"
     raise ConfigError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.command.say import note, say
 from zoo.errors import alike
+from zoo.system.counting import counted
 
 if TYPE_CHECKING:
     from zoo.prediction.inputs import Outcome
@@ -65,8 +66,8 @@ def show_sum(found: Sum, where: Path | None = None, tell: Callable[[str], None] 
         tell: prints a line; for a verb whose JSON is a list, `note`.
     """
     left = sum(found.left_out.values())
-    what = found.what.removesuffix("s") if found.given == 1 else found.what
-    tell(f"{found.given:,} {what} in = {found.done:,} done + {left:,} left out")
+    given = counted(found.given, found.what.removesuffix("s"), found.what)
+    tell(f"{given} in = {found.done:,} done + {left:,} left out")
     ranked = sorted(found.left_out.items(), key=lambda item: -item[1])
     for reason, count in ranked[:SHOWN]:
         tell(f"  {count:,} left out: {reason}")

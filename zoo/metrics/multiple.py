@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
+from zoo.system.counting import counted
+
 ALPHA = 0.05
 """Corrected p below which a difference is called clear."""
 FEWEST = 1000
@@ -67,7 +69,7 @@ def told(differences: Iterable[Mapping[str, Any]], resamples: int = FEWEST) -> s
     if not found:
         return ""
     n = min(one.get("resamples", resamples) for one in found)
-    many = "1 difference" if len(found) == 1 else f"{len(found):,} differences"
+    many = counted(len(found), "difference")
     text = f"p by Holm's correction for {many}, {n:,} resamples"
     if 2 / (n + 1) * len(found) < ALPHA:
         return text

@@ -23,6 +23,7 @@ from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.inputs import WINDOW, batches
 from zoo.proteins.protein import Protein, no_atoms
 from zoo.settings.config import Scope
+from zoo.system.counting import counted
 from zoo.tasks import Target
 
 Array = NDArray[np.float64]
@@ -48,9 +49,9 @@ def labelled(plan: Sequence[Round], split: str) -> list[Labels]:
         found = [dict.fromkeys(only._asdict().get(split, ()), split)
                  | dict.fromkeys(only.validation, "validation")]  # fmt: skip
     if split not in sizes:
-        there = ", ".join(f"{name} with {size:,}" for name, size in sizes.items())
+        there = ", ".join(f"{name} with {counted(size, 'sample')}" for name, size in sizes.items())
         raise ConfigError(
-            f"There is nothing to predict in split {split!r}. The data have {there} samples{note}."
+            f"There is nothing to predict in split {split!r}. The data have {there}{note}."
         )
     return found
 
@@ -176,9 +177,9 @@ def unseen(run: Run, labels: Sequence[Labels], *, allowed: bool = False) -> int 
         seen = [key for key, split in held if split != "train" and key in trained]
         if seen and not allowed:
             raise DataError(
-                f"{member.name} was trained on {len(seen)} samples that the data hold out, such as "
-                f"{seen[0]!r}: {member.folder / SPLITS} is of another split. Train again on these "
-                "data."
+                f"{member.name} was trained on {counted(len(seen), 'sample')} that the data hold "
+                f"out, such as {seen[0]!r}: {member.folder / SPLITS} is of another split. Train "
+                "again on these data."
             )
         found |= set(seen)
     return len(found)

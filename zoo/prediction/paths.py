@@ -13,6 +13,7 @@ from zoo.proteins.databases import FORMS, named, structure_file
 from zoo.proteins.files.content import printable
 from zoo.proteins.files.formats import PLAIN_SUFFIXES, stem
 from zoo.proteins.structure import is_readable
+from zoo.system.counting import counted
 from zoo.system.reading import text
 
 Say = Callable[[str], None]
@@ -115,7 +116,7 @@ def left_out(patterns: Sequence[str]) -> str:
         return ""
     shown = ", ".join(map(printable, [*others][:MOST_EXAMPLES]))
     more = f" and {len(others) - MOST_EXAMPLES} more" if len(others) > MOST_EXAMPLES else ""
-    have = "1 file has" if len(others) == 1 else f"{len(others)} files have"
+    have = counted(len(others), "file has", "files have")
     return (
         f"In folders, {have} no name of a structure or sequence file ({', '.join(PLAIN_SUFFIXES)}, "
         f"plain or .gz), and {'is' if len(others) == 1 else 'are'} not read: {shown}{more}. Name a "

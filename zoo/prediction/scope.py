@@ -7,6 +7,7 @@ from typing import get_args
 from zoo.errors import unknown
 from zoo.proteins.protein import Protein
 from zoo.settings.config import CHAIN, Scope
+from zoo.system.counting import counted
 
 
 def checked_scope(given: str | None) -> Scope | None:
@@ -33,7 +34,7 @@ def told(complexes: int, scope: Scope, given: str | None) -> str | None:
     """
     if given is not None or scope != CHAIN or not complexes:
         return None
-    have = "1 structure has" if complexes == 1 else f"{complexes:,} structures have"
+    have = counted(complexes, "structure has", "structures have")
     return (
         f"{have} several chains, and the model was trained on single chains: each chain was taken "
         "alone (--as complex takes them together)"
@@ -52,7 +53,7 @@ def told_scored(complexes: int, scope: Scope, by_residue: bool, given: str | Non
     """
     if by_residue or scope != CHAIN or not complexes:
         return told(complexes, scope, given)
-    have = "1 sample has" if complexes == 1 else f"{complexes:,} samples have"
+    have = counted(complexes, "sample has", "samples have")
     return (
         f"{have} several chains, and the model was trained on single chains; what it predicts is "
         "for a whole protein, so it took them together, which it did not learn"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.errors import ConfigError
 from zoo.prediction.inputs import Outcome
+from zoo.system.counting import counted
 
 
 def checked_least(given: float | None) -> float | None:
@@ -26,12 +27,12 @@ def left_out_residues(outcome: Outcome, least: float | None) -> list[str]:
     """
     if least is None:
         return []
-    word = "1 residue" if outcome.unsure == 1 else f"{outcome.unsure:,} residues"
-    lines = [f"{word} below pLDDT {least:g} {'is' if outcome.unsure == 1 else 'are'} left out"]
+    below = f"below pLDDT {least:g}"
+    lines = [f"{counted(outcome.unsure, f'residue {below} is', f'residues {below} are')} left out"]
     if count := outcome.not_predicted:
         one = count == 1
         lines.append(
-            f"{'1 input is' if one else f'{count:,} inputs are'} no structure that AlphaFold "
+            f"{counted(count, 'input is', 'inputs are')} no structure that AlphaFold "
             "predicted, as far as the file says, and --min-plddt leaves "
             f"{'it as it is' if one else 'them as they are'}"
         )

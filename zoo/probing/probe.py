@@ -25,6 +25,7 @@ from zoo.metrics.verdict import headlines
 from zoo.probing.linear import Map, Values, fits
 from zoo.probing.parts import STOPPED, Part, Samples, Source
 from zoo.probing.tables import Table, table
+from zoo.system.counting import counted
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.tasks import HEADLINE, Kind, Target
 
@@ -123,7 +124,8 @@ def _check(target: Target, found: Table, split: str) -> None:
     count = {0: "no known value", 1: "one known value"}
     told = count.get(len(found), f"{len(found):,} known values, all the same")
     reasons = Counter(found.left_out.values())
-    left = "".join(f"; {count} samples are left out: {why}" for why, count in reasons.items())
+    left = "".join(f"; {counted(count, 'sample is', 'samples are')} left out: {why}"
+                   for why, count in reasons.items())  # fmt: skip
     raise DataError(
         f"{target.name}: the {split} samples have {told}{left}. A probe needs different values in "
         "training and in validation samples."

@@ -16,6 +16,7 @@ from zoo.proteins.reading import Reads, readings
 from zoo.settings.config import Config
 from zoo.states.room import size_text
 from zoo.states.states import DTYPES, StateStore
+from zoo.system.counting import counted
 from zoo.system.listener import Listener, Stopped
 
 TOKENS = 4096
@@ -75,7 +76,7 @@ def _fill(
         return
     size = size_text(store.expected_bytes(missing))
     listener.say(
-        f"the language model runs once: {len(missing):,} sequences, layers "
+        f"the language model runs once: {counted(len(missing), 'sequence')}, layers "
         f"{', '.join(map(str, store.layers))}, {size} in {store.root}"
     )
     with listener.progress("hidden states", len(missing)) as shown:

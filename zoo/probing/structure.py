@@ -25,6 +25,7 @@ from zoo.proteins.feature_sets import ordered
 from zoo.proteins.graph import Graph
 from zoo.states.room import check_space, size_text
 from zoo.states.shards import Shards
+from zoo.system.counting import counted
 from zoo.system.listener import Listener, Stopped
 
 VERSION = 1
@@ -79,7 +80,7 @@ def _fill(
     need = columns * KEPT.itemsize * sum(len(samples(key).protein) for key in todo)
     check_space(root, need, None, "The states of the graph network", "or probe it by itself")
     size = f"{size_text(need)} in {root}"
-    listener.say(f"the graph network runs once: {len(todo):,} proteins, {size}")
+    listener.say(f"the graph network runs once: {counted(len(todo), 'protein')}, {size}")
     home = next(struct.parameters()).device
     struct.to(device)
     try:

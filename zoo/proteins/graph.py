@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from zoo.system.counting import counted
+
 if TYPE_CHECKING:
     from dgl import DGLGraph
 
@@ -65,8 +67,8 @@ class Graph:
     @property
     def size(self) -> str:
         """Numbers of proteins, nodes and edges, as text."""
-        proteins = "1 protein" if self.num_proteins == 1 else f"{self.num_proteins:,} proteins"
-        return f"{proteins}: {self.total_nodes:,} nodes, {len(self.src):,} edges"
+        proteins, edges = counted(self.num_proteins, "protein"), counted(len(self.src), "edge")
+        return f"{proteins}: {counted(self.total_nodes, 'node')}, {edges}"
 
     @property
     def total_nodes(self) -> int:

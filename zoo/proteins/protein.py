@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.system.counting import counted
+
 BACKBONE = ("N", "CA", "C", "O")
 #: Largest distance in angstrom of successive CA atoms in a chain without a break (3.8 across a
 #: trans peptide bond, 2.9 across a cis one).
@@ -80,7 +82,8 @@ class Chain:
     """(L,) `segments` of the coordinates before noise was added; None computes them."""
 
     def __repr__(self) -> str:
-        return f"<Chain {self.name}: {len(self):,} residues, {self.resolved.sum():,} resolved>"
+        residues = counted(len(self), "residue")
+        return f"<Chain {self.name}: {residues}, {self.resolved.sum():,} resolved>"
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -137,7 +140,8 @@ class Ligand:
     atoms: Atoms
 
     def __repr__(self) -> str:
-        return f"<Ligand {self.name} {self.number} of chain {self.chain}: {len(self.atoms)} atoms>"
+        atoms = counted(len(self.atoms), "atom")
+        return f"<Ligand {self.name} {self.number} of chain {self.chain}: {atoms}>"
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +175,7 @@ class Protein:
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         word = "chain" if len(names) == 1 else "chains"
         resolved = sum(chain.resolved.sum() for chain in self.chains)
-        ligands = f", {len(self.ligands)} ligands" if self.ligands else ""
+        ligands = f", {counted(len(self.ligands), 'ligand')}" if self.ligands else ""
         return (
             f"<Protein {self.name}: {word} {', '.join(names[:SHOWN])}{more}; {len(self):,} "
             f"residues, {resolved:,} resolved{ligands}>"

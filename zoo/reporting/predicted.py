@@ -18,6 +18,7 @@ from zoo.proteins.structure import read_structure
 from zoo.reporting import viewer
 from zoo.reporting.page import page
 from zoo.reporting.scales import Scale, of_values
+from zoo.system.counting import counted
 from zoo.tasks import Target
 
 PAGE = "index.html"
@@ -72,8 +73,7 @@ def _within(texts: Sequence[str], room: int) -> list[str]:
 
 def _sum(given: int, drawn: int, hidden: int) -> str:
     """Return how many proteins are drawn, and why the others are not."""
-    noun = "protein" if given == 1 else "proteins"
-    text = f"{given:,} {noun} predicted = {drawn:,} drawn + {given - drawn:,} left out"
+    text = f"{counted(given, 'protein')} predicted = {drawn:,} drawn + {given - drawn:,} left out"
     if drawn == given:
         return f"{text}."
     more = f", {hidden:,} of them not even in the table below" if hidden else ""

@@ -11,6 +11,7 @@ from rich.text import Text
 from zoo.metrics.multiple import clear, differences_in, told
 from zoo.metrics.suite import POOLED, without_intervals
 from zoo.metrics.verdict import MODEL, headlines
+from zoo.system.counting import counted
 from zoo.tasks import HEADLINE, Kind
 
 Values = Mapping[str, Any]
@@ -24,7 +25,8 @@ def render(metrics: Values) -> Iterator[Table | Text]:
     of = f", {models} models" if models > 1 else ""
     for name, found in metrics["targets"].items():
         rows = part(found, MODEL, POOLED)["examples"]
-        title = f"{metrics['split']}: {rows:,} rows of {metrics['samples']:,} samples{of}"
+        of_all = counted(metrics["samples"], "sample")
+        title = f"{metrics['split']}: {counted(rows, 'row')} of {of_all}{of}"
         yield Text.assemble("\n", (name, "bold"), f", {title}")
         yield _scores(found)
         if found["differences"]:

@@ -18,6 +18,7 @@ from zoo.reporting import drawing
 from zoo.reporting.page import figures, picture, png_of, table
 from zoo.reporting.proteins import Bin, Scores, by_identity, by_length
 from zoo.reporting.score_tables import cell, correction, drawn, part
+from zoo.system.counting import counted
 from zoo.tasks import HEADLINE
 from zoo.training.curves import CURVES, read_curves
 
@@ -117,7 +118,8 @@ def beside(found: Sequence[Comparison]) -> str:
 
 def _beside(found: Comparison, corrected: str) -> str:
     text = f"<h2>{html.escape(found.target)}: compared with other runs</h2>"
-    text += f"<p class=soft>{found.examples:,} rows in {found.clusters:,} groups; differences are "
+    text += f"<p class=soft>{counted(found.examples, 'row')} in "
+    text += f"{counted(found.clusters, 'group')}; differences are "
     text += f"to the first run, on the same resamples.{corrected}</p>"
     for metric, better, entries in found.metrics:
         rows = [(one.run, cell(one.value.to_dict()),

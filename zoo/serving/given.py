@@ -16,6 +16,7 @@ from zoo.proteins.files.content import GZIP_MARK
 from zoo.proteins.files.formats import detect
 from zoo.proteins.files.unpack import gunzip
 from zoo.proteins.structure import read_structure
+from zoo.system.counting import counted
 from zoo.system.reading import content
 
 MB = 2**20
@@ -44,8 +45,11 @@ class Given(NamedTuple):
 
     def told(self) -> str:
         """Return a sentence on what it is."""
-        parts = ", ".join(f"{name} ({residues:,} residues)" for name, residues in self.chains)
-        return f"{self.name} has the protein chain{'s' * (len(self.chains) > 1)} {parts}."
+        parts = ", ".join(
+            f"{name} ({counted(residues, 'residue')})" for name, residues in self.chains
+        )
+        chains = "protein chains" if len(self.chains) > 1 else "protein chain"
+        return f"{self.name} has the {chains} {parts}."
 
 
 def given(name: str, data: bytes) -> Given:

@@ -15,6 +15,7 @@ from zoo.models.trained import interval
 from zoo.pretrained import CONFIG
 from zoo.pretrained.hub import SCHEME
 from zoo.settings.safe_yaml import read_yaml
+from zoo.system.counting import counted
 from zoo.system.files import read_json
 from zoo.system.reading import text
 from zoo.tasks import HEADLINE, TASKS, Target
@@ -116,7 +117,7 @@ def _about(
     task, sequence = config["task"], config["sequence"]
     lines = [
         f"# {repo.split('/')[1]}", "",
-        f"{TASKS[task].title}, predicted by {members} model{'s' * (members > 1)} of "
+        f"{TASKS[task].title}, predicted by {counted(members, 'model')} of "
         f"{LIBRARY}.", "",
         "| | |", "|---|---|",
         f"| predicts | {', '.join(f'{t.name} ({t.kind}, one per {t.level})' for t in targets)} |",
@@ -148,7 +149,7 @@ def _scores(metrics: Mapping[str, Any]) -> list[str]:
     head = "| target | metric | score | best trivial baseline | difference |"
     return [
         f"## Scores on the {metrics['split']} split", "",
-        f"{metrics['samples']:,} samples; 95 % intervals in brackets.", "",
+        f"{counted(metrics['samples'], 'sample')}; 95 % intervals in brackets.", "",
         head, "|---|---|---|---|---|", *rows, "",
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ConfigError
+from zoo.system.counting import counted
 
 if TYPE_CHECKING:
     from zoo.states.states import StateStore
@@ -19,7 +20,7 @@ def check_room(store: StateStore, missing: Sequence[str], limit: int | None) -> 
     Raises:
         ConfigError: If they do not; names the space needed, the space there is, and a fix.
     """
-    what = f"The hidden states of {len(missing):,} sequences"
+    what = f"The hidden states of {counted(len(missing), 'sequence')}"
     helps = "keep them in bfloat16, or fuse fewer layers"
     check_space(store.root, store.expected_bytes(missing), limit, what, helps)
 

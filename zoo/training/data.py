@@ -15,6 +15,7 @@ from zoo.backbones.file_states import FileStates
 from zoo.models.model import FusedModel
 from zoo.states.room import check_space, size_text
 from zoo.states.states import StateStore
+from zoo.system.counting import counted
 from zoo.system.listener import SILENT, Listener, Stopped
 from zoo.training.batching import TokenBatches
 from zoo.training.disturbance import DisturbedExamples, EpochBatches
@@ -106,7 +107,7 @@ class TrainingData(lightning.LightningDataModule):
         sizes = part.residues()
         share = sum(sizes[key] for key in todo) / max(1, sizes[todo[0]])
         need = round(share * sum(x.numel() * x.element_size() for x in first.values()))
-        what = f"The graphs of {len(todo):,} {name} samples"
+        what = f"The graphs of {counted(len(todo), f'{name} sample')}"
         check_space(self.root, need, self.limit, what, "or give train.store=none")
         self.listener.say(f"{what.lower()}: about {size_text(need)} in {self.root}")
 
@@ -119,7 +120,7 @@ class TrainingData(lightning.LightningDataModule):
         size = states.expected_bytes(missing)
         then = ", and in training from there on" if states.every_token else ""
         self.listener.say(
-            f"the language model runs once{then}: {len(missing):,} sequences, layers "
+            f"the language model runs once{then}: {counted(len(missing), 'sequence')}, layers "
             f"{', '.join(map(str, states.layers))}, {size_text(size)} in {states.root}"
         )
         # Shares are taken of all sequences, sorted so that each has long and short ones; the

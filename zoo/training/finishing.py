@@ -10,6 +10,7 @@ from zoo.data.rounds import hash_of
 from zoo.models.checkpoint import load_state, save_model
 from zoo.models.runs import CALIBRATION, write_shared
 from zoo.models.thresholds import write_thresholds
+from zoo.system.counting import counted
 from zoo.system.files import read_json, write_json
 from zoo.training.calibrating import (
     calibrate,
@@ -77,7 +78,7 @@ def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
         f"- data: {job.manifest.get('source', job.config.task)} (inputs {job.manifest['inputs']}), "
         f"{len(keys.train):,} training, {len(keys.validation):,} validation, {len(keys.test):,} "
         f"test samples, hash of the split {hash_of(keys)}",
-        f"- {job.name}, {best['epoch'] + 1:.0f} epochs to the best validation score "
+        f"- {job.name}, {counted(round(best['epoch']) + 1, 'epoch')} to the best validation score "
         f"{best['val_score']:.4f} ({job.score}; selected on it, so it is optimistic)",
         "- scores on the test split: metrics.json beside this file, once `python -m zoo.evaluate` "
         "has run",

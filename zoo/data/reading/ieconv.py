@@ -19,6 +19,7 @@ from zoo.errors import StructureError
 from zoo.proteins.files.components import component
 from zoo.proteins.files.entry import LARGEST
 from zoo.proteins.protein import Protein
+from zoo.system.counting import counted
 from zoo.system.reading import plain_file
 
 #: Residue types in IEConv's own order, which is not alphabetical; -1 is an unknown residue.
@@ -134,7 +135,8 @@ def _disagreements(data: dict[str, NDArray[Any]]) -> Iterator[str]:
         f"{name} as {code}" for name, code, own in pairs if code and own not in ("", "X", code)
     ]
     if other:
-        yield f"{len(other)} residues have a type other than their name: {', '.join(other[:10])}"
+        have = counted(len(other), "residue has", "residues have")
+        yield f"{have} a type other than the name: {', '.join(other[:10])}"
     unknown = [name for name, code, _ in pairs if not code]
     if unknown:
-        yield f"{len(unknown)} residues of unknown type (-1): {', '.join(unknown[:10])}"
+        yield f"{counted(len(unknown), 'residue')} of unknown type (-1): {', '.join(unknown[:10])}"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from zoo.data.reading.alignment import align
 from zoo.data.samples import ChainMatch, DroppedSample
 from zoo.proteins.protein import Chain
+from zoo.system.counting import counted
 
 #: Smallest share of equal letters; labels that agree with fewer belong to another protein.
 MIN_IDENTITY = 0.7
@@ -188,8 +189,8 @@ def _homeless(
         for at in rows[:SHOWN]
     ]
     more = ", ..." if len(rows) > SHOWN else ""
-    what = "1 label names" if len(rows) == 1 else f"{len(rows)} labels name"
-    return (f"{what} no residue of the chain: {', '.join(names)}{more}",)
+    which = counted(len(rows), "label names", "labels name")
+    return (f"{which} no residue of the chain: {', '.join(names)}{more}",)
 
 
 def _check_identity(
@@ -214,10 +215,12 @@ def _check_identity(
         )
     if same < MIN_IDENTITY:
         agree = (
-            f"{same:.0%} of the {len(ours)} aligned residues agree" if len(ours) else "none agrees"
+            f"{same:.0%} of the {counted(len(ours), 'aligned residue')} agree"
+            if len(ours)
+            else "none agrees"
         )
         raise DroppedSample(
             f"chain {chain.name}: the labels are for another sequence: {agree} "
-            f"({len(labels.letters)} labels, {len(chain)} residues); at least {MIN_IDENTITY:.0%} "
-            f"must{why}"
+            f"({counted(len(labels.letters), 'label')}, {counted(len(chain), 'residue')}); "
+            f"at least {MIN_IDENTITY:.0%} must{why}"
         )

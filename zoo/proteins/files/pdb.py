@@ -17,6 +17,7 @@ from zoo.proteins.files.copies import copies
 from zoo.proteins.files.entry import LARGEST, AtomTable, Entry, Group, first_rows, runs
 from zoo.proteins.files.hybrid36 import decimal
 from zoo.proteins.files.roles import MAX_PEPTIDE_BOND
+from zoo.system.counting import counted
 
 Columns = NDArray[np.uint8]
 NUMBER = re.compile(rb" *[-+]?(\d+\.?\d*|\.\d+) *")
@@ -65,7 +66,7 @@ def _atom_lines(kind: NDArray[np.bytes_]) -> tuple[NDArray[np.bool_], tuple[str,
     other = np.flatnonzero(begins & ~is_atom)
     if not len(other):
         return is_atom, ()
-    lines = f"{len(other)} lines begin" if len(other) > 1 else "1 line begins"
+    lines = counted(len(other), "line begins", "lines begin")
     return is_atom, (
         f"{lines} with ATOM and cannot be read, the first is line {other[0] + 1}: its columns 5 "
         "and 6 hold neither blanks nor digits of a serial number",

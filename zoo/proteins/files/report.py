@@ -11,6 +11,7 @@ from zoo.proteins.files.components import component
 from zoo.proteins.files.entry import Group
 from zoo.proteins.files.strands import Contents, Strand, letter
 from zoo.proteins.protein import BACKBONE, Chain, ChainReport
+from zoo.system.counting import counted
 
 #: Largest number of cases that a note names; it counts the rest.
 MOST_CASES = 10
@@ -88,10 +89,6 @@ def _some(cases: Iterable[str]) -> str:
     return ", ".join(distinct[:MOST_CASES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 def _chain_notes(content: Contents, strand: Strand, author: set[str]) -> Iterator[str]:
     found, entry = content.found, content.entry
     pairs = [(p, int(at)) for p, at in enumerate(strand.at) if at >= 0]
@@ -102,7 +99,7 @@ def _chain_notes(content: Contents, strand: Strand, author: set[str]) -> Iterato
     if strand.unfit:
         yield f"the listed sequence of chain {', '.join(strand.unfit)} does not fit and is not used"
     for label, count in strand.misnumbered.items():
-        residues = _count(count, "residue")
+        residues = counted(count, "residue")
         yield (
             f"label_seq_id of chain {label} contradicts {entry.sequence_source} at {residues}, so "
             "the residues are placed by alignment"
@@ -134,7 +131,7 @@ def file_notes(content: Contents) -> Iterator[str]:
         for role in ("ligand", "water"):
             names = [_name(group) for _, group in content.members(role)]
             if names:
-                yield f"{_count(len(names), role)}: {_some(names)}"
+                yield f"{counted(len(names), role)}: {_some(names)}"
         return
     proteins = {group.chain for _, group in content.members("protein")}
     apart = [
@@ -144,7 +141,7 @@ def file_notes(content: Contents) -> Iterator[str]:
         yield f"ligands under names without protein: {_some(apart)}"
     waters = sum(group.chain not in proteins for _, group in content.members("water"))
     if waters:
-        yield f"{_count(waters, 'water')} under names without protein"
+        yield f"{counted(waters, 'water')} under names without protein"
     yield from _without_coordinates(content)
     yield from _unreadable(content)
 
@@ -153,7 +150,7 @@ def _other_polymers(content: Contents) -> Iterator[str]:
     for role, thing in (("nucleic", "nucleic acid chain"), ("other", "other polymer")):
         chains = list(dict.fromkeys(content.name(group) for _, group in content.members(role)))
         if chains:
-            yield f"{_count(len(chains), thing)}, not read: {_some(chains)}"
+            yield f"{counted(len(chains), thing)}, not read: {_some(chains)}"
 
 
 def _without_coordinates(content: Contents) -> Iterator[str]:
@@ -162,7 +159,7 @@ def _without_coordinates(content: Contents) -> Iterator[str]:
     for label, names in entry.listed.items():
         if not any((label, name) in found for place in names for name in place):
             name = label if content.use_label else entry.auth_names.get(label, label)
-            size = _count(len(names), "residue")
+            size = counted(len(names), "residue")
             yield f"chain {name} is in {entry.sequence_source} ({size}) but has no coordinates"
 
 
@@ -175,5 +172,5 @@ def _unreadable(content: Contents) -> Iterator[str]:
             f"{atoms.name[row]} ({entry.line_word} {atoms.line[row]})"
             for row in bad.tolist()
         )
-        atom = _count(len(bad), "atom")
+        atom = counted(len(bad), "atom")
         yield f"{atom} without readable coordinates, read as missing: {_some(cases)}"
