@@ -87,3 +87,9 @@ def test_commands(run: Run, ppbs: Path) -> None:
     out = run("commands", "start", "predict", "--structures", ppbs / "structures",
               "--count", 2, "--rounds", 1)  # fmt: skip
     assert "zoo.list" in out and "scores equal" in out
+
+
+def test_pipeline(run: Run, ppbs: Path) -> None:
+    pytest.importorskip("Bio", reason="Biopython reads the peer's files")
+    out = run("pipeline", "--structures", ppbs / "structures", "--rounds", 1)
+    assert "the 2 chains that both read alike are equal" in out and "zoo predict" in out

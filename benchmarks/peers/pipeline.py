@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+import numpy as np
 import torch
 from Bio.Data.PDBData import protein_letters_3to1_extended as LETTERS
 from Bio.PDB.MMCIFParser import MMCIFParser
@@ -75,7 +76,7 @@ def read(path: Path) -> Chain:
         for residue in chain if all(name in residue for name in BACKBONE)
     ]  # fmt: skip
     letters, numbers, coords = zip(*found, strict=True)
-    return Chain("".join(letters), list(numbers), torch.tensor(coords).float())
+    return Chain("".join(letters), list(numbers), torch.from_numpy(np.array(coords, np.float32)))
 
 
 def graph_of(chain: Chain) -> Graph:

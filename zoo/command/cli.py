@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zoo.command.allocator import keep_few_kernels, keep_large_blocks
+from zoo.command.collector import patient_collector
 from zoo.command.say import err_console, warn
 from zoo.errors import DataError, SaveError, ZooError
 from zoo.system.files import FULL
@@ -39,7 +40,8 @@ def guarded(app: Callable[..., Any]) -> NoReturn:
     keep_few_kernels()
     python_shows, warnings.showwarning = warnings.showwarning, partial(_show_warning, set())
     try:
-        app(standalone_mode=True)
+        with patient_collector():
+            app(standalone_mode=True)
     except ZooError as error:
         fail(error)
     except (Stopped, KeyboardInterrupt) as stop:
