@@ -24,9 +24,9 @@ def test_a_training_is_read_in_one_sitting() -> None:
     assert len(reach) < 135
     # It was 649 before the packages, 461 after; since then features got names, files of models
     # hashes, language models came that read structure, or states from tables, batches are made of
-    # paths, a run can begin with another one's weights, which may lie on a hub, and it chooses
-    # thresholds.
-    assert sum(module.functions for module in reach) < 660
+    # paths, a run can begin with another one's weights, which may lie on a hub, it chooses
+    # thresholds, and counts and sizes are said by one function each.
+    assert sum(module.functions for module in reach) < 670
 
 
 def test_few_files_import_dgl() -> None:

@@ -172,7 +172,7 @@ class Predictor(_Callable):
 
 @lru_cache(MODELS)
 def _opened(job: Job) -> Work:
-    return job.open()
+    return job.begin()
 
 
 def _name(model: object) -> str:

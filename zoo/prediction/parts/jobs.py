@@ -35,7 +35,7 @@ class EmbeddingJob:
         """Least pLDDT, below which residues of predicted structures are left out; None for none."""
         return self.settings.min_plddt
 
-    def open(self) -> Work:
+    def begin(self) -> Work:
         """Load the model, which may warn of random weights.
 
         Raises:
@@ -58,7 +58,7 @@ class PredictionJob:
     states: str | None = None
     device: str = "auto"
 
-    def open(self) -> Work:
+    def begin(self) -> Work:
         """Load the models, which may warn of random weights, or of what they are not for.
 
         Raises:

@@ -55,7 +55,7 @@ class Run:
             Stopped: When asked to stop.
             OSError: If the disk is full.
         """
-        work = self.job.open()
+        work = self.job.begin()
         folder = PartsFolder(self.out, plan_of(work, self.files, self.size, self.tokens))
         with listener.progress("parts", len(self.files)) as advance:
             loop = Loop(work, folder, self.tokens, advance, listener.asked)
