@@ -207,7 +207,7 @@ def test_killed_at_random_moments_it_ends_as_an_undisturbed_run(
     run = job(fasta, tmp_path / "whole")
     start = time.monotonic()
     run.here(Listener())
-    work, took = run.job.open(), time.monotonic() - start
+    work, took = run.job.begin(), time.monotonic() - start
     out, draw, killed = tmp_path / "out", random.Random(1), 0
 
     def parts() -> None:
