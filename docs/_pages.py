@@ -224,7 +224,7 @@ def task(name: str) -> str:
     ligands = " Ligand atoms are nodes of the graph." if asked.ligands else ""
     outputs = f"{target.outputs} output{'s' * (target.outputs > 1)}"
     predicted = f"One prediction for each {target.level}, {outputs}"
-    if name == "table":  # the columns of the table say what is predicted
+    if asked.open:  # as the columns of a table
         predicted = "One prediction for each residue or protein, with any number of outputs"
     data = [
         f"**{' '.join(_about(layout).split())}** Needs {_plain(layout.needs)}. "

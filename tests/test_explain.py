@@ -299,3 +299,16 @@ def test_the_output_is_told_with_its_unit(capsys, plm: str, tmp_path: Path, task
                 "--steps", 2)  # fmt: skip
     assert done.code == 0, done.err
     assert what in done.out and LEGEND in done.out
+
+
+def test_a_branch_that_the_model_lacks_has_no_column(tmp_path, capsys):
+    done = call(capsys, "explain", EXAMPLE, "--model", "mqa", "--out", tmp_path, "--steps", "1")
+    assert done.code == 0 and "through the structure" in done.out, done.err
+    assert "sequence" not in done.out
+    header = (tmp_path / "residues.csv").read_text().splitlines()[0]
+    assert header == "chain,position,number,letter,by_structure"
+    page = (tmp_path / "index.html").read_text()
+    assert "by_structure: what" in page and "by_sequence" not in page
+    wrong = call(capsys, "explain", EXAMPLE, "--model", "mqa", "--out", tmp_path,
+                 "--colour", "by_sequence")  # fmt: skip
+    assert wrong.code == 2 and "Valid: by_structure" in wrong.err

@@ -111,6 +111,23 @@ def test_the_page_is_whole_and_needs_no_network(
     assert text.count(HOSTILE.replace("/", "")) == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "told"), [([], "Each chain of a complex"), (["--as", "complex"], "All chains of a")]
+)
+def test_it_says_how_the_chains_of_a_complex_were_taken(
+    tmp_path: Path, capsys: Capture, given: list[str], told: str
+) -> None:
+    pair, out = tmp_path / "pair.pdb", tmp_path / "o"
+    write_scored(pair, (made := shelf.two_chains()), np.zeros(len(made)))
+    words = ("--model", "ppbs", "--out", out, "--page", *given)
+    assert call(capsys, "predict", "zoo/examples/1a8o.cif.gz", *words).code == 0
+    assert told not in (out / "index.html").read_text()
+    assert call(capsys, "predict", pair, *words).code == 0
+    assert told in (out / "index.html").read_text()
+    other = call(capsys, "predict", pair, *words[:5], *([] if given else ["--as", "complex"]))
+    assert other.code == 2 and "with another --as" in other.err
+
+
 def test_coordinates_are_those_of_the_file_but_for_a_turn(
     capsys: Capture, tmp_path: Path, runs: dict[str, Path], structures: Path
 ) -> None:

@@ -20,6 +20,7 @@ from tests.training import runs
 from tests.verbs import Result, call
 from zoo.__main__ import VERBS
 from zoo.command.sums import Sum, grouped, show_sum, sum_of
+from zoo.errors import alike
 from zoo.metrics.predictions import NAME, write_predictions
 from zoo.prediction.inputs import Outcome
 from zoo.pretrain import sum_of as of_corpus
@@ -202,3 +203,10 @@ def test_two_failures_of_one_name_are_two() -> None:
     for _ in range(3):
         outcome.fail("a.fasta x", "taken")
     assert list(outcome.failed) == ["a.fasta x", "a.fasta x (2)", "a.fasta x (3)"]
+
+
+def test_reasons_that_differ_in_details_only_are_one():
+    first = "a/1bna.cif: holds no protein chain (24 waters: HOH 25, HOH 31 and 70 more)"
+    second = "a/2abc.cif: holds no protein chain (2 nucleic acid chains, not read: A, B)"
+    assert alike(first) == alike(second) == "... holds no protein chain"
+    assert alike("it is too short (see the log)") == "it is too short (see the log)"

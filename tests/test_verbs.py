@@ -52,6 +52,8 @@ def test_list_names_all_that_is_registered(capsys):
     for kind, classes in (("structure", STRUCTURE_BACKBONES), ("fusion", FUSIONS)):
         for row in found[kind]:  # read off the source, as importing takes seconds
             assert row["about"] == (classes[row["name"]].__doc__ or "").strip().splitlines()[0]
+    (table,) = (row for row in found["task"] if row["name"] == "table")
+    assert (table["level"], table["outputs"]) == ("residue or protein", "any")
 
 
 def test_list_tells_the_size_licence_and_check_of_every_graph_network(capsys):

@@ -125,7 +125,7 @@ def embed(
     With --format parquet they are rows of a table in parts, which any number of processes write.
     Ctrl-C stops it; the same command continues where it stopped.
 
-    Example: python -m zoo.embed structures/ --model DIR --out features.h5
+    Example: python -m zoo.embed structures/ --model ppbs --out features.h5
     """
     from zoo.prediction.paths import find_inputs, left_out
     from zoo.prediction.scope import checked_scope, told

@@ -92,11 +92,16 @@ def nearest(value: str, names: Iterable[str]) -> str:
 
 
 def alike(message: str) -> str:
-    """Return a message without words that hold a digit or "/", by which like ones are counted.
+    """Return a message without what names one case, by which like ones are counted.
+
+    Left out are words that hold a digit or "/", and brackets with such words, which give details.
 
     Examples:
         >>> alike("data/4abc.cif: there is no chain B")
         '... there is no chain B'
+        >>> alike("1bna.cif: holds no protein chain (2 nucleic acid chains, not read: A, B)")
+        '... holds no protein chain'
     """
+    message = re.sub(r" \([^()]*\d[^()]*\)", "", message)
     words = ["..." if re.search(r"[\d/]", word) else word for word in message.split()]
     return " ".join(word for i, word in enumerate(words) if words[i - 1 : i] != [word])

@@ -121,7 +121,8 @@ def explain(
     if steps:
         with working("integrating gradients ..."):
             share = refined(chosen, protein, batch, steps=steps, column=output, residue=at)
-        columns |= dict(zip(BY_BRANCH, (share.sequence, share.structure), strict=True))
+        contributions = dict(zip(BY_BRANCH, (share.sequence, share.structure), strict=True))
+        columns |= {name: contributions[name] for name in _by_branch(chosen)}
     attention = dict(seen.attention) if seen and matrices else {}
     written = _write(out, protein, columns, colour, attention)
     written.append(_write_page(out, protein, columns, ensemble))
@@ -130,6 +131,12 @@ def explain(
         print(jsonlib.dumps(facts, indent=2))
         return
     _show(facts, share, _what(chosen, output))
+
+
+def _by_branch(model: FusedModel) -> list[str]:
+    """Return the columns of contributions, one for each branch that the model has."""
+    branches = (model.seq, model.struct)
+    return [name for name, branch in zip(BY_BRANCH, branches, strict=True) if branch is not None]
 
 
 def _what(model: FusedModel, output: int) -> str:
@@ -163,7 +170,7 @@ def _check(
     if steps == 0 and seen is None:
         raise ConfigError(f"Fusion {model.recipe.config.fusion.name!r} has no gates or "
                           "attention; for attributions, set --steps above 0.")  # fmt: skip
-    columns = [*(seen.columns if seen else ()), *(BY_BRANCH if steps else ())]
+    columns = [*(seen.columns if seen else ()), *(_by_branch(model) if steps else ())]
     if colour is not None and colour not in columns:
         raise unknown("column (--colour)", colour, columns)
 
@@ -281,10 +288,11 @@ def _show(facts: dict[str, Any], share: Attribution | None, what: str) -> None:
         say(text)
     if share is not None:
         found = facts["attribution"]
+        branches = [one.removeprefix("by_") for one in BY_BRANCH if one in facts["mean"]]
+        through = [f"{found[f'through {one}']:+.3f} through the {one}" for one in branches]
         say(f"{what}: {found['output']:+.3f}, for mean residues {found['baseline']:+.3f}: "
-            f"{found['through sequence']:+.3f} through the sequence, "
-            f"{found['through structure']:+.3f} through the structure, {found['gap']:+.3f} lost to "
-            f"the finite number of steps ({share.steps})")  # fmt: skip
+            f"{', '.join(through)}, {found['gap']:+.3f} lost to the finite number of steps "
+            f"({share.steps})")  # fmt: skip
         if share.misses:
             warn(f"the contributions miss more than a tenth of the change after {share.steps} "
                  "steps: take them as a rough picture, or set --steps higher")  # fmt: skip

@@ -259,6 +259,7 @@ def _write_page(journal: Journal, ensemble: Ensemble, wanted: Wanted) -> Path | 
         text = predicted_page(
             journal, ensemble.targets, ensemble.thresholds, model=wanted.model,
             title=f"{path.resolve().parent.name}: predictions", warnings=wanted.warnings,
+            scope=ensemble.scope,
         )  # fmt: skip
     write_whole(path, text)
     return path

@@ -49,7 +49,7 @@ def test_paths_and_proteins_keep_their_order(model, example, tmp_path):
     assert batch.names == ("ordinary", "p", "q", "small")
 
 
-@pytest.mark.parametrize("given", [3, None, [3], {3: 4}, torch.zeros(2)])
+@pytest.mark.parametrize("given", [3, None, [3], {"a": 4}, torch.zeros(2)])
 def test_what_is_no_protein_is_a_sentence(model, given):
     with pytest.raises(ConfigError, match=r"is not an input. Valid: the path of a structure or"):
         model.batch(given)

@@ -130,9 +130,9 @@ def _missing(plm: PLM) -> str | None:
     return (
         f"No pretrained weights for {plm.name} ({plm.hub_id}): they are not in this machine's hub "
         f"cache, and {reason}.\nOn a machine with internet run\n\n    python -m zoo.download "
-        f"{shlex.quote(plm.name)} --out DIR\n\nand give the folder as --seq DIR here (or copy "
-        f"the hub cache, HF_HOME). To build with what is in the package: {shipped}; without "
-        "trained weights: --weights random."
+        f"{shlex.quote(plm.name)} --out DIR\n\nand give the folder as --seq DIR here (zoo embed: "
+        "--model DIR), or copy the hub cache, HF_HOME. To build with what is in the package: "
+        f"{shipped}; without trained weights: --weights random."
     )
 
 

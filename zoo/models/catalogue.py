@@ -14,7 +14,7 @@ from zoo.fusion import FUSIONS
 from zoo.models.trained import TrainedModel
 from zoo.settings.config import config_names
 from zoo.settings.registry import Registry
-from zoo.tasks import TASKS
+from zoo.tasks import TASKS, Task
 
 NETWORK = ("about", "layers", "width", "parameters", "licence", "paper", "checked")
 """What is told of a graph network, in this order."""
@@ -38,15 +38,16 @@ def catalogue() -> dict[str, list[dict[str, Any]]]:
         ],
         "structure": [_network(name) for name in STRUCTURE_BACKBONES],
         "fusion": _registered(FUSIONS),
-        "task": [
-            {
-                "name": name, "about": TASKS[name].title, "level": TASKS[name].target.level,
-                "outputs": TASKS[name].target.outputs,
-            } for name in TASKS
-        ],
+        "task": [_task(name, TASKS[name]) for name in TASKS],
         "model": [TrainedModel.of(name).row() for name in pretrained.task_models()],
         "config": [{"name": name} for name in config_names()],
     }  # fmt: skip
+
+
+def _task(name: str, task: Task) -> dict[str, Any]:
+    level = "residue or protein" if task.open else task.target.level
+    outputs = "any" if task.open else task.target.outputs
+    return {"name": name, "about": task.title, "level": level, "outputs": outputs}
 
 
 def _shipped(name: str) -> dict[str, Any]:

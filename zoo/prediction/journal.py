@@ -72,7 +72,7 @@ class Journal:
             self._write(self._description)
         elif known not in (_plain(self._description), _plain(former)):
             raise ConfigError(
-                f"{self.path.parent} holds predictions of another model, or with another "
+                f"{self.path.parent} holds predictions of another model, or with another --as or "
                 f"--min-plddt, as {self.path} tells. "
                 "Choose another --out, or delete that folder to start again."
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import zoo
@@ -38,7 +38,8 @@ def each_given(given: Given | Iterable[Given], valid: str) -> Iterator[Given]:
     Raises:
         ConfigError: If something is neither a path nor a protein.
     """
-    alone = isinstance(given, str | os.PathLike | Protein) or not isinstance(given, Iterable)
+    alone = isinstance(given, str | os.PathLike | Protein | Mapping)
+    alone = alone or not isinstance(given, Iterable)
     things: Any = [given] if alone else given
     for one in things:
         if not isinstance(one, str | os.PathLike | Protein):

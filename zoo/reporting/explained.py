@@ -18,6 +18,16 @@ from zoo.reporting.page import page
 from zoo.reporting.scales import Scale, of_column, of_values
 from zoo.tasks import Target
 
+EXCHANGED = "_K_J is the exchange after layer K of the language model and J of the graph network."
+MEANT = {
+    "gate": f"Gates: {LEGEND}. gate{EXCHANGED}",
+    "heard": f"Attention that a residue receives, 1 if even: heard{EXCHANGED}",
+    "crossed": f"Share of its attention that goes to the other branch: crossed{EXCHANGED}",
+    "by_sequence": "by_sequence: what the letter of a residue adds to the output.",
+    "by_structure": "by_structure: what the features of its node add to the output.",
+}
+"""What the columns mean, by their names or by the first word of these."""
+
 
 def explained_page(
     protein: Protein,
@@ -49,10 +59,15 @@ def explained_page(
         shown[name], scales[name] = values, of_column(name, np.concatenate(of_kind).tolist())
     whole = [f"{target.name}: {float(one.mean):.3g}." for target, one in predicted.items()
              if target.level == "protein" and has_one(target)]  # fmt: skip
-    gates = f"Gates: {LEGEND}." if any(name.startswith("gate") for name in columns) else ""
-    lines = [*notes, *whole, meaning(predicted, thresholds), gates]
+    lines = [*notes, *whole, meaning(predicted, thresholds), *_legend(columns)]
     text = "".join(f"<p class=soft>{html.escape(line)}</p>" for line in lines if line)
     title = f"{protein.name}: what the prediction is based on"
     body = f"<h1>{html.escape(title)}</h1>{text}"
     body += viewer.section([viewer.describe(protein, shown)], scales)
     return page(title, body, viewer.STYLE)
+
+
+def _legend(columns: Mapping[str, Array]) -> list[str]:
+    """Return what the columns mean, a sentence for each kind."""
+    kinds = (name if name in MEANT else name.partition("_")[0] for name in columns)
+    return [MEANT[kind] for kind in dict.fromkeys(kinds)]

@@ -18,6 +18,7 @@ from zoo.proteins.structure import read_structure
 from zoo.reporting import viewer
 from zoo.reporting.page import page
 from zoo.reporting.scales import Scale, of_values
+from zoo.settings.config import Scope
 from zoo.system.counting import counted
 from zoo.tasks import Target
 
@@ -26,11 +27,16 @@ MOST = 10_000_000
 """Bytes of a page; a browser opens one of this size at once."""
 ROWS = 2_000_000
 """Bytes that the lines of the table may take."""
+TAKEN: Mapping[Scope, str] = {
+    "chain": "Each chain of a complex was taken alone.",
+    "complex": "All chains of a complex were taken together.",
+}
 
 
 def predicted_page(
     journal: Journal, targets: Sequence[Target], thresholds: Thresholds = NONE, *,
     title: str = "", model: str = "", warnings: Sequence[str] = (),
+    scope: Scope | None = None,
 ) -> str:  # fmt: skip
     """Return a page of all proteins in a folder of predictions.
 
@@ -44,6 +50,7 @@ def predicted_page(
         title: Title of the page.
         model: What the model is called.
         warnings: What must be known of the model before its predictions are read.
+        scope: What the model took for one protein, which is said if there are complexes.
     """
     names = journal.names()
     scales = scales_of(journal, targets, thresholds)
@@ -60,6 +67,8 @@ def predicted_page(
     rest = _within(rows[len(shown) :], ROWS)
     remark = _sum(len(names), len(shown), len(names) - len(shown) - len(rest))
     body = f"<h1>{html.escape(title)}</h1>{_told(model, targets, thresholds)}"
+    if scope is not None and any(len(journal[name]["chains"]) > 1 for name in names):
+        body += f"<p class=soft>{TAKEN[scope]}</p>"
     body += "".join(f"<p><b>{html.escape(one)}</b></p>" for one in warnings)
     body += viewer.section([*shown, *rest], scales, columns(targets, thresholds), remark)
     return page(title, body, viewer.STYLE)

@@ -82,7 +82,7 @@ def answer(
                 )
             page = predicted_page(
                 journal, ensemble.targets, ensemble.thresholds, model=model, warnings=warnings,
-                title=stem(given.name),
+                title=stem(given.name), scope=ensemble.scope,
             )  # fmt: skip
         (out / PAGE).write_text(page, encoding="utf-8")
         notes = [without_folder(reason, path) for reason in work.outcome.partial.values()]

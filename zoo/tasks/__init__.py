@@ -56,6 +56,8 @@ class Task:
         title: Short description in summaries and model cards.
         target: What is predicted. The data may replace it, for example to name the classes.
         ligands: Whether ligand atoms are nodes of the graph.
+        open: Whether the data alone say what is predicted, of residues or of proteins, with any
+            number of outputs; the target is an example then.
         layouts: Ways in which the data of the benchmark may lie on disk: the name of each layout,
             and the module that registers it as "task/name" in `zoo.data.layouts.LAYOUTS`.
     """
@@ -63,6 +65,7 @@ class Task:
     title: str
     target: Target
     ligands: bool = False
+    open: bool = False
     layouts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -118,6 +121,7 @@ TASKS.register("table")(
     Task(
         "your own labels",
         Target("label", "regression", "protein"),
+        open=True,
         layouts={"csv": f"{_HOME}.table"},
     )
 )
