@@ -144,8 +144,8 @@ def count(out: Path, expected: int) -> None:
     try:
         import duckdb
 
-        rows = duckdb.sql(f"SELECT count(DISTINCT record) FROM '{out}/*.parquet'").fetchone()
-        print(f"  duckdb: {rows[0]:,} records")
+        rows = duckdb.sql(f"SELECT count(DISTINCT record) FROM '{out}/*.parquet'").fetchall()
+        print(f"  duckdb: {rows[0][0]:,} records")
     except ImportError:
         print("  duckdb is not installed")
     try:

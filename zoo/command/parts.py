@@ -16,6 +16,7 @@ from zoo.command.interrupts import asked_to_stop
 from zoo.command.say import err_console, note, say, warn
 from zoo.command.sums import Sum, show_sum
 from zoo.errors import ConfigError, unknown
+from zoo.system.counting import counted
 from zoo.system.listener import Listener, Stopped
 from zoo.system.shards import Shard, parse_shard, shard_around
 
@@ -196,22 +197,18 @@ def _report(tally: Tally, out: Path, as_json: bool) -> None:
                   "sum": found.to_dict() if found else None}  # fmt: skip
         print(jsonlib.dumps(values, indent=2))
     else:
-        say(f"{_count(tally.made)} made, {tally.parts - tally.missing:,} of {tally.parts:,} there: "
-            f"{out}")  # fmt: skip
+        there = f"{tally.parts - tally.missing:,} of {tally.parts:,} there"
+        say(f"{counted(tally.made, 'part')} made, {there}: {out}")
         if found:
             show_sum(found, out / FAILED if failed else None)
         else:
-            say(f"{_count(tally.missing)} missing, of other shares or of a process at work; who "
-                f"makes the last one completes {MANIFEST}")  # fmt: skip
+            say(f"{counted(tally.missing, 'part')} missing, of other shares or of a process at "
+                f"work; who makes the last one completes {MANIFEST}")  # fmt: skip
     known = [row["reason"] for row in about["failures"]] if found else tally.outcome.failed.values()
     for reason in list(known)[:10]:
         warn(f"failed: {reason}", style="")
     if failed:
         raise SystemExit(1 if not found or found.done else ALL_FAILED)
-
-
-def _count(parts: int) -> str:
-    return "1 part" if parts == 1 else f"{parts:,} parts"
 
 
 def _sum(tally: Tally, about: dict[str, Any]) -> Sum:

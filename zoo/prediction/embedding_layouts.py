@@ -12,6 +12,7 @@ from zoo.backbones.states_file import LAYOUT, STRUCTURE
 from zoo.backbones.states_places import key_of
 from zoo.errors import ConfigError, unknown
 from zoo.proteins.protein import Protein
+from zoo.system.counting import counted
 
 
 class Layout(Protocol):
@@ -91,10 +92,11 @@ class Biotrainer:
                 f"{protein.name} has {len(protein.chains)} chains, and biotrainer's layout has one "
                 "sequence for each entry; choose a chain (--chain A), or leave out --layout"
             )
-        if protein.has_structure and not protein.nodes.all():
+        lacking = int((~protein.nodes).sum()) if protein.has_structure else 0
+        if lacking:
             return (
-                f"{protein.name} has {int((~protein.nodes).sum())} residues without coordinates, "
-                "and biotrainer's layout has a row for each residue; give its sequence, or leave "
+                f"{protein.name} has {counted(lacking, 'residue')} without coordinates, and "
+                " biotrainer's layout has a row for each residue; give its sequence, or leave "
                 "out --layout"
             )
         return ""
