@@ -364,6 +364,18 @@ def test_inputs_that_changed_are_refused(capsys: Capture, tmp_path: Path, fasta:
     assert not json.loads((out / "manifest.json").read_text())["complete"]
 
 
+def test_a_structure_of_a_table_that_changed_is_noticed(capsys: Capture, tmp_path: Path) -> None:
+    made = write_made_up(tmp_path / "m", proteins=1) / "structures"
+    (path,) = made.glob("*.pdb")
+    table, out = tmp_path / "t.csv", tmp_path / "out"
+    table.write_text(f"id,structure\na,{path.relative_to(tmp_path)}\n")
+    assert embed(capsys, table, out, "--pool").code == 0
+    assert "0 parts made" in embed(capsys, table, out, "--pool").out
+    path.write_text(path.read_text() + "REMARK changed\n")
+    done = embed(capsys, table, out, "--pool")
+    assert done.code == 2 and "was made of other records" in done.err
+
+
 def test_a_damaged_part_is_told_with_what_to_do(
     capsys: Capture, tmp_path: Path, fasta: Path
 ) -> None:

@@ -27,7 +27,6 @@ from zoo.models.thresholds import write_thresholds
 from zoo.prediction import inputs
 from zoo.prediction.ensemble import Ensemble, load_ensemble
 from zoo.prediction.folder import FORMER_JOURNAL, JOURNAL, write_failed
-from zoo.prediction.inputs import stamp
 from zoo.prediction.table import rows
 from zoo.proteins import scored
 from zoo.proteins.files.scores import write_scored
@@ -35,6 +34,7 @@ from zoo.proteins.structure import read_structure
 from zoo.system import files
 from zoo.system.locks import claimed
 from zoo.system.memory import check_fits
+from zoo.system.reading import stamp
 from zoo.tasks import Target
 
 TARGETS = {

@@ -19,14 +19,14 @@ from zoo.errors import ConfigError, ZooError
 from zoo.models.model import FusedModel
 from zoo.prediction.embedding_layouts import LAYOUTS, described
 from zoo.prediction.feature_check import CHECKSUM, OWN, check, checksum
-from zoo.prediction.inputs import content_hash, sequence_hash, stamp
+from zoo.prediction.inputs import content_hash, sequence_hash
 from zoo.prediction.paths import Input
 from zoo.proteins.protein import Protein
 from zoo.proteins.reading import Reads
 from zoo.settings.config import Config
 from zoo.settings.former import as_written
 from zoo.system.files import settle, whole_file
-from zoo.system.reading import plain_file
+from zoo.system.reading import plain_file, stamp
 from zoo.system.transactions import TransactionFile
 
 PARTIAL = "__partial__"

@@ -219,15 +219,6 @@ def content_hash(protein: Protein) -> str:
     return digest.hexdigest()[:32]
 
 
-def stamp(path: str | Path) -> str:
-    """Return the size and time of a file, by which changes are noticed; "" if it is missing."""
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return ""
-    return f"{stat.st_size} {stat.st_mtime_ns}"
-
-
 def windows(proteins: Iterable[Protein]) -> Iterator[list[Protein]]:
     """Yield lists of at most `WINDOW` proteins, longest first, so that memory fails early."""
     iterator = iter(proteins)

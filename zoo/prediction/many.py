@@ -15,13 +15,14 @@ from zoo.models.checksums import file_hash
 from zoo.models.runs import CALIBRATION
 from zoo.prediction.ensemble import Ensemble
 from zoo.prediction.estimating import Estimates, Estimator
-from zoo.prediction.inputs import Outcome, read_all, stamp
+from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.journal import Journal
 from zoo.prediction.paths import Input
 from zoo.prediction.table import as_plain, write_table
 from zoo.proteins.protein import Protein
 from zoo.proteins.scored import BESIDE, write_structure
 from zoo.settings.config import CHAIN
+from zoo.system.reading import stamp
 from zoo.tasks import Target
 
 SUFFIXES = (".pdb", ".cif")

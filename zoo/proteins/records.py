@@ -27,7 +27,7 @@ from zoo.proteins.files.formats import FASTA_SUFFIXES, STRUCTURE_SUFFIXES, stem
 from zoo.proteins.files.record import Record
 from zoo.proteins.protein import Protein, from_sequence
 from zoo.proteins.structure import of_bytes
-from zoo.system.reading import opened
+from zoo.system.reading import opened, stamp
 
 COLLECTIONS = (
     *FASTA_SUFFIXES, ".tar", ".tar.gz", ".tgz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet",
@@ -158,6 +158,8 @@ def _of_rows(
     for at, row in enumerate(rows, start=1):
         name = str(row.get(tables.ID, "")) or f"{stem(path)}_{at}"
         mark = repr(sorted(row.items())).encode(errors="replace")
+        if (cell := row.get(tables.STRUCTURE)) and is_path(cell):
+            mark += stamp(path.parent / str(cell)).encode()
         yield Record(name, mark, partial(_of_row, path, at, row, chains))
 
 
@@ -197,11 +199,16 @@ def protein_of_row(
     return from_sequence(name, str(row.get(tables.SEQUENCE, "")), str(path))
 
 
+def is_path(cell: str | bytes) -> bool:
+    """Return whether a table's cell names a file with a structure, and does not hold one."""
+    return isinstance(cell, str) and "\n" not in cell
+
+
 def _structure(path: Path, cell: str | bytes) -> tuple[Path, bytes]:
     """Return the path of the structure in a table's cell, and its bytes."""
     if isinstance(cell, bytes):
         return path / "row", unpacked_bytes(cell)
-    if "\n" in cell:
+    if not is_path(cell):
         return path / "row", cell.encode()
     source = path.parent / cell
     try:

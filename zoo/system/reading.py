@@ -85,6 +85,15 @@ def _handle(path: str | Path, most: int | None) -> Iterator[tuple[IO[bytes], os.
         os.close(handle)
 
 
+def stamp(path: str | Path) -> str:
+    """Return the size and time of a file, by which changes are noticed; "" if it is missing."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
 def text(path: str | Path, most: int | None = MOST) -> str:
     """Return the text of a file in UTF-8, whose lines end in a line feed alone.
 
