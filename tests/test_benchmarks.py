@@ -93,3 +93,18 @@ def test_pipeline(run: Run, ppbs: Path) -> None:
     pytest.importorskip("Bio", reason="Biopython reads the peer's files")
     out = run("pipeline", "--structures", ppbs / "structures", "--rounds", 1)
     assert "the 2 chains that both read alike are equal" in out and "zoo predict" in out
+
+
+def test_what_runs_on_a_gpu_calls_scripts_with_options_that_they_have() -> None:
+    lines = (BENCHMARKS / "on_gpu.sh").read_text().splitlines()
+    calls = [line.split()[2:] for line in lines if line.startswith("    measure ")]
+    assert len(calls) > 5
+    for name, *arguments in calls:
+        source = (BENCHMARKS / f"{name}.py").read_text()
+        for option in ("--device", *(word for word in arguments if word.startswith("--"))):
+            assert f'add_argument("{option}"' in source, (name, option)
+
+
+def test_lighter_language_models(run: Run) -> None:
+    out = run("lighter", "esm2_8m", "--rounds", 1)
+    assert "bfloat16: cosine 0.999" in out and "half the layers" in out
