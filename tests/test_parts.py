@@ -458,10 +458,10 @@ def test_the_predictor_gives_the_rows_of_the_library() -> None:
 
 
 def test_threads_take_turns_at_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, real = list[str](), EmbeddingJob.open
+    loaded, real = list[str](), EmbeddingJob.begin
     monkeypatch.setattr(
         EmbeddingJob,
-        "open",
+        "begin",
         lambda self: (loaded.append(self.model), time.sleep(0.2), real(self))[2],
     )
     embedder = zoo.Embedder("plm_mini", pool=True, tokens=77)
