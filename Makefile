@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-matrix lint docs figures fuzz audit clean
+.PHONY: demo test test-matrix lint docs figures notebooks fuzz audit clean
 
 demo: $(STAMP)
 	$(BIN)/python -m zoo.inspect zoo/examples/1a8o.cif.gz
@@ -37,6 +37,10 @@ docs: $(STAMP)
 # A few minutes. Two of the pictures need a Chromium, and stay as they are without one.
 figures: $(STAMP)
 	$(BIN)/python docs/_pictures.py
+
+# Some minutes: runs all notebooks, and keeps in them what they print and draw.
+notebooks: $(STAMP)
+	$(BIN)/python docs/_notebooks.py
 
 $(STAMP): setup.py constraints.txt
 	@echo "setting up $(VENV): a few minutes, once"

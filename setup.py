@@ -62,7 +62,10 @@ setup(
         "hpo": ["optuna>=5.0"],
         # Studies on many machines.
         "cluster": ["psycopg[binary]>=3.1", "pymysql", "grpcio", "protobuf"],
-        "notebooks": ["jupyterlab"],
+        "notebooks": [
+            "jupyterlab",
+            "ipywidgets",
+        ],  # without widgets, tqdm warns at each first import
         "app": ["gradio>=6.31"],
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
         "loggers": ["tensorboard", "wandb"],

@@ -348,7 +348,7 @@ def python() -> str:
 
 
 def tutorial(path: Path) -> str:
-    """Return a notebook's text and code, without outputs."""
+    """Return a notebook's text, code and outputs."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     title, _, rest = "".join(cells[0]["source"]).partition("\n")
     texts = [rest.strip(), *map(_shown, cells[1:])]
@@ -361,10 +361,11 @@ def _linked_within(text: str) -> str:
 
     The site has no files of the repository beside the docs.
     """
+    text = re.sub(r"\]\((\d\w+)\.ipynb\)", r"](\1.md)", text)  # the page of another notebook
     kept = text.replace("](../docs/", "](docs/")
     plain = re.sub(
         r"\[([^\]]+)\]\((?:\.\./)?([\w./]+\.(?:md|ipynb))\)",
-        lambda m: m[0] if m[2].startswith("docs/") else f"{m[1]} (`{m[2]}`)",
+        lambda m: m[0] if m[2].startswith("docs/") or m[2][0].isdigit() else f"{m[1]} (`{m[2]}`)",
         kept,
     )
     return plain.replace("](docs/", "](../")
@@ -372,4 +373,16 @@ def _linked_within(text: str) -> str:
 
 def _shown(cell: dict[str, Any]) -> str:
     source = "".join(cell["source"])
-    return source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```"
+    if cell["cell_type"] == "markdown":
+        return source
+    return "\n\n".join([f"```python\n{source}\n```", *map(_output, cell["outputs"])])
+
+
+def _output(output: dict[str, Any]) -> str:
+    """Return an output as Markdown; a picture is a part of the page."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = "".join(data["image/png"]).replace("\n", "")
+        return f"![what the cell above draws](data:image/png;base64,{picture})"
+    text = "".join(output.get("text") or data["text/plain"]).strip("\n")
+    return f"```text\n{text}\n```"
