@@ -95,7 +95,9 @@ def _figures(study: Study) -> Iterator[tuple[str, str, str, dict[str, Figure]]]:
            "trials apart, also those that only some trials have; fANOVA splits the variance over "
            f"values that all trials share, in a random {figures.MOST} trials at most.",
            _one(figures.importances(study)))  # fmt: skip
-    yield ("slices", "Value by value", "Score against each searched value.", figures.slices(study))
+    yield ("slices", "Value by value", "Score against each searched value. exchange1.seq and "
+           "exchange1.struct are the place of the last exchange among the layers that are free, "
+           "from 0, the first of them, to 1, the last.", figures.slices(study))  # fmt: skip
     yield ("parallel", "Parallel coordinates", "Each trial is a line through the values that all "
            "trials share; the darker, the better, and the best is orange.",
            _one(figures.parallel(study)))  # fmt: skip
