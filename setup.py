@@ -69,8 +69,8 @@ setup(
         "app": ["gradio>=6.31"],
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
         "loggers": ["tensorboard", "wandb"],
-        "parquet": ["pyarrow>=16"],
-        "ray": ["ray>=2.40", "pyarrow>=16"],
+        "parquet": ["pyarrow>=17"],
+        "ray": ["ray>=2.40", "pyarrow>=17"],
         "dev": [
             "pytest>=8",
             "pytest-xdist",
@@ -79,7 +79,7 @@ setup(
             "biotite",
             "ipykernel",
             "nbclient",
-            "pyarrow>=16",  # of the extra `parquet`
+            "pyarrow>=17",  # of the extra `parquet`
             "ruff",
             "mypy",
             "types-PyYAML",

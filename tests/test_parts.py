@@ -418,6 +418,15 @@ def test_without_pyarrow_one_sentence_says_what_to_do(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_pyarrow_that_is_too_old_is_told(
+    capsys: Capture, tmp_path: Path, fasta: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(pq.ParquetWriter, "add_key_value_metadata")
+    done = embed(capsys, fasta, tmp_path / "out")
+    assert done.code == 2 and "pyarrow 17 or later" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_embedder_goes_to_another_process_and_gives_what_the_library_does() -> None:
     names, texts = zip(*sequences(8).items(), strict=True)
     embedder = pickle.loads(pickle.dumps(zoo.Embedder("plm_mini", pool=True, device="cpu")))

@@ -141,9 +141,9 @@ def write_parts(run: Run, spread: Spread, as_json: bool) -> None:
     """
     from zoo.prediction.parts.stream import check_beginnings
     from zoo.system.files import saving
-    from zoo.system.parquet import need_pyarrow
+    from zoo.system.parquet_writer import need_writer
 
-    need_pyarrow("--format parquet needs")
+    need_writer("--format parquet")
     check_beginnings(run.files)
     kept = "The parts that are complete stay. Make room; the same command makes the others."
     with saving(run.out, kept), asked_to_stop() as asked:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
-from zoo.errors import ZooError
-from zoo.system.parquet import parquet_file
+from zoo.errors import ConfigError, ZooError
+from zoo.system.parquet import need_pyarrow, parquet_file
 
 FACTS, PART = b"zoo", b"zoo_part"
 """Keys of the metadata of a file of ours, whose values are JSON: in its schema, and its own."""
@@ -29,6 +29,22 @@ class Field(NamedTuple):
     name: str
     kind: Literal["int32", "int64", "string", "float16", "float32"]
     width: int = 0
+
+
+def need_writer(what: str) -> None:
+    """Check that pyarrow can write what `ParquetWriter` writes.
+
+    Args:
+        what: What needs it, as the subject of a sentence.
+
+    Raises:
+        ConfigError: If it is not there or too old; names the command that helps.
+    """
+    need_pyarrow(f"{what} needs")
+    import pyarrow.parquet as pq
+
+    if not hasattr(pq.ParquetWriter, "add_key_value_metadata"):
+        raise ConfigError(f"{what} needs pyarrow 17 or later: `pip install --upgrade pyarrow`.")
 
 
 class ParquetWriter:
