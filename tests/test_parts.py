@@ -13,8 +13,10 @@ import signal
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ import pytest
 import zoo
 from tests import shelf
 from tests.verbs import Result, call
+from zoo.command import parts
 from zoo.errors import ConfigError, StructureError, ZooError
 from zoo.examples.made_up import write_made_up
 from zoo.prediction import columns
@@ -202,27 +205,29 @@ def job(fasta: Path, out: Path, **changes: Any) -> Run:
 
 
 def test_killed_at_random_moments_it_ends_as_an_undisturbed_run(
-    capsys: Capture, tmp_path: Path, fasta: Path
+    tmp_path: Path, fasta: Path
 ) -> None:
-    run = job(fasta, tmp_path / "whole")
-    start = time.monotonic()
+    run = replace(job(fasta, tmp_path / "whole"), size=1)
     run.here(Listener())
-    work, took = run.job.begin(), time.monotonic() - start
     out, draw, killed = tmp_path / "out", random.Random(1), 0
+    work = run.job.begin()
 
-    def parts() -> None:
+    def make() -> None:
         folder = PartsFolder(out, plan_of(work, run.files, run.size, run.tokens))
         Loop(work, folder, run.tokens).run(run.files, run.shard)
 
     for _ in range(10):
-        process = mp.get_context("fork").Process(target=parts)  # the model is loaded
+        process = mp.get_context("fork").Process(target=make)  # the model is loaded
         process.start()
-        time.sleep(draw.uniform(0, took / 6))
+        goal = len(list(out.glob("part-*"))) + draw.randint(0, 3)
+        while process.is_alive() and len(list(out.glob("part-*"))) < goal:
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, 0.03))
         process.kill()
         process.join()
         killed += process.exitcode == -signal.SIGKILL
     assert killed >= 5
-    parts()
+    make()
     assert content(out) == content(tmp_path / "whole")
 
 
@@ -244,6 +249,27 @@ def test_two_workers_make_the_same_parts_also_if_one_is_killed(
     tally = Workers(job(fasta, out), 2, Listener(warn=said.append, asked=asked)).work()
     assert (tally.parts, tally.missing) == (17, 0)
     assert ends and [line for line in said if "was killed by signal 9; another takes" in line]
+    assert content(out) == content(tmp_path / "whole")
+
+
+def test_stopped_it_goes_on(
+    capsys: Capture, tmp_path: Path, fasta: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(capsys, fasta, tmp_path / "whole")
+    out = tmp_path / "out"
+
+    @contextmanager
+    def pressed() -> Iterator[Callable[[], bool]]:
+        yield lambda: len(list(out.glob("part-*"))) == 2
+
+    monkeypatch.setattr(parts, "asked_to_stop", pressed)
+    done = embed(capsys, fasta, out)
+    assert done.code == 130 and "the same command makes it again" in done.err
+    assert [path.name for path in sorted(out.glob("part-*"))] == [
+        "part-00000.parquet", "part-00001.parquet"
+    ]  # fmt: skip
+    monkeypatch.undo()
+    assert "4 parts made, 6 of 6 there" in embed(capsys, fasta, out).out
     assert content(out) == content(tmp_path / "whole")
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -170,12 +170,14 @@ def _work(run: Run, end: Connection) -> None:
         end.send(str(message))
 
     warnings.showwarning = told
-    try:
-        end.send(run.here(listener))
-    except (ZooError, OSError) as error:
-        end.send(plain_error(error))
-    except (Stopped, BrokenPipeError):
-        pass
+    with suppress(Stopped, BrokenPipeError):  # the one that began it is gone
+        try:
+            found: Tally | BaseException = run.here(listener)
+        except BrokenPipeError:
+            raise
+        except (ZooError, OSError) as error:
+            found = plain_error(error)
+        end.send(found)
 
 
 def plain_error(error: ZooError | OSError) -> BaseException:
