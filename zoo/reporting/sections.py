@@ -29,9 +29,11 @@ BINS = 10
 def head(run: Run, metrics: Mapping[str, Any]) -> str:
     """Return the title, and the facts on the model and its evaluation."""
     config = metrics["config"]
+    scored = counted(metrics["samples"], "sample scored", "samples scored")
     facts = {
-        "task": metrics["task"], "samples scored": metrics["samples"],
-        "models": len(metrics["members"]), "language model": config["sequence"]["name"],
+        "task": metrics["task"], **_labelled(scored),
+        **_labelled(counted(len(metrics["members"]), "model")),
+        "language model": config["sequence"]["name"],
         "graph network": config["structure"]["name"], "fusion": config["fusion"]["name"],
     }  # fmt: skip
     warned = f"<p><b>{RANDOM_WARNING}</b></p>" if metrics["random_plm"] else ""
@@ -45,6 +47,12 @@ def head(run: Run, metrics: Mapping[str, Any]) -> str:
         f"<p class=soft>{html.escape(told)}</p>"
         f"{warned}{figures(facts)}"
     )
+
+
+def _labelled(count: str) -> dict[str, str]:
+    """Return a count by the words for what is counted."""
+    number, _, what = count.partition(" ")
+    return {what: number}
 
 
 def _verdict(name: str, found: Mapping[str, Any]) -> str:
