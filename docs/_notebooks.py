@@ -33,8 +33,8 @@ SETTINGS = {
     "HF_HUB_OFFLINE": "1", "FORCE_COLOR": "", "TERM": "dumb",
     "PYTHONWARNINGS": "ignore:IProgress not found",  # told where ipywidgets are not installed
 }  # fmt: skip
-OWN = ("ZOO_STORE", "ZOO_DATA", "ZOO_PLUGINS", "ZOO_OFFLINE")
-"""Variables of the person who runs this, which the notebooks are not to see."""
+OWN = ("ZOO_STORE", "ZOO_DATA", "ZOO_PLUGINS", "ZOO_OFFLINE", "COLUMNS", "LINES")
+"""Variables of the person or program that runs this, which the notebooks are not to see."""
 PASSING = re.compile(
     r"\d+(\.\d+)? (s|ms|min|h)\b|\d+(\.\d+)?/s|\d+:\d\d(:\d\d)?|\d{4}-\d\d-\d\d"
     r"|\d+(\.\d+)? (of \d+(\.\d+)? )?GB free|0x[0-9a-f]+"

@@ -73,7 +73,7 @@ def test_a_table_is_split_by_structure(capsys, tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
     done = call(capsys, "split", tmp_path / "labels.csv", "--by", "structure")
     assert done.code == 0, done.err
-    assert "4 rows, 1 folds" in done.out
+    assert "4 rows, 1 fold\n" in done.out
     splits = {row.rsplit(",", 1)[1] for row in np.loadtxt(
         tmp_path / "labels_split.csv", dtype=str, skiprows=1)}  # fmt: skip
     assert len(splits) == 1

@@ -95,7 +95,7 @@ def test_the_verb_equals_a_file_without_those_residues_and_counts_them(
     assert not plain["binding_site"].isna().any()
 
     other = call(capsys, *words)
-    assert other.code == 2 and "another --min-plddt" in other.err
+    assert other.code == 2 and "another --as or --min-plddt" in other.err
     again = call(capsys, *words, "--min-plddt", "50", "--json")
     assert json.loads(again.out)["kept"] == 2
 

@@ -73,8 +73,8 @@ class Journal:
         elif known not in (_plain(self._description), _plain(former)):
             raise ConfigError(
                 f"{self.path.parent} holds predictions of another model, or with another --as or "
-                f"--min-plddt, as {self.path} tells. "
-                "Choose another --out, or delete that folder to start again."
+                f"--min-plddt, as {self.path} tells. Choose another --out, or delete that folder "
+                "to start again."
             )
         return known is not None and known != _plain(self._description)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,7 @@ def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
         f"- data: {job.manifest.get('source', job.config.task)} (inputs {job.manifest['inputs']}), "
         f"{len(keys.train):,} training, {len(keys.validation):,} validation, {len(keys.test):,} "
         f"test samples, hash of the split {hash_of(keys)}",
-        f"- {job.name}, {counted(round(best['epoch']) + 1, 'epoch')} to the best validation score "
-        f"{best['val_score']:.4f} ({job.score}; selected on it, so it is optimistic)",
+        f"- {job.name}, {_best(best)} ({job.score}; selected on it, so it is optimistic)",
         "- scores on the test split: metrics.json beside this file, once `python -m zoo.evaluate` "
         "has run",
     ]
@@ -88,3 +87,11 @@ def _told(job: Job, calibration: dict[str, dict[str, float]]) -> list[str]:
         f"{facts['ece_before']:.3f} before and {facts['ece_after']:.3f} after it, on validation"
         for name, facts in calibration.items()
     ]
+
+
+def _best(row: Mapping[str, float]) -> str:
+    """Return a clause on the best epoch, of which nothing is known if curves.csv was lost."""
+    if row["epoch"] != row["epoch"]:
+        return "chosen by a validation score that was lost with curves.csv"
+    epochs = counted(round(row["epoch"]) + 1, "epoch")
+    return f"{epochs} to the best validation score {row['val_score']:.4f}"
