@@ -6,7 +6,7 @@
         --out corpus.fasta.gz
 
 Equal sequences become one record, whose header holds the names of all of them, in the order of the
-files. Of each MMseqs2 cluster (50 % identity over 80 % of the longest member) the longest is kept.
+files. Of each MMseqs2 cluster (50 % identity over 80 % of a member) the longest is kept.
 Prints how many sequences were read, kept and left out, as JSON.
 """
 
@@ -18,30 +18,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from zoo.pretraining.corpus import LETTERS, SHORTEST, read_fasta
+from zoo.pretraining.corpus import distinct, read_fasta
 
 LINCLUST = "--min-seq-id 0.5 -c 0.8 --cov-mode 1 -v 1".split()
-
-
-def distinct(files: Iterable[Path], counts: Counter[str]) -> dict[str, list[str]]:
-    """Return the names of each distinct sequence that the language model can be trained on."""
-    found: dict[str, list[str]] = {}
-    for path in files:
-        for name, text in read_fasta(path):
-            sequence = text.upper().rstrip("*")
-            counts["read"] += 1
-            if len(sequence) < SHORTEST:
-                counts["short"] += 1
-            elif not set(sequence) <= LETTERS:
-                counts["odd letters"] += 1
-            else:
-                counts["repeated"] += sequence in found
-                found.setdefault(sequence, []).append(name)
-    return found
 
 
 def longest(sequences: list[str], folder: Path) -> list[int]:
@@ -73,8 +55,7 @@ def main() -> None:
     parser.add_argument("fasta", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    counts: Counter[str] = Counter()
-    found = distinct(given.fasta, counts)
+    found, counts = distinct(record for path in given.fasta for record in read_fasta(path))
     with tempfile.TemporaryDirectory() as folder:
         chosen = longest(list(found), Path(folder))
     write(given.out, found, chosen)

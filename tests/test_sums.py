@@ -24,7 +24,7 @@ from zoo.errors import alike
 from zoo.metrics.predictions import NAME, write_predictions
 from zoo.prediction.inputs import Outcome
 from zoo.pretrain import sum_of as of_corpus
-from zoo.pretraining.corpus import _distinct
+from zoo.pretraining.corpus import distinct
 from zoo.proteins.files.scores import write_scored
 
 LINE = re.compile(r"^([\d,]+) (.+) in = ([\d,]+) done \+ ([\d,]+) left out$", re.M)
@@ -143,7 +143,7 @@ def store(capsys: Any, root: Path, _: str) -> Counted:
 def pretrain(capsys: Any, root: Path, _: str) -> Counted:
     good = ["MKTAYIAKQR" * 4, "ACDEFGHIKL" * 4]
     records = [(str(at), text) for at, text in enumerate([*good, good[0], "MKT", "M?" * 30])]
-    found, counts = _distinct(records)
+    found, counts = distinct(records)
     parts = {part: {"sequences": 1} for part in ("train", "validation")}
     assert len(found) == 2
     total = of_corpus("sequences", {"counts": counts, **parts})  # the verb itself needs MMseqs2

@@ -107,7 +107,7 @@ class Embedder(_Callable):
         >>> embedder = Embedder("plm_mini", pool=True)
         >>> found = embedder({"id": ["a", "b"], "sequence": ["MKTAYIAK", "GGSG"]})
         >>> found["fused"].shape, list(found)
-        ((2, 128), ['id', 'residues', 'fused', 'failed'])
+        ((2, 160), ['id', 'residues', 'fused', 'failed'])
 
     Args:
         model: Name of a shipped model, config or language model, folder of a run or saved model,

@@ -96,7 +96,7 @@ class Biotrainer:
         if lacking:
             return (
                 f"{protein.name} has {counted(lacking, 'residue')} without coordinates, and "
-                " biotrainer's layout has a row for each residue; give its sequence, or leave "
+                "biotrainer's layout has a row for each residue; give its sequence, or leave "
                 "out --layout"
             )
         return ""

@@ -60,7 +60,8 @@ def make(fasta: Path, prepared: Sequence[Path], out: Path, seed: int = 0) -> Cor
     )
     if before is not None:
         return _read(out, before)
-    sequences, counts = _distinct(read_fasta(fasta))
+    found, counts = distinct(read_fasta(fasta))
+    sequences = {f"{at}|{names[0]}": s for at, (s, names) in enumerate(found.items())}
     if not sequences:
         raise DataError(f"{fasta} has no sequence of {SHORTEST} residues or more.")
     train, validation, lost = divide(
@@ -98,9 +99,15 @@ def read_fasta(path: Path) -> Iterator[tuple[str, str]]:
         yield name, "".join(parts)
 
 
-def _distinct(records: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[str, int]]:
-    """Return the distinct usable sequences by name, and how many were left out for which reason."""
-    found: dict[str, str] = {}
+def distinct(
+    records: Iterable[tuple[str, str]],
+) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Return the names of each distinct usable sequence, and how many were left out for what.
+
+    Args:
+        records: Name and sequence of each record.
+    """
+    found: dict[str, list[str]] = {}
     counts = {"read": 0, "short": 0, "odd letters": 0, "repeated": 0}
     for name, text in records:
         sequence = text.upper().rstrip("*")
@@ -109,11 +116,10 @@ def _distinct(records: Iterable[tuple[str, str]]) -> tuple[dict[str, str], dict[
             counts["short"] += 1
         elif not set(sequence) <= LETTERS:
             counts["odd letters"] += 1
-        elif sequence in found:
-            counts["repeated"] += 1
         else:
-            found[sequence] = name
-    return {f"{at}|{name}": s for at, (s, name) in enumerate(found.items())}, counts
+            counts["repeated"] += sequence in found
+            found.setdefault(sequence, []).append(name)
+    return found, counts
 
 
 def _choose(groups: Iterable[int], seed: int) -> set[int]:
