@@ -48,7 +48,8 @@ def predict(
 
     Examples:
         >>> found = predict("zoo/examples/1a8o.cif.gz", "ppbs")
-        >>> found.nlargest(3, "binding_site")[["chain", "number", "binding_site"]]
+        >>> found.nlargest(3, "binding_site")["number"].tolist()
+        ['184', '189', '188']
 
     Args:
         inputs: Path, folder or glob of structure or FASTA files, the name of a structure ("1abc",
