@@ -109,6 +109,10 @@ def test_groups_of_parameters_are_told_before_the_first_step(
     deep = call(capsys, "train", config, "--data", data, "--out", tmp_path / "deep",
                 "--set", "fusion.write_back=deep")  # fmt: skip
     assert "with fusion.write_back=side it would run once" in deep.err
+    serial = call(capsys, "train", config, "--data", data, "--out", tmp_path / "serial",
+                  "--set", "fusion.write_back=deep", "--fusion", "serial")  # fmt: skip
+    assert serial.code == 0, serial.err
+    assert "it would run once" not in serial.err  # its last layer is stored: it runs once
 
 
 def test_a_run_can_be_scored_and_applied(capsys, store, data, config, tmp_path) -> None:

@@ -94,7 +94,9 @@ class Lines:
             )
         for target in module.objective.constant:
             self.warn(f"  {target} has only one value in training: there is nothing to learn")
-        if module.model.taps and module.model.side is None and module.model.fuse_after:
+        model = module.model
+        last = model.seq.num_layers if model.seq is not None else 0
+        if model.side is None and any(tap < last for tap in model.taps):
             self.say("  the language model runs in every step from its first exchange on; with "
                      "fusion.write_back=side it would run once")  # fmt: skip
         if module.model.recipe.random_plm:
