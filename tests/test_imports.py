@@ -149,3 +149,8 @@ def test_importing_the_core_loads_no_language_model_library() -> None:
 def test_listing_what_there_is_loads_nothing_heavy() -> None:
     modules = loaded_after("from zoo.models.catalogue import catalogue; catalogue()")
     assert not {"torch", "transformers", "dgl", "gemmi", "numpy", "httpx"} & modules
+
+
+def test_a_model_without_a_language_model_is_built_without_what_it_does_not_use() -> None:
+    modules = loaded_after("import zoo; zoo.load_model('ppbs')")
+    assert not {"transformers", "torch._dynamo", "sympy", "pandas", "lightning"} & modules

@@ -9,9 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from zoo.errors import ConfigError, unknown
 from zoo.settings.checking import check
+
+DRAWS = (
+    nn.init.normal_, nn.init.uniform_, nn.init.kaiming_normal_, nn.init.kaiming_uniform_,
+    torch.Tensor.normal_, torch.Tensor.uniform_,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,20 @@ def part_of(cls: Any, given: Mapping[str, Any], where: str) -> Part:
     return Part(cls, args)
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draws no random numbers: for normal ones without storage PyTorch imports its compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run the operation, or return the tensor as it is."""
+        given = kwargs or {}
+        return (args or (given["tensor"],))[0] if func in DRAWS else func(*args, **given)
+
+
 def without_memory(cls: Any, *widths: Any, **args: Any) -> Any:
     """Construct a part to learn its shape, its tensors without storage."""
     with torch.random.fork_rng(devices=()):
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _Undrawn():
                 return cls(*widths, **args)
         except RuntimeError:  # a constructor that looks at the values of its own tensors
             return cls(*widths, **args)

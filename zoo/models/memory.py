@@ -21,6 +21,11 @@ ADAM_COPIES = 4
 class PeakTracker(TorchDispatchMode):
     """Counts the bytes of live tensors: adds each new storage, subtracts it when it is freed."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare PyTorch the import of its compiler, two seconds, only to keep it out."""
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self.live = self.peak = 0

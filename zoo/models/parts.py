@@ -44,6 +44,11 @@ def built(seed: int, name: str, build: Callable[[], Part]) -> Part:
 class _Room(TorchDispatchMode):
     """Stops building at the tensor that exceeds the given size, before it is written to."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Spare PyTorch the import of its compiler, two seconds, only to keep it out."""
+        return False
+
     def __init__(self, size: float) -> None:
         super().__init__()
         self.left = size
