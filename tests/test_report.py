@@ -224,6 +224,7 @@ def test_of_many_points_some_are_drawn_and_that_is_told(
 def test_a_training_has_no_empty_plot_and_whole_epochs() -> None:
     rows = [{"epoch": at, "train_loss": 1.0, "val_loss": 1.0, "val_score": np.nan} for at in (1, 2)]
     (losses,) = drawing.curves({"a": rows})
+    assert [*losses.axes[0].lines[0].get_xdata()] == [row["epoch"] + 1 for row in rows]
     both = drawing.curves({"a": rows, "b": [{**row, "val_score": 0.5} for row in rows]})
     assert len(both) == 2
     for figure in (losses, *both):

@@ -27,7 +27,7 @@ def curves(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Figure]:
     losses, left = panel()
     score, right = panel()
     for colour, (name, rows) in zip(cycle(COLOURS), found.items(), strict=False):
-        epochs = [row["epoch"] for row in rows]
+        epochs = [row["epoch"] + 1 for row in rows]  # as the log counts them
         for key, line in (("train_loss", "--"), ("val_loss", "-")):
             label = name if key == "val_loss" else None
             left.plot(epochs, [row[key] for row in rows], line, color=colour, label=label)

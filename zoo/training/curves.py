@@ -90,7 +90,7 @@ def draw(folder: Path) -> None:
     from matplotlib.figure import Figure
 
     rows = read_curves(folder / CURVES)
-    epochs = [row["epoch"] for row in rows]
+    epochs = [row["epoch"] + 1 for row in rows]  # as the log counts them
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     losses, score = figure.subplots(1, 2)
     for name in ("train_loss", "val_loss"):
