@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,9 @@ def test_cells_are_scored_once_and_compared_with_serial(
     told = (tmp_path / "table" / "table.md").read_text()
     assert f"{local['score']['value']:.3f} (" in told and "| sequence |" in told
     assert f"| {parameters:,} |" in told
+    shutil.rmtree(tmp_path / "serial_schnet")
+    alone = ablate(capsys, place, tmp_path, *chosen[2:], "--only-table")
+    assert "to serial" in shown.out and "to serial" not in alone.out
 
 
 def test_a_tables_differences_are_corrected_together(

@@ -121,13 +121,19 @@ def _show(rows: list[dict[str, Any]]) -> None:
         say(title, style="bold")
         # One space between columns, and short counts, to fit into the 80 columns of a terminal.
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-        for name in ("fusion", "network", "params", "score", "to serial", "baseline"):
-            table.add_column(name, no_wrap=name not in ("to serial", "baseline"))
+        shown = [name for name in DIFFERENCES if any(one[name] for one in mine)]
+        for name in ("fusion", "network", "params", "score", *shown):
+            table.add_column(name, no_wrap=name not in DIFFERENCES)
         for one in mine:
-            cells = (interval_text(one["score"]), difference_text(one["to serial"]))
-            table.add_row(one["row"], one["struct"], _short(one), *cells, _against(one))
+            texts = {"to serial": difference_text(one["to serial"]), "baseline": _against(one)}
+            row = (one["row"], one["struct"], _short(one), interval_text(one["score"]))
+            table.add_row(*row, *(texts[name] for name in shown))
         show(table)
-    say(f"\n{CLEAR} differs from serial fusion, better or worse than the baseline: p < {ALPHA}")
+    meaning = {"to serial": f"{CLEAR} differs from serial fusion",
+               "baseline": "better or worse than the baseline"}  # fmt: skip
+    compared = [meaning[name] for name in DIFFERENCES if any(one[name] for one in rows)]
+    if compared:
+        say(f"\n{', '.join(compared)}: p < {ALPHA}")
     for column in DIFFERENCES:
         if corrected := told(differences(rows, column)):
             say(f"{column}: {corrected}", style="dim")
