@@ -5,7 +5,8 @@
 GVP as shipped, global fusion, side write-back, AdamW; a batch of natural chains of about --tokens
 residues. Live runs the frozen language model without gradients in every step, as ESM-GearNet does:
 by `transformers`, padded, and by our own way. Stored reads the states from their file. The parts of
-the stored step are told, as they bound what storing can win. The weights are random.
+the stored step are told, as they bound what storing can win. The peers' step runs `transformers`
+and the published form of GVP's layers, with the same weights. All weights are random.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
 import race
+from peers.pipeline import peer_of
 
 import zoo
 from zoo.backbones import packed
@@ -64,7 +66,6 @@ def main() -> None:
     print(f"{len(chosen)} chains, {batch.graph.total_nodes} residues")
     with tempfile.TemporaryDirectory() as name:
         read = stored(model, chosen, batch, Path(name), given.device)
-        model.train()
         steps(model, batch.to(given.device), read, given.rounds)
 
 
@@ -88,12 +89,16 @@ def steps(
     seq = model.seq
     assert isinstance(seq, HFBackbone) and batch.tokens is not None and batch.attend is not None
     target = torch.randint(0, 2, (batch.graph.total_nodes, 1), device=batch.tokens.device).float()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 1e-3)
+    peer = peer_of(model)
+    optimizers = {
+        one: torch.optim.AdamW([p for p in one.parameters() if p.requires_grad], 1e-3)
+        for one in (model, peer)
+    }
 
-    def step(hidden: dict[int, Tensor] | None) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        F.binary_cross_entropy_with_logits(model(batch, hidden), target).backward()
-        optimizer.step()
+    def step(hidden: dict[int, Tensor] | None, one: FusedModel = model) -> None:
+        optimizers[one].zero_grad(set_to_none=True)
+        F.binary_cross_entropy_with_logits(one(batch, hidden), target).backward()
+        optimizers[one].step()
 
     def padded() -> dict[int, Tensor]:
         with mock.patch.object(packed, "parts_of", return_value=None):
@@ -101,17 +106,19 @@ def steps(
 
     model.eval()
     with torch.no_grad():
-        for other in (None, padded()):
-            torch.testing.assert_close(model(batch, read()), model(batch, other), rtol=1e-3,
-                                       atol=1e-4)  # fmt: skip
-    model.train()
-    print("outputs from stored and from live states are equal")
+        outputs = [model(batch, read()), model(batch), model(batch, padded()),
+                   peer(batch, padded())]  # fmt: skip
+    for other in outputs[1:]:
+        torch.testing.assert_close(outputs[0], other, rtol=1e-3, atol=1e-4)
+    print("outputs from stored and from live states, and the peers', are equal")
+    model.train(), peer.train()
     works = {
+        "the peers' step": lambda: step(padded(), peer),
         "live, transformers": lambda: step(padded()), "live, ours": lambda: step(None),
         "stored": lambda: step(read()), "  reading of it": read,
     }  # fmt: skip
     times = race.race(works, rounds, device=batch.tokens.device.type)
-    race.show(times, "live, transformers")
+    race.show(times, "the peers' step")
 
 
 if __name__ == "__main__":
