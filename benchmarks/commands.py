@@ -1,12 +1,14 @@
 """Commands as users run them: start-up, `zoo prepare` of 1,000 chains, `zoo predict` of 100.
 
-    python benchmarks/commands.py [start first prepare predict] [--data DIR] [--structures FOLDER]
+    python benchmarks/commands.py [start first build prepare predict] [--data DIR]
+        [--structures FOLDER]
 
 `start` takes the quickest of some fresh processes; `first` tells what of a first prediction is the
-import of torch, transformers and DGL. `prepare` reads a table of the first 1,000 files of
-DIR/structures, cold and again. `predict` holds the command, from files to a table, against a loop
-over the same model in Python, one file after another, in processes of their own: start-up is taken
-off both sides. The models' weights are random.
+import of torch, transformers and DGL. `build` builds `--plm`, GVP and global fusion with random
+weights, beside a process that imports the same and draws as many normal numbers. `prepare` reads a
+table of the first 1,000 files of DIR/structures, cold and again. `predict` holds the command, from
+files to a table, against a loop over the same model in Python, one file after another, in
+processes of their own: start-up is taken off both sides. The models' weights are random.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import race
 
 import zoo
+from zoo.backbones.plm import resolve
 from zoo.examples import example
 
 TARGET = {
@@ -47,6 +50,7 @@ with torch.inference_mode():
 print(time.perf_counter() - begun)
 """
 IMPORTS = "import torch, dgl; from transformers import EsmModel"
+DRAWING = IMPORTS + "; torch.empty({count}).normal_()"
 
 
 def seconds(*command: object, env: dict[str, str] | None = None) -> float:
@@ -89,6 +93,18 @@ def first(folder: Path, rounds: int) -> None:
     whole, others = statistics.median(times), statistics.median(imports)
     print(f"  first zoo.predict {whole:.2f} s, of which imports of torch, transformers and DGL "
           f"{others:.2f} s, the rest {whole - others:.2f} s")  # fmt: skip
+
+
+def build(plm: str, rounds: int) -> None:
+    """Time a model with random weights, from the command to its summary."""
+    preset = resolve(plm).preset
+    assert preset is not None
+    command = ("-m", "zoo.build", "--seq", plm, "--struct", "gvp", "--fusion", "global")
+    times: dict[str, list[float]] = {"zoo.build": [], "imports and drawing": []}
+    for _ in range(rounds):
+        times["imports and drawing"].append(seconds("-c", DRAWING.format(count=preset.parameters)))
+        times["zoo.build"].append(seconds(*command))
+    race.show(times, "imports and drawing")
 
 
 def prepare(data: Path, folder: Path) -> None:
@@ -142,6 +158,7 @@ def main() -> None:
     parser.add_argument("what", nargs="*", default=["start", "first"])
     parser.add_argument("--data", type=Path, help="folder with structures/")
     parser.add_argument("--structures", type=Path)
+    parser.add_argument("--plm", default="esm2_650m", help="of build")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
@@ -154,6 +171,8 @@ def main() -> None:
                 start(3 * given.rounds)
             elif what == "first":
                 first(folder, given.rounds)
+            elif what == "build":
+                build(given.plm, given.rounds)
             elif what == "prepare":
                 prepare(given.data, folder)
             else:

@@ -85,9 +85,9 @@ def test_throughput_of_commands(run: Run, ppbs: Path) -> None:
 
 @pytest.mark.slow
 def test_commands(run: Run, ppbs: Path) -> None:
-    out = run("commands", "start", "predict", "--structures", ppbs / "structures",
-              "--count", 2, "--rounds", 1)  # fmt: skip
-    assert "zoo.list" in out and "scores equal" in out
+    out = run("commands", "start", "predict", "build", "--structures", ppbs / "structures",
+              "--count", 2, "--rounds", 1, "--plm", "esm2_8m")  # fmt: skip
+    assert "zoo.list" in out and "scores equal" in out and "imports and drawing" in out
 
 
 def test_pipeline(run: Run, ppbs: Path) -> None:
