@@ -70,6 +70,7 @@ setup(
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.27"],
         "loggers": ["tensorboard", "wandb"],
         "parquet": ["pyarrow>=17"],
+        "fast": ["numba>=0.68"],
         "ray": ["ray>=2.40", "pyarrow>=17"],
         "dev": [
             "pytest>=8",
@@ -80,6 +81,7 @@ setup(
             "ipykernel",
             "nbclient",
             "pyarrow>=17",  # of the extra `parquet`
+            "numba>=0.68",  # of the extra `fast`
             "ruff",
             "mypy",
             "types-PyYAML",

@@ -25,7 +25,7 @@ import race
 from peers import gvp as peer
 
 from zoo.backbones.gvp import GVPLayer
-from zoo.backbones.message_passing import use_engine
+from zoo.backbones.message_passing import numba_problem, use_engine
 from zoo.proteins.graph import Graph
 
 NODE, EDGE, LAYERS = (100, 16), (32, 1), 3
@@ -40,6 +40,12 @@ def device() -> str:
 def engines() -> tuple[str, ...]:
     """Return the engines that run there."""
     return ("dgl", "torch") if device() == "cpu" else ("torch",)
+
+
+def gvp_engines(half: bool) -> tuple[str, ...]:
+    """Return those of GVP, which has a kernel in Numba."""
+    kernel = device() == "cpu" and not half and numba_problem() is None
+    return (*engines(), "numba") if kernel else engines()
 
 
 def graph() -> Graph:
@@ -94,13 +100,14 @@ def gvp(reference: Path | None, rounds: int) -> None:
     def other() -> tuple[Tensor, Tensor]:
         return run_theirs((s, v), index, (edge[0], edge[1]))
 
-    _equal("gvp", own(engines()[0]), other(), [s, v])
+    for engine in gvp_engines(half=False):
+        _equal(f"gvp, {engine}", own(engine), other(), [s, v])
     for train in (False, True):
         for half in (False, True):
             works = {f"published form{', bf16' * half}": step(other, train, half)}
             if half:
                 works = {"published form": step(other, train, False), **works}
-            for engine in engines():
+            for engine in gvp_engines(half):
                 works[f"ours, {engine}{', bf16' * half}"] = step(
                     lambda engine=engine: own(engine), train, half
                 )
@@ -132,7 +139,8 @@ def _equal(name: str, ours: Any, theirs: Any, leaves: list[Tensor]) -> None:
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
     along = [torch.randn_like(x) for x in ours]
     grads = [torch.autograd.grad(out, leaves, along) for out in (ours, theirs)]
-    worst = max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(*grads, strict=True))
+    # In norm: where a ReLU's input is nearly 0, rounding decides whether one node has a gradient.
+    worst = max(((a - b).norm() / b.norm()).item() for a, b in zip(*grads, strict=True))
     assert worst < 1e-3, worst  # float32 rounding; the tests hold 1e-12 in float64
     print(f"{name}: outputs and gradients equal, gradients to {worst:.1e}")
 

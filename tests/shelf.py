@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zoo.backbones import STRUCTURE_BACKBONES, residue_tokens, structure_tokens
 from zoo.backbones.hf import HFBackbone
-from zoo.backbones.message_passing import dgl_problem
+from zoo.backbones.message_passing import dgl_problem, numba_problem
 from zoo.backbones.tokenizer import ResidueTokenizer
 from zoo.fusion import FUSIONS
 from zoo.models.create import create_model
@@ -344,6 +344,12 @@ ENGINES = [
     pytest.param(
         "dgl",
         marks=pytest.mark.skipif(dgl_problem() is not None, reason=f"no DGL: {dgl_problem()}"),
+    ),
+    pytest.param(
+        "numba",
+        marks=pytest.mark.skipif(
+            numba_problem() is not None, reason=f"no Numba: {numba_problem()}"
+        ),
     ),
 ]
 #: Keywords that make a registered class small; one without an entry is tested at its own size.

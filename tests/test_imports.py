@@ -16,6 +16,10 @@ FILES = sorted((ROOT / "zoo").rglob("*.py"))
 #: The only files that may import a heavy library.
 ALLOWED = {
     "dgl": {"zoo/backbones/message_passing.py", "zoo/doctor.py", "zoo/proteins/graph.py"},
+    "numba": {
+        "zoo/backbones/gvp_kernel.py", "zoo/backbones/message_passing.py", "zoo/backbones/tiles.py",
+    },
+    "llvmlite": {"zoo/backbones/gvp_kernel.py", "zoo/backbones/tiles.py"},
     "transformers": {
         "zoo/backbones/loading.py", "zoo/backbones/plm.py", "zoo/backbones/residue_tokens.py",
         "zoo/pretraining/network.py",

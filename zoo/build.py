@@ -41,7 +41,10 @@ def build(
         int | None, typer.Option(help="Seed of all weights that are not pretrained.")
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="Message-passing engine of the graph network: auto, dgl or torch.")
+        str,
+        typer.Option(
+            help="Message-passing engine of the graph network: auto, dgl, torch or numba."
+        ),
     ] = "auto",
     set_: ConfigKeys = None,
     structure: Annotated[

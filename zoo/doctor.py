@@ -36,7 +36,8 @@ def doctor(
     Example: python -m zoo.doctor
     """
     findings = [
-        _python(), _torch(), _dgl(), _devices(), *_packages(), _memory(), _cache(), _hub(), _disk(),
+        _python(), _torch(), _dgl(), _numba(), _devices(), *_packages(), _memory(), _cache(),
+        _hub(), _disk(),
     ]  # fmt: skip
     if json:
         print(jsonlib.dumps([asdict(finding) for finding in findings], indent=2))
@@ -77,6 +78,18 @@ def _dgl() -> Finding:
 
     engines = [f"{kind}: {engine_for(torch.zeros(1, device=kind))}" for kind in available()]
     return Finding("DGL", "ok", f"{dgl.__version__}; engine on {', '.join(engines)}")
+
+
+def _numba() -> Finding:
+    from zoo.backbones.message_passing import numba_problem
+
+    if problem := numba_problem():
+        return Finding(
+            "Numba", "note", f"not used: {problem}",
+            "not needed. For GVP's kernel: pip install 'protein-model-zoo[fast]'",
+        )  # fmt: skip
+    version = importlib.metadata.version("numba")
+    return Finding("Numba", "ok", f"{version}; GVP has a kernel on the CPU")
 
 
 def _devices() -> Finding:

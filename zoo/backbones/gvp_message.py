@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zoo.backbones.gvp_fast import Totals, suits
 from zoo.backbones.message_passing import edge_sum, u_add_v
 from zoo.proteins.graph import Block, Graph
 
@@ -92,14 +93,17 @@ def mean_message(
         v: (nodes, c, 3) vectors.
         edge: scalars (edges, .) and vectors (edges, ., 3) of edges.
     """
-    first, second, last = cast("Iterable[GVP]", gvps)
+    first, second, last = gvps = cast("list[GVP]", [*gvps])
     split = _Split(first, s, v.transpose(1, 2).contiguous(), edge)
-    total = torch.cat(
-        [
-            edge_sum(b, _last_on_edges(last, *_activated(second, *split.on_edges(b))))
-            for b in graph.blocks(BLOCK)
-        ]
-    )
+    if suits(gvps, graph, *split.s, *split.v, *edge):
+        total = Totals.apply(graph, *split.s, *split.v, *edge, *split.weights(second, last))
+    else:
+        total = torch.cat(
+            [
+                edge_sum(b, _last_on_edges(last, *_activated(second, *split.on_edges(b))))
+                for b in graph.blocks(BLOCK)
+            ]
+        )
     degree = graph.in_degrees.to(total.dtype)[:, None]
     return _last_on_nodes(last, total / degree.clamp(min=1), (degree > 0).to(total.dtype))
 
@@ -120,6 +124,18 @@ class _Split:
             [vectors, self.edge_v.shape[2], vectors], dim=1
         )
         self.v = F.linear(v, source).flatten(1), F.linear(v, destination).flatten(1)
+
+    def weights(self, second: GVP, last: GVP) -> tuple[Tensor, ...]:
+        """Return the matrices that the kernel takes, as `gvp_kernel.Weights` names them."""
+        assert self.gvp.wv is not None and second.wh is not None
+        assert second.wv is not None and last.wh is not None
+        hidden = second.wh.weight.shape[0]
+        of_scalar, of_length = second.ws.weight.split([self.s[0].shape[1], hidden], dim=1)
+        return (
+            self.of_edge, self.of_length, self.of_edge_v, self.gvp.wv.weight,
+            of_scalar, of_length, second.ws.bias[:, None],
+            second.wh.weight, second.wv.weight, last.wh.weight,
+        )  # fmt: skip
 
     def on_edges(self, block: Block) -> tuple[Tensor, Tensor]:
         """Return scalars (edges, s) and vectors (edges, 3, c) of a block, activated."""

@@ -2,6 +2,7 @@
 
 DGL's kernels run wherever DGL imports and knows the device; plain PyTorch runs everywhere else.
 `use_engine("torch")` chooses for a block of code; `engine_for` says which would run and why.
+The engine "numba" is "auto", but GVP's kernel takes graphs of any size (see `gvp_fast`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from torch import Tensor
 from zoo.errors import ConfigError, unknown
 from zoo.proteins.graph import Block, Graph
 
-EngineName = Literal["auto", "dgl", "torch"]
-ENGINES: tuple[EngineName, ...] = ("auto", "dgl", "torch")
+EngineName = Literal["auto", "dgl", "torch", "numba"]
+ENGINES: tuple[EngineName, ...] = ("auto", "dgl", "torch", "numba")
 _chosen: ContextVar[EngineName] = ContextVar("engine", default="auto")
 
 # Unset, DGL prints to stderr and writes a file into the home directory at its first import.
@@ -33,8 +34,22 @@ def dgl_problem() -> str | None:
     try:
         import dgl.ops  # noqa: F401
     except Exception as error:  # a broken wheel raises OSError, FileNotFoundError, DGLError, ...
-        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no text'}"
+        return _in_a_line(error)
     return None
+
+
+@cache
+def numba_problem() -> str | None:
+    """Return why Numba cannot be used on this machine, or None where it can."""
+    try:
+        import numba  # noqa: F401
+    except Exception as error:  # not installed, or made for another NumPy: ImportError and others
+        return _in_a_line(error)
+    return None
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no text'}"
 
 
 @cache
@@ -52,7 +67,7 @@ def set_engine(name: str) -> None:
     """Choose the engine from here on.
 
     Raises:
-        ConfigError: if the name is unknown, or is "dgl" where DGL does not import.
+        ConfigError: if the name is unknown, or is "dgl" or "numba" where that does not import.
     """
     if name not in ENGINES:
         raise unknown("engine", name, ENGINES)
@@ -60,6 +75,11 @@ def set_engine(name: str) -> None:
         raise ConfigError(
             f"Engine 'dgl' cannot run here ({problem}). Fix: Python 3.11 and `pip install "
             "dgl==1.1.3`, or use --engine torch, which gives the same numbers."
+        )
+    if name == "numba" and (problem := numba_problem()):
+        raise ConfigError(
+            f"Engine 'numba' cannot run here ({problem}). Fix: `pip install -c constraints.txt "
+            "'protein-model-zoo[fast]'`, or use --engine torch, which gives the same numbers."
         )
     _chosen.set(name)
 
@@ -75,6 +95,11 @@ def use_engine(name: str) -> Iterator[None]:
         _chosen.set(before)
 
 
+def chosen_engine() -> EngineName:
+    """Return what was chosen last, "auto" where nothing was."""
+    return _chosen.get()
+
+
 def engine_for(x: Tensor) -> str:
     """Return "dgl" or "torch": what an operation on `x` runs on now.
 
@@ -82,7 +107,7 @@ def engine_for(x: Tensor) -> str:
         ConfigError: if "dgl" was asked for and knows neither the device nor the precision.
     """
     chosen = _chosen.get()
-    if chosen == "torch" or (chosen == "auto" and dgl_problem()):
+    if chosen == "torch" or (chosen != "dgl" and dgl_problem()):
         return "torch"
     # DGL has no float16 kernels on a CPU, and a CPU wheel knows no other device.
     suits = _dgl_knows(x.device.type) and not (x.dtype == torch.float16 and x.device.type == "cpu")
