@@ -507,19 +507,29 @@ def test_stored_states_are_refused_where_they_do_not_fit(make: Make) -> None:
         alone.features(batch_of(alone), {2: rows})
 
 
-@of_every_backbone
-@pytest.mark.parametrize("kind, task", [("residue", "ppbs"), ("residue", "lba"), ("atom", "lba")])
-def test_a_step_from_stored_states_never_waits_for_the_device(
-    make: Make, struct: str, kind: str, task: str
-) -> None:
-    """A meta tensor has no values: what asks for one, and would wait for a GPU, fails on it."""
-    values = {"fusion.write_back": "side"}
-    model = make(struct, "local", kind=kind, task=task, values=values, dtype=torch.float32)
+def assert_asks_nothing(model: Any) -> None:
+    """Run a step from stored states on meta tensors: what asks for a value fails on them.
+
+    They have none. On a GPU, what asks for one waits for it.
+    """
     batch = model.batch(FEW)
     hidden = {k: h.to("meta") for k, h in model.tap(batch).items()}
     with use_engine("torch"):
         model.to("meta")(batch.to("meta"), hidden).sum().backward()
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("case", shelf.backbone_cases(), ids=shelf.case_id)
+@pytest.mark.parametrize("kind, task", [("residue", "ppbs"), ("residue", "lba"), ("atom", "lba")])
+def test_a_step_from_stored_states_never_waits_for_the_device(
+    make: Make, case: tuple[str, dict[str, Any]], kind: str, task: str
+) -> None:
+    struct, arguments = case
+    values = {f"structure.args.{key}": x for key, x in arguments.items()}
+    values["fusion.write_back"] = "side"
+    assert_asks_nothing(
+        make(struct, "local", kind=kind, task=task, values=values, dtype=torch.float32)
+    )
 
 
 @pytest.mark.parametrize("tuning", ["lora", "last_n", "full"])

@@ -39,19 +39,24 @@ class RelationalConv(nn.Module):
         """Return (nodes, width); `kind` (edges,) in 0..num_relations - 1."""
         # Multiply before the gather: nodes x kinds rows, far fewer than edges in a kNN graph.
         per_kind = self.relations(x).view(-1, self.itself.out_features)
-        message = per_kind.index_select(0, graph.src * self.num_relations + kind)
+        heard = edge_sum(graph, per_kind.index_select(0, graph.src * self.num_relations + kind))
         if self.edge is not None and edge is not None:
-            message = message + self._edge_message(self.edge(edge), kind)
-        return self.itself(x) + edge_sum(graph, message)
+            heard = heard + self._heard_of_edges(self.edge, graph, kind, edge)
+        return self.itself(x) + heard
 
-    def _edge_message(self, edge: Tensor, kind: Tensor) -> Tensor:
-        """W_r e for each edge, one kind at a time: all kinds at once would be 7 times as much."""
-        weights = self.relations.weight.view(self.num_relations, -1, edge.shape[1])
-        out = edge.new_zeros((len(edge), weights.shape[1]))
-        for relation, weight in enumerate(weights):
-            index = (kind == relation).nonzero()[:, 0]
-            out = out.index_add(0, index, F.linear(edge[index], weight))
-        return out
+    def _heard_of_edges(self, into: nn.Linear, graph: Graph, kind: Tensor, edge: Tensor) -> Tensor:
+        """Sum of W_r (E e + b) over edges, as W_r (E sum of e + b count) for each node and kind.
+
+        The maps then run on nodes x kinds rows and not on edges, and no edges are sorted by kind,
+        which would ask a GPU for their numbers.
+        """
+        told = torch.cat([edge, torch.ones_like(edge[:, :1])], dim=1)
+        total = told.new_zeros((graph.total_nodes * self.num_relations, told.shape[1]))
+        total = total.index_add(0, graph.dst * self.num_relations + kind, told)
+        per_kind = F.linear(total, torch.cat([into.weight, into.bias[:, None]], dim=1))
+        weights = self.relations.weight.view(self.num_relations, -1, per_kind.shape[1])
+        joined = weights.transpose(0, 1).flatten(1)  # (width, kinds * width_in)
+        return F.linear(per_kind.view(graph.total_nodes, -1), joined)
 
 
 def line_graph(graph: Graph) -> tuple[Graph, Tensor]:
@@ -62,13 +67,16 @@ def line_graph(graph: Graph) -> tuple[Graph, Tensor]:
     degree = graph.in_degrees
     first = degree.cumsum(0) - degree  # edges are sorted by destination
     incoming = degree[graph.src]  # into the source of each edge
-    dst = torch.repeat_interleave(incoming)
+    dst = torch.repeat_interleave(incoming, output_size=graph.num_paths)
     within = torch.arange(len(dst), device=dst.device) - (incoming.cumsum(0) - incoming)[dst]
     src = first[graph.src[dst]] + within
     direction = graph.edges["edge_v"][:, 0]
     cosine = (direction[src] * direction[dst]).sum(-1).clamp(-1.0, 1.0)
     kind = (torch.acos(cosine) * (NUM_ANGLES / math.pi)).long().clamp(max=NUM_ANGLES - 1)
-    return Graph(src, dst, (len(graph.src),)), kind
+    line = Graph(src, dst, (len(graph.src),))
+    # Known already: computing them anew would make the CPU wait for a GPU.
+    vars(line)["in_degrees"], vars(line)["constant_degree"] = incoming, graph.constant_degree
+    return line, kind
 
 
 class GearNetLayer(nn.Module):

@@ -103,6 +103,13 @@ class Graph:
         return degree if degree and bool((self.in_degrees == degree).all()) else None
 
     @cached_property
+    def num_paths(self) -> int:
+        """Number of pairs of edges of which the first ends where the second begins."""
+        if self.constant_degree:
+            return len(self.src) * self.constant_degree
+        return int(self.in_degrees[self.src].sum())
+
+    @cached_property
     def topology(self) -> DGLGraph:
         """The edges as a DGL graph without features, built once; DGL's operators take it."""
         import dgl
@@ -148,6 +155,7 @@ class Graph:
         vars(moved)["protein"] = self.protein.to(device)
         vars(moved)["in_degrees"] = self.in_degrees.to(device)
         vars(moved)["constant_degree"] = self.constant_degree
+        vars(moved)["num_paths"] = self.num_paths
         return moved
 
     def float_to(self, dtype: torch.dtype) -> Graph:
