@@ -109,3 +109,9 @@ def test_what_runs_on_a_gpu_calls_scripts_with_options_that_they_have() -> None:
 def test_lighter_language_models(run: Run) -> None:
     out = run("lighter", "esm2_8m", "--rounds", 1)
     assert "bfloat16: cosine 0.999" in out and "half the layers" in out
+
+
+@pytest.mark.slow
+def test_compiled(run: Run) -> None:
+    out = run("compiled", "schnet", "--copies", 1, "--rounds", 1)
+    assert out.count("first compiled run") == 2 and out.count("x 1.00") >= 2

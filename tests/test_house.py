@@ -21,12 +21,12 @@ def test_no_two_rooms_import_each_other() -> None:
 
 def test_a_training_is_read_in_one_sitting() -> None:
     reach = house.reachable("zoo.train")
-    assert len(reach) < 135
+    assert len(reach) < 137
     # It was 649 before the packages, 461 after; since then features got names, files of models
     # hashes, language models came that read structure, or states from tables, batches are made of
     # paths, a run can begin with another one's weights, which may lie on a hub, it chooses
-    # thresholds, and counts and sizes are said by one function each.
-    assert sum(module.functions for module in reach) < 670
+    # thresholds, counts and sizes are said by one function each, and layers may be compiled.
+    assert sum(module.functions for module in reach) < 680
 
 
 def test_few_files_import_dgl() -> None:

@@ -97,6 +97,9 @@ def predict(
     device: DeviceName = "auto",
     offline: Offline = False,
     tokens: BatchTokens = 4096,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the graph network first: for many proteins.")
+    ] = False,
     shard: ShardText = None,
     workers: WorkerCount = None,
     part_size: PartSize = None,
@@ -145,7 +148,7 @@ def predict(
         from zoo.prediction.parts.jobs import PredictionJob
         from zoo.prediction.parts.workers import Run
 
-        job = PredictionJob(model, scope, min_plddt, states, device)
+        job = PredictionJob(model, scope, min_plddt, states, device, compile)
         write_parts(Run(job, files, out, part_size or PART_SIZE, tokens, share), spread, json)
         return
     open_folder(out)
@@ -157,7 +160,7 @@ def predict(
         from zoo.prediction.ensemble import load_ensemble
         from zoo.system.devices import choose_device
 
-        ensemble = load_ensemble(model, choose_device(device), states, scope)
+        ensemble = load_ensemble(model, choose_device(device), states, scope, compile=compile)
     if ensemble.random_plm:
         warn(RANDOM_WARNING)
         warnings.append(RANDOM_WARNING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from zoo.backbones import STRUCTURE_BACKBONES as STRUCTURE_BACKBONES  # plug-ins find it here
+from zoo.backbones.compiling import running
 from zoo.proteins.batch import Tokens
 from zoo.proteins.build_graph import FeatureWidths
 from zoo.proteins.graph import Graph
@@ -117,6 +118,8 @@ class StructureBackbone(nn.Module, ABC):
     """Whether it reads the nodes' features and types, and not only where atoms are."""
     recompute = False
     """Whether layers are computed again in the backward pass, which saves memory."""
+    compiled = False
+    """Whether layers run as `compiling.compile_layers` has them compiled."""
     frozen = False
     """Whether no weight is trained: the network stays in evaluation mode, also in training."""
 
@@ -152,6 +155,14 @@ class StructureBackbone(nn.Module, ABC):
 
     def run(self, graph: Graph, state: NodeState, start: int, stop: int) -> NodeState:
         """Return the state after layers `start` to `stop - 1`."""
+        if not self.compiled:
+            return self._run(graph, state, start, stop)
+        graph.settle()
+        state = replace(state, v=state.v.contiguous())  # for another layout it would compile anew
+        with running(self):
+            return self._run(graph, state, start, stop)
+
+    def _run(self, graph: Graph, state: NodeState, start: int, stop: int) -> NodeState:
         for index in range(start, stop):
             if self.recompute and torch.is_grad_enabled():
                 state = checkpoint(self.layer, graph, state, index, use_reentrant=False)

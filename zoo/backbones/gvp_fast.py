@@ -34,6 +34,8 @@ ENDS, EDGES = 6, (4, 5)
 
 def suits(gvps: Iterable[nn.Module], graph: Graph, *tensors: Tensor) -> bool:
     """Return whether the kernel takes the messages: this is the one place that decides."""
+    if torch.compiler.is_compiling():  # what is asked below cannot be traced
+        return False
     chosen = chosen_engine()
     return (
         (chosen == "numba" or (chosen == "auto" and len(graph.src) >= ENOUGH))
@@ -41,7 +43,6 @@ def suits(gvps: Iterable[nn.Module], graph: Graph, *tensors: Tensor) -> bool:
         and all(cast("GVP", gvp).gate is None for gvp in gvps)
         and {(type(x), x.dtype, x.device.type) for x in tensors} in KINDS
         and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
         and numba_problem() is None
     )
 

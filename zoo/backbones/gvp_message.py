@@ -77,6 +77,22 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return (a[:, 0] * b[:, 0]).addcmul_(a[:, 1], b[:, 1]).addcmul_(a[:, 2], b[:, 2])
 
 
+def _lengths(v: Tensor) -> Tensor:
+    """Return the lengths (rows, channels) of vectors (rows, 3, channels)."""
+    if torch.compiler.is_compiling():  # the compiler fuses and differentiates the formula itself
+        return _dot(v, v).clamp(min=SMALLEST).sqrt()
+    out: Tensor = Length.apply(v)
+    return out
+
+
+def _scaled(v: Tensor) -> Tensor:
+    """Return vectors (rows, 3, channels) times a sigmoid of their lengths."""
+    if torch.compiler.is_compiling():
+        return v * _lengths(v).sigmoid()[:, None]
+    out: Tensor = ScaleByLength.apply(v)
+    return out
+
+
 def _above_least(x: Tensor, length: Tensor) -> Tensor:
     return x.masked_fill(length.square() <= SMALLEST * 1.001, 0.0)
 
@@ -142,7 +158,7 @@ class _Split:
         hidden = _joined(block, *self.v).unflatten(1, (3, -1))
         hidden = hidden + F.linear(self.edge_v[block.edges], self.of_edge_v)
         s = torch.addmm(_joined(block, *self.s), self.edge_s[block.edges], self.of_edge.t())
-        s = torch.addmm(s, Length.apply(hidden), self.of_length.t())
+        s = torch.addmm(s, _lengths(hidden), self.of_length.t())
         return _activate(self.gvp, s, hidden)
 
 
@@ -154,7 +170,7 @@ def _activated(gvp: GVP, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """Return what a GVP makes of scalars (rows, s) and vectors (rows, 3, c)."""
     assert gvp.wh is not None
     hidden = F.linear(v, gvp.wh.weight)
-    return _activate(gvp, _scalars(gvp, s, Length.apply(hidden), gvp.ws.bias), hidden)
+    return _activate(gvp, _scalars(gvp, s, _lengths(hidden), gvp.ws.bias), hidden)
 
 
 def _scalars(gvp: GVP, s: Tensor, lengths: Tensor, bias: Tensor) -> Tensor:
@@ -165,7 +181,7 @@ def _scalars(gvp: GVP, s: Tensor, lengths: Tensor, bias: Tensor) -> Tensor:
 def _activate(gvp: GVP, s: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
     assert gvp.wv is not None
     v = F.linear(hidden, gvp.wv.weight)
-    v = ScaleByLength.apply(v) if gvp.gate is None else v * gvp.gate(s).sigmoid()[:, None]
+    v = _scaled(v) if gvp.gate is None else v * gvp.gate(s).sigmoid()[:, None]
     return s.relu(), v
 
 
@@ -173,7 +189,7 @@ def _last_on_edges(gvp: GVP, s: Tensor, v: Tensor) -> Tensor:
     """Return what the last GVP needs the mean of: scalars, lengths and vectors."""
     assert gvp.wh is not None and gvp.wv is not None
     hidden = F.linear(v, gvp.wh.weight)
-    lengths = Length.apply(hidden)
+    lengths = _lengths(hidden)
     if gvp.gate is not None:  # a gate is not linear, so gated vectors are averaged
         scale = gvp.gate(_scalars(gvp, s, lengths, gvp.ws.bias)).sigmoid()
         v = F.linear(hidden, gvp.wv.weight) * scale[:, None]

@@ -1,6 +1,7 @@
 """The few graph operations that backbones are made of, on two engines with the same numbers.
 
-DGL's kernels run wherever DGL imports and knows the device; plain PyTorch runs everywhere else.
+DGL's kernels run wherever DGL imports and knows the device; plain PyTorch runs everywhere else, and
+in what `torch.compile` compiles.
 `use_engine("torch")` chooses for a block of code; `engine_for` says which would run and why.
 The engine "numba" is "auto", but GVP's kernel takes graphs of any size (see `gvp_fast`).
 """
@@ -106,6 +107,8 @@ def engine_for(x: Tensor) -> str:
     Raises:
         ConfigError: if "dgl" was asked for and knows neither the device nor the precision.
     """
+    if torch.compiler.is_compiling():  # DGL's kernels and the choice itself cannot be traced
+        return "torch"
     chosen = _chosen.get()
     if chosen == "torch" or (chosen != "dgl" and dgl_problem()):
         return "torch"

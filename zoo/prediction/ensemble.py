@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from zoo.backbones.compiling import compile_layers
 from zoo.errors import CheckpointError, RandomWeightsWarning
 from zoo.models.blueprint import written_targets
 from zoo.models.checkpoint import CONFIG, load_model
@@ -146,6 +147,8 @@ def load_ensemble(
     device: str = "cpu",
     states: str | None = None,
     scope: str | None = None,
+    *,
+    compile: bool = False,
 ) -> Ensemble:
     """Return all models of a run's folder, or the one model of a saved model's folder.
 
@@ -157,9 +160,11 @@ def load_ensemble(
         states: File of hidden states to read, see `load_model`.
         scope: "chain" or "complex", what the models are to take for one protein; None for what they
             were trained on.
+        compile: Whether to compile the graph networks' layers, at their first run; see
+            docs/howto/predict.md.
 
     Raises:
-        ConfigError: if there is no such device or scope.
+        ConfigError: if there is no such device or scope, or nothing to compile with.
         CheckpointError: if the folder is neither, or a model has no head or was never trained.
         WeightsError: if the weights of the pretrained language model cannot be found.
     """
@@ -171,6 +176,8 @@ def load_ensemble(
             warnings.simplefilter("ignore", RandomWeightsWarning)  # the caller prints it in red
             model = within(load_model(member.folder, states=states), taken)
         _check_head(model, member, targets)
+        if compile:
+            compile_layers(model.struct, device)
         _share(model, models)
         models.append(model.to(device))
     targets = targets or written_targets(models[0].recipe.config)

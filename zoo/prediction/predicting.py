@@ -39,6 +39,7 @@ def predict(
     states: str | None = None,
     device: str = "auto",
     tokens: int = 4096,
+    compile: bool = False,
     listener: Listener = SILENT,
 ) -> DataFrame:
     """Return what a trained model predicts for some proteins: the rows of `zoo predict`.
@@ -64,6 +65,7 @@ def predict(
         states: File of hidden states, for a model that reads one; see `load_model`.
         device: Device to load the models on; "auto" is the best one available.
         tokens: Maximum number of tokens in a batch, padding included.
+        compile: Whether to compile the graph networks' layers first; pays off for many proteins.
         listener: Receives the progress, and a line on complexes that were cut.
 
     Returns:
@@ -75,13 +77,14 @@ def predict(
         FetchError: If a structure is given by name, and cannot be fetched.
         CheckpointError: If the model was not trained, or does not fit its config.
         WeightsError: If the weights of the language model cannot be had here.
-        ConfigError: For an input or model of a wrong type, or a device that is not there.
+        ConfigError: For an input or model of a wrong type, a device that is not there, or nothing
+            to compile with.
         ZooError: If no input could be predicted. If only some could, a `FailedInputsWarning` is
             given in its place.
     """
     taken, least = checked_scope(scope), checked_least(min_plddt)
     given = gather(inputs, listener.say)
-    ensemble = opened(model, device, states, taken)
+    ensemble = opened(model, device, states, taken, compile=compile)
     if ensemble.random_plm:
         warnings.warn(RANDOM_WARNING, RandomWeightsWarning, stacklevel=2)
     outcome, names, found = Outcome(), list[str](), dict[str, Any]()
@@ -108,7 +111,12 @@ def predict(
 
 
 def opened(
-    model: Model, device: str, states: str | None = None, scope: Scope | None = None
+    model: Model,
+    device: str,
+    states: str | None = None,
+    scope: Scope | None = None,
+    *,
+    compile: bool = False,
 ) -> Ensemble:
     """Return the models of a run by name, folder or record; an ensemble as it is.
 
@@ -117,9 +125,9 @@ def opened(
             adds: its other models, and the calibration.
     """
     if isinstance(model, Ensemble):
-        if states is not None or scope is not None:
+        if states is not None or scope is not None or compile:
             raise ConfigError(
-                "states and scope are for a model that is loaded here; give them to "
+                "states, scope and compile are for a model that is loaded here; give them to "
                 "zoo.load_ensemble."
             )
         return model
@@ -137,4 +145,4 @@ def opened(
     folder = model.folder if isinstance(model, Run) else os.fspath(model)
     if known := warning(folder_of(folder)):
         warnings.warn(f"{folder}: {known}", ModelWarning, stacklevel=3)
-    return load_ensemble(folder, device, states, scope)
+    return load_ensemble(folder, device, states, scope, compile=compile)

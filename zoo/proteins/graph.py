@@ -73,6 +73,8 @@ class Graph:
     @property
     def total_nodes(self) -> int:
         """Number of nodes of all proteins together."""
+        if torch.compiler.is_compiling():  # a shape may change, and a tuple's numbers are constants
+            return len(self.in_degrees)
         return sum(self.num_nodes)
 
     @property
@@ -120,7 +122,10 @@ class Graph:
         """Return blocks of about `edges` edges each; the edges of one destination stay together.
 
         Blocks make better use of a CPU's cache. On other devices there is one block of all edges.
+        In compiled code too: its kernels keep few temporaries, and their number must not change.
         """
+        if torch.compiler.is_compiling():
+            return (self._whole(),)
         if edges not in self._blocks:
             self._blocks[edges] = tuple(self._cut(edges))
         return self._blocks[edges]
@@ -128,6 +133,16 @@ class Graph:
     @cached_property
     def _blocks(self) -> dict[int, tuple[Block, ...]]:
         return {}
+
+    def _whole(self) -> Block:
+        return Block(
+            src=self.src,
+            dst=self.dst,
+            edges=slice(0, len(self.src)),
+            nodes=slice(0, self.total_nodes),
+            num_sources=self.total_nodes,
+            constant_degree=self.constant_degree,
+        )
 
     def _cut(self, edges: int) -> Iterator[Block]:
         starts: list[int] = []
@@ -145,6 +160,13 @@ class Graph:
                 num_sources=self.total_nodes,
                 constant_degree=self.constant_degree,
             )
+
+    def settle(self) -> None:
+        """Compute what compiled code reads of the graph: it cannot compute it itself.
+
+        The properties take a lock, and a degree is a number that depends on the data.
+        """
+        _ = self.in_degrees, self.constant_degree
 
     def to(self, device: torch.device | str) -> Graph:
         """Return the graph with every tensor on `device`, including the cached properties.

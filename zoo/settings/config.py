@@ -175,6 +175,8 @@ class TrainConfig:
         checkpoint_minutes: Minutes between two checkpoints within an epoch.
         checkpoint_activations: Whether the backward pass recomputes the graph network's layers,
             which takes less memory and a third more time.
+        compile: Whether `torch.compile` compiles the graph network's layers; see
+            docs/howto/training.md.
         workers: Number of processes that read and featurise examples ahead of training.
     """
 
@@ -198,6 +200,7 @@ class TrainConfig:
     store: Literal["bfloat16", "float32", "none"] = "bfloat16"
     checkpoint_minutes: Positive = 10.0
     checkpoint_activations: bool = False
+    compile: bool = False
     workers: WholeOrZero = 0
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from zoo.backbones.compiling import compile_layers
 from zoo.errors import DataError, SaveError, ZooError
 from zoo.models.checkpoint import save_config
 from zoo.models.create import LoadedPLM, build_model
@@ -209,6 +210,8 @@ def module_arguments(job: Job, model: FusedModel, data: TrainingData, world: int
     objective.set_units(model.head.units)
     if model.struct is not None:
         model.struct.recompute = settings.checkpoint_activations
+    if settings.compile:
+        compile_layers(model.struct, job.hardware.device)
     return {"model": model, "objective": objective, "settings": settings,
             "seed": job.config.seed, "steps": steps, "counts": counts}  # fmt: skip
 

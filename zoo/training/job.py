@@ -11,6 +11,7 @@ from zoo.data.rounds import Plan
 from zoo.models.blueprint import Blueprint
 from zoo.models.checkpoint import WEIGHTS, is_whole
 from zoo.settings.config import Config
+from zoo.system.devices import available
 from zoo.tasks import Target
 from zoo.training.scoring import score_name, undefined
 
@@ -32,6 +33,11 @@ class Hardware:
     devices: str = "auto"
     nodes: int = 1
     strategy: str = "auto"
+
+    @property
+    def device(self) -> str:
+        """The kind of device, in PyTorch's words: "cuda", "mps" or "cpu"."""
+        return {"auto": available()[0], "gpu": "cuda"}.get(self.accelerator, self.accelerator)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.backbones.compiling import check_compile
 from zoo.data.layouts.base import find_layout
 from zoo.data.preparing import REPORT, STORE, fingerprint, prepared, read_manifest, way_of
 from zoo.data.rounds import Plan, limited, rounds, with_validation
@@ -92,6 +93,8 @@ def lay_out(
         facts: contents of run.json, for a run to resume.
         listener: receives the progress of preparing the data.
     """
+    if blueprint.config.train.compile:
+        check_compile(blueprint.structure is not None, wish.hardware.device)
     root = wish.store or cache_root()
     data, manifest = _data(wish, blueprint.config, facts or {}, root, listener)
     if blueprint.config.task == "lba" and "pocket" not in manifest and not facts:

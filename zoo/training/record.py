@@ -26,7 +26,7 @@ PACKAGES = (
 )  # fmt: skip
 MAY_CHANGE = (
     "train.lr.", "train.clip", "train.patience", "train.workers", "train.checkpoint_minutes",
-    "train.checkpoint_activations", "train.precision",
+    "train.checkpoint_activations", "train.compile", "train.precision",
 )  # fmt: skip
 """Config keys whose values may change when a run is resumed."""
 NO_EFFECT = ("train.workers", "train.checkpoint_")

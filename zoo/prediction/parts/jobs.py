@@ -57,6 +57,7 @@ class PredictionJob:
     min_plddt: float | None = None
     states: str | None = None
     device: str = "auto"
+    compile: bool = False
 
     def begin(self) -> Work:
         """Load the models, which may warn of random weights, or of what they are not for.
@@ -69,7 +70,7 @@ class PredictionJob:
         if known := warning(folder):
             warnings.warn(f"{self.model}: {known}", ModelWarning, stacklevel=2)
         device = choose_device(self.device)
-        ensemble = load_ensemble(self.model, device, self.states, self.scope)
+        ensemble = load_ensemble(self.model, device, self.states, self.scope, compile=self.compile)
         _warn_if_random(ensemble.random_plm)
         return Predicting(ensemble, checked_least(self.min_plddt))
 
