@@ -37,18 +37,18 @@ def check_compile(network: bool, device: str) -> None:
         device: device that it will run on.
 
     Raises:
-        ConfigError: if there is no network, no compiler for the device, or DGL's engine was asked
-            for, which cannot be compiled; names the fix.
+        ConfigError: if there is no network, no compiler for the device, or an engine was asked for
+            that cannot be compiled; names the fix.
     """
     if not network:
         raise ConfigError(
             "Only the layers of a graph network are compiled, and this model has none. Leave "
             "train.compile and --compile out."
         )
-    if chosen_engine() == "dgl":
+    if (chosen := chosen_engine()) not in ("auto", "torch"):
         raise ConfigError(
-            "Engine 'dgl' cannot be compiled. Use the engine auto or torch, or leave train.compile "
-            "and --compile out."
+            f"Engine {chosen!r} cannot be compiled. Use the engine auto or torch, or leave "
+            "train.compile and --compile out."
         )
     if device.partition(":")[0] == "cpu":
         _check_cpu()
