@@ -532,6 +532,12 @@ def test_a_step_from_stored_states_never_waits_for_the_device(
     )
 
 
+@of_every_fusion
+def test_no_exchange_waits_for_the_device(make: Make, fusion: str) -> None:
+    values = {"fusion.write_back": "side"}
+    assert_asks_nothing(make("schnet", fusion, task="ppbs", values=values, dtype=torch.float32))
+
+
 @pytest.mark.parametrize("tuning", ["lora", "last_n", "full"])
 def test_a_language_model_in_training_takes_no_stored_states(make: Make, tuning: str) -> None:
     model = make(values={"sequence.tuning": tuning})

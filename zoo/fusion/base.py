@@ -43,6 +43,9 @@ class Fusion(nn.Module, ABC):
 
     one_way: ClassVar[bool] = False
     """Whether the sequence rows go on as they were."""
+    takes_counts: ClassVar[bool] = False
+    """Whether `forward` takes `counts`, how many rows each protein has. Without them it would ask
+    the device, and wait for a GPU."""
 
     @abstractmethod
     def forward(
@@ -115,7 +118,10 @@ def spread(seq_layers: int, struct_layers: int) -> Pairs:
 
 
 def rows_per_protein(protein: Tensor) -> list[int]:
-    """Return how many rows each protein has, in order; proteins without rows have no entry."""
+    """Return how many rows each protein has, in order; proteins without rows have no entry.
+
+    It makes the program wait for a GPU.
+    """
     _, counts = torch.unique_consecutive(protein, return_counts=True)
     sizes: list[int] = counts.tolist()
     return sizes

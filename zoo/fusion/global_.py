@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,6 +33,8 @@ class GlobalAttention(Fusion):
         identity_start: begin with a write-back of zero (residual only).
     """
 
+    takes_counts = True
+
     def __init__(
         self,
         d_seq: int,
@@ -55,7 +59,13 @@ class GlobalAttention(Fusion):
         self.drop = nn.Dropout(dropout)
 
     def forward(
-        self, seq: Tensor, struct: Tensor, protein: Tensor, *, explain: bool = False
+        self,
+        seq: Tensor,
+        struct: Tensor,
+        protein: Tensor,
+        *,
+        explain: bool = False,
+        counts: Sequence[int] | None = None,
     ) -> Fused:
         """Return both branches' new rows; the weights are (heads, 2n, 2n) of each protein."""
         a, b = (
@@ -64,7 +74,8 @@ class GlobalAttention(Fusion):
         )
         qkv = self.query_key_value(self.norm(torch.stack([a, b])))  # (2, rows, 3 width)
         qkv = qkv.unflatten(-1, (3, self.num_heads, -1)).permute(2, 3, 0, 1, 4)
-        parts = qkv.split(rows_per_protein(protein), dim=3)  # each (3, heads, 2, n, head_dim)
+        counts = rows_per_protein(protein) if counts is None else counts
+        parts = qkv.split(list(counts), dim=3)  # each (3, heads, 2, n, head_dim)
         # One call a protein: no padding, no mask, and no protein can hear another.
         heard = torch.cat([_attend(part) for part in parts], dim=2) if parts else qkv[2]
         heard = heard.permute(1, 2, 0, 3).flatten(2)  # (2, rows, width)

@@ -7,6 +7,8 @@ each row's own root mean square a change of 1 is as large as the state, whatever
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -14,12 +16,12 @@ from zoo.fusion.base import Fused, Fusion
 
 
 def fuse_in_units(
-    fusion: Fusion, seq: Tensor, struct: Tensor, protein: Tensor, *, explain: bool
+    fusion: Fusion, seq: Tensor, struct: Tensor, protein: Tensor, **options: Any
 ) -> Fused:
     """Return what `fusion.forward` does, for rows that are divided by their units and put back."""
     seq_unit, struct_unit = unit(seq), unit(struct)
     seq_in, struct_in = seq / seq_unit, struct / struct_unit
-    fused = fusion(seq_in, struct_in, protein, explain=explain)
+    fused = fusion(seq_in, struct_in, protein, **options)
     return Fused(
         # As a difference, so that a row which the fusion leaves alone is not even rounded.
         seq + seq_unit * (fused.seq - seq_in),

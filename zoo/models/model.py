@@ -307,7 +307,8 @@ class _Run:
         fusion: Any = self.model.exchanges[index]
         fuse = partial(fuse_in_units, fusion) if self.model.revision.in_units else fusion
         seq, struct = rows[self.linked], self.state.s[self.linked]
-        fused: Fused = fuse(seq, struct, self.protein, explain=self.explain)
+        known = {"counts": self.batch.linked_counts} if fusion.takes_counts else {}
+        fused: Fused = fuse(seq, struct, self.protein, explain=self.explain, **known)
         after = self.model.fuse_after[index]
         if self.changes is not None:
             change = Change(after, _share(seq, fused.seq), _share(struct, fused.struct))

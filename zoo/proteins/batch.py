@@ -64,6 +64,12 @@ class Batch:
         """(linked nodes,) indices of the nodes that have a token."""
         return (self.node_token >= 0).nonzero()[:, 0]
 
+    @cached_property
+    def linked_counts(self) -> tuple[int, ...]:
+        """Number of `linked` nodes of each protein that has any."""
+        counts = torch.bincount(self.graph.protein[self.linked]).tolist()
+        return tuple(count for count in counts if count)
+
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with every tensor on `device`."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -71,7 +77,9 @@ class Batch:
             name: x.to(device) for name, x in fields.items() if isinstance(x, Tensor | Graph)
         }
         batch = dataclasses.replace(self, **moved)
-        vars(batch)["linked"] = self.linked.to(device)  # on a GPU, computing it makes the CPU wait
+        # On a GPU, computing them makes the CPU wait.
+        vars(batch)["linked"] = self.linked.to(device)
+        vars(batch)["linked_counts"] = self.linked_counts
         return batch
 
 
