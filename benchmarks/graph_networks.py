@@ -3,7 +3,8 @@
     python benchmarks/graph_networks.py [gvp schnet gatv2] [--threads 2] [--rounds 7] [--both]
     python benchmarks/graph_networks.py --device cuda
 
-Needs `pip install torch-geometric`. A batch of 8 proteins of 300 residues, 30 neighbours each.
+Needs `pip install torch-geometric`. A batch of 8 proteins (`--proteins`) of 300 residues, 30
+neighbours each.
 GVP's peer is `peers/gvp.py`; `--reference DIR` takes a checkout of the published code
 (github.com/drorlab/gvp-pytorch) instead. `--both` runs with glibc's allocator as it is, and again
 with the tuned one, on both sides. On a GPU there is the PyTorch engine alone.
@@ -29,7 +30,7 @@ from zoo.backbones.message_passing import numba_problem, use_engine
 from zoo.proteins.graph import Graph
 
 NODE, EDGE, LAYERS = (100, 16), (32, 1), 3
-PROTEINS, RESIDUES, NEIGHBOURS = 8, 300, 30
+RESIDUES, NEIGHBOURS = 300, 30
 
 
 def device() -> str:
@@ -48,10 +49,10 @@ def gvp_engines(half: bool) -> tuple[str, ...]:
     return (*engines(), "numba") if kernel else engines()
 
 
-def graph() -> Graph:
+def graph(proteins: int = 8) -> Graph:
     """Return proteins as random walks with 3.8 angstrom steps, and their nearest neighbours."""
     sources, destinations, positions = [], [], []
-    for number in range(PROTEINS):
+    for number in range(proteins):
         steps = nn.functional.normalize(torch.randn(RESIDUES, 3), dim=1) * 3.8
         pos = steps.cumsum(0) * 0.5  # compact, as a protein is
         distance = torch.cdist(pos, pos).fill_diagonal_(torch.inf)
@@ -61,7 +62,7 @@ def graph() -> Graph:
                             + number * RESIDUES)  # fmt: skip
         positions.append(pos)
     src, dst, pos = map(torch.cat, (sources, destinations, positions))
-    made = Graph(src, dst, (RESIDUES,) * PROTEINS)
+    made = Graph(src, dst, (RESIDUES,) * proteins)
     made.edges["dist"] = (pos[src] - pos[dst]).norm(dim=1)
     return made
 
@@ -79,9 +80,8 @@ def step(forward: Callable[[], Any], train: bool, half: bool) -> Callable[[], ob
     return work
 
 
-def gvp(reference: Path | None, rounds: int) -> None:
+def gvp(g: Graph, reference: Path | None, rounds: int) -> None:
     """Race a stack of GVP layers."""
-    g = graph()
     index = torch.stack([g.src, g.dst])
     ours = nn.ModuleList(GVPLayer(NODE, EDGE, gate=False, dropout=0.0) for _ in range(LAYERS))
     theirs, run_theirs = _gvp_peer(reference)
@@ -145,13 +145,12 @@ def _equal(name: str, ours: Any, theirs: Any, leaves: list[Tensor]) -> None:
     print(f"{name}: outputs and gradients equal, gradients to {worst:.1e}")
 
 
-def schnet(_: Path | None, rounds: int) -> None:
+def schnet(g: Graph, _: Path | None, rounds: int) -> None:
     """Race an interaction block."""
     from torch_geometric.nn.models.schnet import InteractionBlock
 
     from zoo.backbones.schnet import Interaction, smear
 
-    g = graph()
     index, dist = torch.stack([g.src, g.dst]), g.edges["dist"]
     theirs, ours = InteractionBlock(128, 50, 128, 20.0), Interaction(128, 128, 50, 0.0)
     smeared, envelope = smear(dist, torch.linspace(0.0, 20.0, 50), 20.0)
@@ -174,13 +173,12 @@ def schnet(_: Path | None, rounds: int) -> None:
     _race_engines("schnet interaction", own, other, rounds)
 
 
-def gatv2(_: Path | None, rounds: int) -> None:
+def gatv2(g: Graph, _: Path | None, rounds: int) -> None:
     """Race graph attention with edge features."""
     from torch_geometric.nn import GATv2Conv
 
     from zoo.backbones.gat import GATv2Layer
 
-    g = graph()
     index, edge = torch.stack([g.src, g.dst]), torch.randn(len(g.src), 32)
     theirs = GATv2Conv(128, 32, heads=4, edge_dim=32, add_self_loops=False)  # its bias is 0
     ours = GATv2Layer(4, 32, 32, 0.0)
@@ -223,6 +221,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=", ".join(RACES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--proteins", type=int, default=8)
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--both", action="store_true")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -234,7 +233,7 @@ def main() -> None:
     race.header(given.threads, given.device)
     torch.set_default_device(given.device)
     for name in given.names or RACES:
-        RACES[name](given.reference, given.rounds)
+        RACES[name](graph(given.proteins), given.reference, given.rounds)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Half a language model, and one with smaller numbers, against the whole of it in float32.
 
-    python benchmarks/lighter.py [esm2_8m esm2_35m] [--rounds 9] [--threads 1]
+    python benchmarks/lighter.py [esm2_8m esm2_35m] [--rounds 9] [--threads 1] [--device cuda]
 
-`sequence.layers` at half the layers, `sequence.dtype=bfloat16`, and int8 by PyTorch's dynamic
-quantisation, which the zoo does not offer. Four chains of 90 to 310 residues, made up; the weights
-are random. Also told is the least cosine of a residue's state to that of the whole in float32.
+`sequence.layers` at half the layers, `sequence.dtype=bfloat16`, and on a CPU int8 by PyTorch's
+dynamic quantisation, which the zoo does not offer. Four chains of 90 to 310 residues, made up; the
+weights are random. Also told is the least cosine of a residue's state to that of the whole in
+float32.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ LENGTHS = (90, 150, 220, 310)
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
 
-def model(plm: str, **values: Any) -> Any:
+def model(plm: str, device: str, **values: Any) -> Any:
     """Return a language model with random weights."""
-    return zoo.create_model(plm, "none", weights="random", values=values).eval().seq
+    return zoo.create_model(plm, "none", weights="random", values=values).eval().seq.to(device)
 
 
 def in_int8(plm: str) -> packed.Parts:
@@ -39,7 +40,7 @@ def in_int8(plm: str) -> packed.Parts:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it moves to torchao, which is a package of its own
         made = torch.ao.quantization.quantize_dynamic(
-            model(plm).model, {torch.nn.Linear}, dtype=torch.qint8
+            model(plm, "cpu").model, {torch.nn.Linear}, dtype=torch.qint8
         )
     parts = packed.parts_of(made)
     assert parts is not None
@@ -47,24 +48,27 @@ def in_int8(plm: str) -> packed.Parts:
 
 
 @torch.inference_mode()
-def measure(plm: str, rounds: int) -> None:
+def measure(plm: str, rounds: int, device: str) -> None:
     """Race the variants of one language model."""
-    whole = model(plm)
-    half = model(plm, **{"sequence.layers": whole.num_layers // 2})
-    short, parts = model(plm, **{"sequence.dtype": "bfloat16"}), in_int8(plm)
+    whole = model(plm, device)
+    half = model(plm, device, **{"sequence.layers": whole.num_layers // 2})
+    short = model(plm, device, **{"sequence.dtype": "bfloat16"})
     draw = random.Random(0)
     tokens = whole.tokenize(["".join(draw.choices(LETTERS, k=length)) for length in LENGTHS])
-    given = tokens.ids, tokens.attend
+    given = tokens.ids.to(device), tokens.attend.to(device)
     works = {
         "whole, float32": lambda: whole(*given), "half the layers": lambda: half(*given),
-        "bfloat16": lambda: short(*given), "int8": lambda: packed.run(parts, *given),
+        "bfloat16": lambda: short(*given),
     }  # fmt: skip
+    if device == "cpu":
+        parts = in_int8(plm)
+        works["int8"] = lambda: packed.run(parts, *given)
     assert half.num_layers * 2 == whole.num_layers
     expected = works["whole, float32"]()
-    for name in ("bfloat16", "int8"):
+    for name in list(works)[2:]:
         print(f"{plm}, {name}: cosine {_least_cosine(works[name](), expected, given[1]):.5f}")
     print(plm)
-    race.show(race.race(works, rounds), "whole, float32")
+    race.show(race.race(works, rounds, device=device), "whole, float32")
 
 
 def _least_cosine(found: Tensor, expected: Tensor, attend: Tensor) -> float:
@@ -78,10 +82,11 @@ def main() -> None:
     parser.add_argument("plm", nargs="*", default=["esm2_8m", "esm2_35m"])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     given = parser.parse_args()
-    race.header(given.threads)
+    race.header(given.threads, given.device)
     for plm in given.plm:
-        measure(plm, given.rounds)
+        measure(plm, given.rounds, given.device)
 
 
 if __name__ == "__main__":
