@@ -1,18 +1,20 @@
 """Does memory stay bounded: thousands of chains prepared, trained on for an epoch and predicted.
 
-    python benchmarks/scale.py FOLDER --chains 1000 5000 20000 [--work DIR]
+    python benchmarks/scale.py FOLDER --chains 1000 5000 20000 [--work DIR] [--verbs prepare]
 
 Chains are made from the structures of FOLDER: each atom moved by some tenths of an angstrom, one
 residue in ten mutated, so that no two are equal and nothing is computed once for several. For each
 number and verb: seconds, and the peak of the memory that is the process's own (resident, without
 pages of mapped files, which the system takes back when it needs them). `--table ROWS` prepares a
-table of so many sequences, `--residues N` predicts one complex of so many residues.
+table of so many sequences, `--residues N` predicts one complex of so many residues. Beside the
+seconds of the clock are those of the process itself, which other work on the machine changes less.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import resource
 import sys
 import tempfile
 import time
@@ -30,14 +32,16 @@ NAMES = {gemmi.find_tabulated_residue(name).one_letter_code: name for name in (
     "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split()
 )}  # fmt: skip
 LETTERS = np.array(sorted(NAMES))
+VERBS = ["prepare", "train", "predict"]
 CONFIG = "table_plm_mini_gearnet_local"
 SMALL = ("--set", "structure.args={hidden: 32, num_layers: 2}", "--set", "graph.k=10",
          "--set", "train.epochs=1")  # fmt: skip
 
 
-def measured(*command: object) -> tuple[float, float]:
-    """Return seconds and peak megabytes of a verb."""
+def measured(*command: object) -> tuple[float, float, float]:
+    """Return seconds, seconds of the process itself, and peak megabytes of a verb."""
     begun, peak = time.perf_counter(), 0
+    before = _own_seconds()
     with tempfile.TemporaryFile() as said:
         process = psutil.Popen([sys.executable, "-m", *map(str, command)], stdout=said, stderr=said)
         while process.poll() is None:
@@ -45,7 +49,13 @@ def measured(*command: object) -> tuple[float, float]:
             time.sleep(0.1)
         said.seek(0)
         assert process.returncode == 0, said.read()[-2000:].decode()
-    return time.perf_counter() - begun, peak / 1e6
+    return time.perf_counter() - begun, _own_seconds() - before, peak / 1e6
+
+
+def _own_seconds() -> float:
+    """Return the seconds that the processors spent on verbs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _own_memory(process: psutil.Popen) -> int:
@@ -76,8 +86,8 @@ def changed(protein: Protein, random: np.random.Generator, shift: float = 0.0) -
     return "".join([*lines, "END\n"])
 
 
-def many(sources: list[Protein], count: int, work: Path) -> None:
-    """Prepare, train on and predict `count` chains."""
+def many(sources: list[Protein], count: int, work: Path, verbs: list[str]) -> None:
+    """Prepare, train on and predict `count` chains, or only some of these."""
     random = np.random.default_rng(count)
     data = work / "data"
     (data / "structures").mkdir(parents=True)
@@ -97,8 +107,10 @@ def many(sources: list[Protein], count: int, work: Path) -> None:
                     "--out", work / "out"),
     }  # fmt: skip
     for name, command in steps.items():
-        seconds, memory = measured(*command)
-        print(f"{count:7,} chains  {name:8} {seconds:8.1f} s  {memory:7,.0f} MB", flush=True)
+        if name in verbs:
+            seconds, own, memory = measured(*command)
+            print(f"{count:7,} chains  {name:8} {seconds:8.1f} s  {memory:7,.0f} MB; "
+                  f"own {own:.1f} s, {1e3 * own / count:.2f} ms a chain", flush=True)  # fmt: skip
 
 
 def rows(count: int, work: Path) -> None:
@@ -113,7 +125,8 @@ def rows(count: int, work: Path) -> None:
             sequence = "".join(random.choice(LETTERS, 120))
             table.writerow([f"row{at}", sequence, ("train", "test")[at % 2], f"{at / count:.5f}"])
     command = ("zoo.prepare", "table", "--data", data, "--out", work / "rows")
-    print("{:7,} rows    prepare  {:8.1f} s  {:7,.0f} MB".format(count, *measured(*command)))
+    seconds, _, memory = measured(*command)
+    print(f"{count:7,} rows    prepare  {seconds:8.1f} s  {memory:7,.0f} MB")
 
 
 def one(source: Protein, residues: int, work: Path) -> None:
@@ -128,7 +141,8 @@ def one(source: Protein, residues: int, work: Path) -> None:
     path.write_text("\nTER\n".join(chains) + "\nEND\n")
     command = ("zoo.predict", path, "--model", "ppbs_local", "--out", work / "complex")
     count = sum(text.count(" CA ") for text in chains)
-    print("{:7,} residues predict {:8.1f} s  {:7,.0f} MB".format(count, *measured(*command)))
+    seconds, _, memory = measured(*command)
+    print(f"{count:7,} residues predict {seconds:8.1f} s  {memory:7,.0f} MB")
 
 
 def main() -> None:
@@ -136,6 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--chains", type=int, nargs="*", default=[])
+    parser.add_argument("--verbs", nargs="+", choices=VERBS, default=VERBS)
     parser.add_argument("--table", type=int)
     parser.add_argument("--residues", type=int)
     parser.add_argument("--work", type=Path, help="empty folder; removed at the end")
@@ -143,7 +158,7 @@ def main() -> None:
     sources = [read_structure(path) for path in sorted(given.folder.iterdir())[:300]]
     for count in given.chains:
         with tempfile.TemporaryDirectory(dir=given.work) as name:
-            many(sources, count, Path(name))
+            many(sources, count, Path(name), given.verbs)
     with tempfile.TemporaryDirectory(dir=given.work) as name:
         if given.table:
             rows(given.table, Path(name))

@@ -14,6 +14,7 @@ from zoo.data.reading.words import WordIndex
 from zoo.data.similarity import (
     clusters,
     clusters_built_in,
+    longest_common,
     main_chains,
     near_duplicates,
     pair_identity,
@@ -94,6 +95,36 @@ def test_near_duplicates_name_the_pair_and_its_identity():
     close = train[7][:149] + ("A" if train[7][149] != "A" else "C")
     found = near_duplicates([*train, "MK"], [sequence(rng, 150), close, "MK"], 0.9)
     assert found == [(7, 1, pytest.approx(149 / 150)), (20, 2, 1.0)]
+
+
+def test_the_longest_common_subsequence_is_that_of_the_table():
+    rng = random.Random(7)
+    for _ in range(30):
+        one, other = (sequence(rng, rng.randint(0, 90)) for _ in range(2))
+        row = [0] * (len(other) + 1)
+        for letter in one:
+            above, row = row, [0]
+            for at, own in enumerate(other):
+                row.append(above[at] + 1 if own == letter else max(above[at + 1], row[at]))
+        assert longest_common(one, other) == row[-1]
+
+
+def test_no_pair_that_reaches_the_identity_is_left_out_unaligned(monkeypatch):
+    rng = random.Random(8)
+    parents = [sequence(rng, 120) for _ in range(10)]
+    train = [mutant(rng, parent, kept) for parent in parents for kept in (0.8, 0.9, 0.95)]
+    test = [mutant(rng, parent, 0.95) for parent in parents]
+    every = [(i, j, pair_identity(a, b)) for i, a in enumerate(train) for j, b in enumerate(test)]
+    asked: list[str] = []
+
+    def counted(one: str, other: str) -> float:
+        asked.append(one)
+        return pair_identity(one, other)
+
+    monkeypatch.setattr("zoo.data.similarity.pair_identity", counted)
+    expected = [pair for pair in every if pair[2] >= 0.88]
+    assert near_duplicates(train, test, 0.88) == expected
+    assert len(expected) <= len(asked) < 1.5 * len(expected) < 30
 
 
 def test_a_thousand_sequences_take_less_than_twenty_seconds():

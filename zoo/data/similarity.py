@@ -24,6 +24,10 @@ WITHOUT_WORDS = "less than 14 residues"
 #: Match, mismatch, gap opening and gap extension. Gaps are expensive to open, so that the residues
 #: of a short sequence are not matched one by one along a long one.
 SCORES = (4, -1, -20, 0)
+#: Share of the shorter sequence that unrelated ones have in common as a subsequence.
+CHANCE = 0.55
+#: Allows for rounding where an identity is compared with a number of residues.
+TOLERANCE = 1e-6
 
 
 def main_chains(sequences: Sequence[str]) -> list[str]:
@@ -78,7 +82,8 @@ def near_duplicates(
     found = []
     for query in at_test:
         alike = {at: pair_identity(query, references[at])
-                 for at in index.candidates(query, identity, open_).tolist()}  # fmt: skip
+                 for at in index.candidates(query, identity, open_).tolist()
+                 if may_reach(query, references[at], identity)}  # fmt: skip
         if query in number:  # equal sequences, even if they are too short to contain a word
             alike[number[query]] = 1.0
         for at, same in alike.items():
@@ -98,6 +103,33 @@ def pair_identity(one: str, other: str) -> float:
     return float(same) / max(min(len(one), len(other)), 1)
 
 
+def _reaches(one: str, other: str, identity: float) -> bool:
+    return may_reach(one, other, identity) and pair_identity(one, other) >= identity
+
+
+def may_reach(one: str, other: str, identity: float) -> bool:
+    """Return whether two sequences may have an identity, without aligning them.
+
+    An alignment matches no more residues than the longest common subsequence has. That is computed
+    with one bit for each residue (Hyyrö 2004), four times as fast as an alignment.
+    """
+    if identity <= CHANCE or one == other:
+        return True
+    return longest_common(one, other) >= identity * min(len(one), len(other)) - TOLERANCE
+
+
+def longest_common(one: str, other: str) -> int:
+    """Return the length of the longest common subsequence of two sequences."""
+    places: dict[str, int] = {}
+    for at, letter in enumerate(one):
+        places[letter] = places.get(letter, 0) | 1 << at
+    every = free = (1 << len(one)) - 1
+    for letter in other:
+        met = free & places.get(letter, 0)
+        free = (free + met | free - met) & every
+    return len(one) - free.bit_count()
+
+
 def _positions(sequences: Sequence[str]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for at, sequence in enumerate(sequences):
@@ -115,8 +147,7 @@ def _built_in(sequences: list[str], identity: float) -> list[int]:
         if not apart.any():  # looking up the words of all members would be quadratic in a family
             continue
         for other in index.candidates(sequence, identity, apart).tolist():
-            linked = root[other] == root[at]
-            if not linked and pair_identity(sequence, sequences[other]) >= identity:
+            if root[other] != root[at] and _reaches(sequence, sequences[other], identity):
                 root[root == root[other]] = root[at]
     return root.tolist()
 

@@ -25,9 +25,14 @@ def words(sequence: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     codes = CODES[np.frombuffer(sequence.encode("latin-1", "replace"), np.uint8)]
     if len(codes) < WORD:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(codes, WORD)
-    places = np.flatnonzero((windows >= 0).all(1))
-    return windows[places] @ len(LETTERS) ** np.arange(WORD), places
+    count = len(codes) - WORD + 1
+    number, standard = np.zeros(count, np.int64), np.ones(count, np.bool_)
+    for at in range(WORD):
+        letters = codes[at : at + count]
+        number += letters * len(LETTERS) ** at
+        standard &= letters >= 0
+    places = np.flatnonzero(standard)
+    return number[places], places
 
 
 class WordIndex:
