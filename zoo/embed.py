@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from zoo.models.model import FusedModel
     from zoo.prediction.embedding_file import EmbeddingFile, Settings
     from zoo.prediction.inputs import Outcome
-    from zoo.prediction.paths import Input
+    from zoo.prediction.listing import Input
     from zoo.proteins.protein import Protein
     from zoo.settings.config import Scope
 
@@ -193,7 +194,7 @@ def _open(
 
 
 def _embed(
-    files: list[Input], headroom: Headroom, out: Path, settings: Settings, tokens: int
+    files: Sequence[Input], headroom: Headroom, out: Path, settings: Settings, tokens: int
 ) -> Outcome:
     from zoo.prediction import embedding
     from zoo.prediction.embedding_file import EmbeddingFile

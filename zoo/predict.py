@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from zoo.prediction.ensemble import Ensemble
     from zoo.prediction.inputs import Outcome
     from zoo.prediction.journal import Journal
+    from zoo.prediction.listing import Input
     from zoo.prediction.many import Prediction
-    from zoo.prediction.paths import Input
 
 ALL_FAILED = 4
 
@@ -213,7 +213,7 @@ class Done(NamedTuple):
 
 
 def _predict(
-    files: list[Input], ensemble: Ensemble, wanted: Wanted, min_plddt: float | None, tokens: int
+    files: Sequence[Input], ensemble: Ensemble, wanted: Wanted, min_plddt: float | None, tokens: int
 ) -> Done:
     from zoo.prediction import many
     from zoo.prediction.answers import answers_of
@@ -268,7 +268,7 @@ def _write_page(journal: Journal, ensemble: Ensemble, wanted: Wanted) -> Path | 
     return path
 
 
-def _run(work: Prediction, files: list[Input], tokens: int) -> None:
+def _run(work: Prediction, files: Sequence[Input], tokens: int) -> None:
     from zoo.prediction.estimating import batched
 
     outcome = work.outcome

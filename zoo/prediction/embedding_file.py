@@ -20,7 +20,7 @@ from zoo.models.model import FusedModel
 from zoo.prediction.embedding_layouts import LAYOUTS, described
 from zoo.prediction.feature_check import CHECKSUM, OWN, check, checksum
 from zoo.prediction.inputs import content_hash, sequence_hash
-from zoo.prediction.paths import Input
+from zoo.prediction.listing import Input
 from zoo.proteins.protein import Protein
 from zoo.proteins.reading import Reads
 from zoo.settings.config import Config

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from zoo.errors import ConfigError, FailedInputsWarning, ZooError
 from zoo.prediction.inputs import Outcome
-from zoo.prediction.paths import Input, Say, find_inputs, quiet
+from zoo.prediction.listing import Input
+from zoo.prediction.paths import Say, find_inputs, quiet
 from zoo.proteins.given import Given, each_given
 from zoo.proteins.protein import Protein
 

@@ -12,8 +12,8 @@ from itertools import count, islice
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import StructureError, ZooError
+from zoo.prediction.listing import Input
 from zoo.prediction.names import Names
-from zoo.prediction.paths import Input
 from zoo.proteins.complexes import chains_of, named
 from zoo.proteins.files.content import printable
 from zoo.proteins.packing import packed

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from zoo.errors import ConfigError, ZooError
 from zoo.prediction.inputs import content_hash, sequence_hash
-from zoo.prediction.paths import Input
+from zoo.prediction.listing import Input
 from zoo.proteins.protein import Protein
 from zoo.system.files import whole_file
 from zoo.system.reading import plain_file, stamp

@@ -17,7 +17,7 @@ from zoo.prediction.ensemble import Ensemble
 from zoo.prediction.estimating import Estimates, Estimator
 from zoo.prediction.inputs import Outcome, read_all
 from zoo.prediction.journal import Journal
-from zoo.prediction.paths import Input
+from zoo.prediction.listing import Input
 from zoo.prediction.table import as_plain, write_table
 from zoo.proteins.protein import Protein
 from zoo.proteins.scored import BESIDE, write_structure

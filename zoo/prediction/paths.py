@@ -6,9 +6,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from zoo.errors import StructureError
+from zoo.prediction.listing import FolderFiles, Input, named_after, names_in
 from zoo.proteins.databases import FORMS, named, structure_file
 from zoo.proteins.files.content import printable
 from zoo.proteins.files.formats import PLAIN_SUFFIXES, stem
@@ -21,35 +21,16 @@ Say = Callable[[str], None]
 MOST_EXAMPLES = 5
 
 
-class Input(NamedTuple):
-    """A file, and the name of its structure; the records of a FASTA file have their own names.
-
-    Attributes:
-        path: Path of the file.
-        name: Name of its structure.
-        chains: Names of the chains to read; None for all.
-        problem: Why there is no such file, if that is known; it fails when it is read.
-    """
-
-    path: Path
-    name: str
-    chains: tuple[str, ...] | None = None
-    problem: str | None = None
-
-    def only(self, chains: str) -> Input:
-        """Return the input with chains named as in "A,B", and their names after its own."""
-        names = tuple(name.strip() for name in chains.split(","))
-        return Input(self.path, f"{self.name}_{''.join(names)}", names)
-
-
 def quiet(line: str) -> None:
     """Say nothing of what was fetched."""
 
 
 def find_inputs(
     patterns: Sequence[str], chains: str | None = None, say: Say = quiet
-) -> list[Input]:
+) -> Sequence[Input]:
     """Return the files of paths, folders, globs, lists and names, each file once.
+
+    Of one folder alone, which may have very many files, only the names are held.
 
     "FILE:A,B" is a file of which only these chains are read; `chains`, as in "A,B", are those of
     every file. What is no path and has the form of a name in the PDB, AlphaFold DB or UniProt is
@@ -71,6 +52,9 @@ def find_inputs(
         StructureError: if an argument matches no file, or there is no structure of a name.
         FetchError: if a structure cannot be fetched, also one in a list.
     """
+    if len(patterns) == 1 and Path(patterns[0]).is_dir() and not is_list(patterns[0]):
+        if alone := FolderFiles(Path(patterns[0]), chains):
+            return alone
     found: dict[tuple[Path, tuple[str, ...] | None], Input] = {}
     for pattern in patterns:
         files = list(_of_list(pattern, say) if is_list(pattern) else _expand(pattern, say))
@@ -154,18 +138,14 @@ def _told_apart(files: list[Input]) -> list[Input]:
     folders = [Path(os.path.abspath(file.path)).parent for file in files]
     common = os.path.commonpath(folders) if folders else ""
     return [
-        file._replace(name=_name(folder.relative_to(common), file.path))
+        file._replace(name=named_after(folder.relative_to(common) / file.path.name))
         if file.name in shared else file
         for file, folder in zip(files, folders, strict=True)
     ]  # fmt: skip
 
 
-def _name(parent: Path, file: Path) -> str:
-    return printable((parent / stem(file)).as_posix())
-
-
 def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return (folder / name for name in names_in(folder))
 
 
 def _with_chains(pattern: str) -> Input | None:
@@ -189,9 +169,7 @@ def _by_name(text: str, say: Say) -> Input | None:
 def _expand(pattern: str, say: Say) -> Iterator[Input]:
     path = Path(pattern)
     if path.is_dir():
-        for file in _files(path):
-            if is_readable(file):
-                yield Input(file, _name(file.relative_to(path).parent, file))
+        yield from FolderFiles(path)
     elif path.exists():
         yield Input(path, stem(path))
     elif chosen := _with_chains(pattern) or _by_name(pattern, say):

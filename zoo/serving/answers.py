@@ -14,8 +14,8 @@ from zoo.prediction.ensemble import Ensemble
 from zoo.prediction.estimating import batched
 from zoo.prediction.folder import STRUCTURES, TABLE
 from zoo.prediction.journal import Journal
+from zoo.prediction.listing import Input
 from zoo.prediction.many import Prediction, has_scored
-from zoo.prediction.paths import Input
 from zoo.proteins.files.formats import stem
 from zoo.reporting.predicted import PAGE, predicted_page
 from zoo.reporting.scenes import write_all_scenes

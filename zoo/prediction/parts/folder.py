@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo.errors import ConfigError, alike
-from zoo.models.checksums import values_hash
+from zoo.models.checksums import values_hash, values_hash_of
 from zoo.prediction.folder import FAILED, MANIFEST
-from zoo.prediction.paths import Input
+from zoo.prediction.listing import Input
 from zoo.proteins.files.content import printable
 from zoo.system.files import make_folder, read_json, settle, whole_file, write_json
 from zoo.system.locks import claimed
@@ -65,7 +65,7 @@ def named_inputs(files: Sequence[Input]) -> dict[str, Any]:
 
     What is in the files each part knows.
     """
-    digest = values_hash({"inputs": [[file.name, file.chains] for file in files]})
+    digest = values_hash_of("inputs", ([file.name, file.chains] for file in files))
     first = [printable(file.path) for file in files[:20]]
     return {"count": len(files), "hash": digest[:32], "first": first}
 

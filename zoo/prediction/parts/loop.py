@@ -12,10 +12,10 @@ import numpy as np
 
 from zoo.errors import StructureError
 from zoo.prediction.inputs import WINDOW, Outcome, batches, longest_first, parts_of
+from zoo.prediction.listing import Input
 from zoo.prediction.parts.folder import COUNTS, PartsFolder, Plan, named_inputs, versions
 from zoo.prediction.parts.stream import Block, Item, blocks, items
 from zoo.prediction.parts.work import Work
-from zoo.prediction.paths import Input
 from zoo.proteins.protein import Protein
 from zoo.settings.config import COMPLEX, Scope
 from zoo.system.listener import Stopped

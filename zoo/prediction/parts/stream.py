@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from zoo.errors import StructureError
 from zoo.prediction.inputs import holds_many
-from zoo.prediction.paths import Input
+from zoo.prediction.listing import Input
 from zoo.proteins.files.content import printable
 from zoo.proteins.files.formats import STRUCTURE_SUFFIXES
 from zoo.proteins.protein import Protein

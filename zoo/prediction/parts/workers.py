@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError
+from zoo.prediction.listing import Input
 from zoo.prediction.parts.folder import PartsFolder
 from zoo.prediction.parts.jobs import Job
 from zoo.prediction.parts.loop import Loop, Tally, plan_of
-from zoo.prediction.paths import Input
 from zoo.system.devices import share
 from zoo.system.listener import Listener, Stopped
 from zoo.system.shards import Shard
