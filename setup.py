@@ -71,6 +71,8 @@ setup(
         "loggers": ["tensorboard", "wandb"],
         "parquet": ["pyarrow>=17"],
         "fast": ["numba>=0.68"],
+        # Databases of packed structures. Version 1.0 is under MIT, those before under GPL-3.
+        "foldcomp": ["foldcomp>=1.0"],
         "ray": ["ray>=2.40", "pyarrow>=17"],
         "dev": [
             "pytest>=8",

@@ -64,6 +64,7 @@ ALLOWED = {
         "zoo/backbones/states_parquet.py", "zoo/system/parquet.py", "zoo/system/parquet_writer.py",
     },
     "ray": {"zoo/prediction/parts/on_ray.py"},
+    "foldcomp": {"zoo/proteins/files/foldcomp_unpack.py"},
     "h5py": {
         "zoo/backbones/states_file.py", "zoo/data/reading/ieconv.py",
         "zoo/prediction/embedding_file.py", "zoo/prediction/feature_check.py",

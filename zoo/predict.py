@@ -55,9 +55,9 @@ def predict(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Structure or FASTA files, tar archives, tables (CSV, Parquet), folders, globs, "
-            "@FILE (a list of paths), or names: "
-            "1abc, 1abc_A, AF-P12345-F1, P12345."
+            help="Structure or FASTA files, tar archives, Foldcomp databases, tables (CSV, "
+            "Parquet), folders, globs, @FILE (a list of paths), or names: 1abc, 1abc_A, "
+            "AF-P12345-F1, P12345."
         ),
     ],
     model: Annotated[

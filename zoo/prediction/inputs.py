@@ -18,7 +18,7 @@ from zoo.proteins.complexes import chains_of, named
 from zoo.proteins.files.content import printable
 from zoo.proteins.packing import packed
 from zoo.proteins.protein import Protein
-from zoo.proteins.records import COLLECTIONS, records
+from zoo.proteins.records import holds_many, records
 from zoo.proteins.unsure import without_unsure
 
 WINDOW = 256
@@ -190,11 +190,6 @@ def _is_free(
         return False
     owners.add((name, *(f"{folder}/" for folder in folders)), str(path))
     return True
-
-
-def holds_many(path: Path) -> bool:
-    """Return whether a file holds many proteins under names of their own, by its name."""
-    return path.name.lower().endswith(COLLECTIONS)
 
 
 def sequence_hash(protein: Protein) -> str:

@@ -1,7 +1,8 @@
 """The proteins of a file of any kind, one after the other: none but the one at hand is held.
 
-FASTA, tar archives and tables hold many proteins under names of their own; a structure file holds
-one, which is named after the file. What a file is, its content decides, but for CSV.
+FASTA, tar archives, Foldcomp databases and tables hold many proteins under names of their own; a
+structure file holds one, which is named after the file. What a file is, its content decides, but
+for CSV.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from zoo.errors import StructureError
-from zoo.proteins.files import tables
+from zoo.proteins.files import foldcomp, tables
 from zoo.proteins.files.archive import Member, is_tar, members, streamed_members
 from zoo.proteins.files.content import (
     GZIP_MARK,
@@ -23,7 +24,7 @@ from zoo.proteins.files.content import (
     unpacked_bytes,
 )
 from zoo.proteins.files.fasta import MARK, fasta_records
-from zoo.proteins.files.formats import FASTA_SUFFIXES, STRUCTURE_SUFFIXES, stem
+from zoo.proteins.files.formats import FASTA_SUFFIXES, STRUCTURE_SUFFIXES, is_readable, stem
 from zoo.proteins.files.record import Record
 from zoo.proteins.protein import Protein, from_sequence
 from zoo.proteins.structure import of_bytes
@@ -37,8 +38,18 @@ NO_CHAINS = "a sequence has no chains to choose from"
 NO_STRUCTURE = "a member of a tar archive whose name is not that of a structure file"
 
 
+def holds_many(path: Path) -> bool:
+    """Return whether a file holds many proteins under names of their own.
+
+    Its name says so, or an index beside it.
+    """
+    if path.name.lower().endswith(COLLECTIONS):
+        return True
+    return not is_readable(path) and foldcomp.is_database(path)
+
+
 def read_proteins(path: str | Path) -> Iterator[Protein]:
-    """Yield each protein of a FASTA file, tar archive or table, or that of a structure file.
+    """Yield each protein of a FASTA file, archive, database or table, or that of a structure file.
 
     Raises:
         StructureError: If the file, or a record, cannot be read; names the file and the cause.
@@ -97,6 +108,8 @@ def _records(
         return _of_rows(path, tables.csv_rows(pieces), chains)
     if is_tar(head):
         return _of_archive(path, pieces, chains)
+    if head.startswith(foldcomp.MARK):
+        return _of_database(path, chains)
     if head.removeprefix(MARK).lstrip().startswith(b">"):
         if chains is not None:
             raise StructureError("a FASTA file has sequences and no chains to choose from")
@@ -138,6 +151,12 @@ def _of_members(
         before = name
     if not count:
         raise StructureError("is a tar archive without files")
+
+
+def _of_database(path: Path, chains: Sequence[str] | None) -> Iterator[Record]:
+    for member in foldcomp.entries(path):
+        name = printable(stem(member.name))
+        yield Record(name, member.mark, partial(_of_member, name, path, member, chains))
 
 
 def _nothing() -> Protein:

@@ -10,10 +10,10 @@ from typing import Any
 
 from zoo.errors import ZooError
 from zoo.prediction.answers import answer, columns, has_one, meaning
-from zoo.prediction.inputs import holds_many
 from zoo.prediction.journal import Journal
 from zoo.prediction.table import NONE, Plain, Thresholds
 from zoo.proteins.protein import Chain
+from zoo.proteins.records import holds_many
 from zoo.proteins.structure import read_structure
 from zoo.reporting import viewer
 from zoo.reporting.page import page

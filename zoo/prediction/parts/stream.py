@@ -10,12 +10,11 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from zoo.errors import StructureError
-from zoo.prediction.inputs import holds_many
 from zoo.prediction.listing import Input
 from zoo.proteins.files.content import printable
 from zoo.proteins.files.formats import STRUCTURE_SUFFIXES
 from zoo.proteins.protein import Protein
-from zoo.proteins.records import records
+from zoo.proteins.records import holds_many, records
 from zoo.system.reading import stamp
 
 LEFT = "The parts that are complete stay. Mend the file, or leave it out and choose another --out."
