@@ -3,13 +3,15 @@
     python benchmarks/throughput.py memory [--counts 10000 1000000]
     python benchmarks/throughput.py database [--count 1000000] [--kills 3] [--part-size 8192]
     python benchmarks/throughput.py workers --data STRUCTURES [--chains 500] [--rounds 3]
+    python benchmarks/throughput.py ray --data STRUCTURES [--chains 500] [--rounds 3]
     python benchmarks/throughput.py files [--rows 1000000] [--groups 20000]
 
 `memory` prints the peak of the resident memory of the command over made-up sequences. `database`
 kills it at random moments, lets it end, and counts the rows. `workers` compares two processes of
-one thread each with one process on two threads, start-up included in both. `files` writes and reads
-pooled rows as parts and as HDF5 of `zoo embed`. Models have random weights; the language model of
-the first two is tiny (two layers of 32).
+one thread each with one process on two threads, and `ray` one task on a Ray cluster with the plain
+command, from the first part to the last. `files` writes and reads pooled rows as parts and as HDF5
+of `zoo embed`. Models have random weights; the language model of the first two is tiny (two layers
+of 32). `kills.py` disturbs such a command ten times.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 TOKENS = ("<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO", ".", "-", "<null_1>",
           "<mask>")  # fmt: skip
 PART, SMALL = 8192, 4
+now = race.CLOCKS[race.CLOCK]
 
 
 def sequences(path: Path, count: int) -> Path:
@@ -155,10 +158,37 @@ def count(out: Path, expected: int) -> None:
         print(f"  polars: {frame.item():,} rows")
     except ImportError:
         print("  polars is not installed")
+    try:
+        from datasets import load_dataset
+
+        with tempfile.TemporaryDirectory() as cache:
+            found = load_dataset("parquet", data_files=f"{out}/*.parquet", cache_dir=cache)
+            print(f"  datasets: {len(found['train']):,} rows, {[*found['train'].features]}")
+    except ImportError:
+        print("  datasets is not installed")
 
 
 def workers(work: Path, args: argparse.Namespace) -> None:
     """Compare two workers of one thread each with one process on two threads."""
+    one, two = "one process, two threads", "two workers"
+    spread(work, args, {one: (2, ["--workers", "1"]), two: (1, ["--workers", "2"])}, one)
+
+
+def ray(work: Path, args: argparse.Namespace) -> None:
+    """Compare one task on Ray with the plain command, both on one thread."""
+    task = ["--engine", "ray", "--workers", "1"]
+    spread(
+        work,
+        args,
+        {"the plain command": (1, []), "one task on Ray": (1, task)},
+        "the plain command",
+    )
+
+
+def spread(
+    work: Path, args: argparse.Namespace, ways: dict[str, tuple[int, list[str]]], against: str
+) -> None:
+    """Race ways of spreading structures over threads and processes, start-up left out."""
     chains = sorted(path for path in args.data.rglob("*") if path.is_file())[: args.chains]
     listed = work / "list.txt"
     listed.write_text("\n".join(str(path.resolve()) for path in chains))
@@ -167,24 +197,21 @@ def workers(work: Path, args: argparse.Namespace) -> None:
     model = zoo.create_model("esm2_8m", "gvp", fusion="global", weights="random")
     folder = zoo.save_model(model, work / "model")
 
-    def seconds(count: int, threads: int) -> float:
+    def seconds(threads: int, options: list[str]) -> float:
         out = work / "out"
         shutil.rmtree(out, ignore_errors=True)
         words = command(f"@{listed}", "--model", folder, "--out", out, "--part-size", SMALL)
-        done = subprocess.run(
-            [*words, "--workers", str(count)], env=environment(threads), capture_output=True
-        )
+        done = subprocess.run([*words, *options], env=environment(threads), capture_output=True)
         assert done.returncode in (0, 1), done.stderr.decode()
         ends = [part.stat().st_mtime for part in out.glob("part-*")]
         return max(ends) - min(ends)
 
-    ways = {"one process, two threads": (1, 2), "two workers": (2, 1)}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(args.rounds):
         for name, way in ways.items():
             times[name].append(seconds(*way))
     print(f"  {len(chains)} structures, the time from the first part to the last")
-    race.show(times, "two workers")
+    race.show(times, against)
 
 
 def files(work: Path, args: argparse.Namespace) -> None:
@@ -195,7 +222,7 @@ def files(work: Path, args: argparse.Namespace) -> None:
     fields = (Field("record", "int64"), Field("id", "string"), Field("fused", "float32", width))
     block = draw.standard_normal((PART, width), dtype=np.float32)
 
-    begun = time.perf_counter()
+    begun = now()
     for start in range(0, args.rows, PART):
         rows = range(start, min(start + PART, args.rows))
         with (work / f"part-{start // PART:05}.parquet").open("wb") as file:
@@ -203,15 +230,15 @@ def files(work: Path, args: argparse.Namespace) -> None:
             names = [f"s{at}" for at in rows]
             writer.add({"record": list(rows), "id": names, "fused": block[: len(rows)]})
             writer.finish({})
-    wrote = time.perf_counter() - begun
+    wrote = now() - begun
     size = sum(path.stat().st_size for path in work.glob("part-*"))
-    begun, found = time.perf_counter(), 0
+    begun, found = now(), 0
     import pyarrow.parquet as pq
 
     for part in sorted(work.glob("part-*")):
         column = pq.read_table(part)["fused"].combine_chunks()
         found += len(column.flatten().to_numpy().reshape(-1, width))
-    told("Parquet", found, wrote, time.perf_counter() - begun, size)
+    told("Parquet", found, wrote, now() - begun, size)
     hdf5(work, args.groups, block)
 
 
@@ -225,7 +252,7 @@ def hdf5(work: Path, groups: int, block: np.ndarray) -> None:
     from zoo.proteins.protein import from_sequence
 
     model = zoo.create_model("esm2_8m", "none", weights="random")
-    path, begun = work / "f.h5", time.perf_counter()
+    path, begun = work / "f.h5", now()
     with EmbeddingFile(path, model, Settings(("fused",), True, False)) as file:
         for at in range(groups):
             row = torch.from_numpy(block[at % PART])
@@ -233,10 +260,10 @@ def hdf5(work: Path, groups: int, block: np.ndarray) -> None:
             if at % 256 == 255:
                 file.flush()
         file.flush()
-    wrote, begun = time.perf_counter() - begun, time.perf_counter()
+    wrote, begun = now() - begun, now()
     with h5py.File(path) as opened:
         found = sum(len(np.asarray(opened[name]["fused"])) > 0 for name in opened)
-    told("HDF5", found, wrote, time.perf_counter() - begun, path.stat().st_size)
+    told("HDF5", found, wrote, now() - begun, path.stat().st_size)
 
 
 def told(what: str, rows: int, wrote: float, read: float, size: int) -> None:
@@ -250,7 +277,8 @@ def told(what: str, rows: int, wrote: float, read: float, size: int) -> None:
 def main() -> None:
     """Run one of the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("memory", "database", "workers", "files"))
+    works = {"memory": memory, "database": database, "workers": workers, "ray": ray, "files": files}
+    parser.add_argument("what", choices=works)
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=3)
@@ -263,13 +291,11 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    if args.what == "workers" and args.data is None:
-        parser.error("workers needs --data STRUCTURES, a folder of structure files")
+    if args.what in ("workers", "ray") and args.data is None:
+        parser.error(f"{args.what} needs --data STRUCTURES, a folder of structure files")
     race.header(args.threads)
     with tempfile.TemporaryDirectory() as work:
-        {"memory": memory, "database": database, "workers": workers, "files": files}[args.what](
-            Path(work), args
-        )
+        works[args.what](Path(work), args)
 
 
 if __name__ == "__main__":

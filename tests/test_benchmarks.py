@@ -115,3 +115,10 @@ def test_lighter_language_models(run: Run) -> None:
 def test_compiled(run: Run) -> None:
     out = run("compiled", "schnet", "--copies", 1, "--rounds", 1)
     assert out.count("first compiled run") == 2 and out.count("x 1.00") >= 2
+
+
+@pytest.mark.slow
+def test_kills_of_a_worker(run: Run) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet parts need pyarrow, of the extra `parquet`")
+    out = run("kills", "worker", "--count", 200, "--kills", 1, "--part-size", 20)
+    assert "10 parts, equal to those of an undisturbed run" in out and "each record once" in out
