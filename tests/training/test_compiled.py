@@ -21,6 +21,7 @@ from zoo.errors import ConfigError
 from zoo.models.checkpoint import WEIGHTS
 from zoo.models.create import build_model
 from zoo.models.memory import PeakTracker
+from zoo.prediction.parts.jobs import PredictionJob
 from zoo.system.listener import Listener, Stopped
 from zoo.training import planning
 from zoo.training.fitting import train
@@ -115,6 +116,8 @@ def test_without_a_compiler_work_ends_before_data_are_read(
             lay_out(wish, job.blueprint)
         with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler"):
             zoo.predict(PROTEINS, "ppbs_local", device="cpu", compile=True)
+        with pytest.raises(ConfigError, match=r"needs a C\+\+ compiler"):
+            PredictionJob("ppbs_local", device="cpu", compile=True).begin()
 
 
 def test_a_model_that_is_in_memory_is_compiled_where_it_is_loaded() -> None:

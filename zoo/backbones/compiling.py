@@ -7,6 +7,7 @@ layers run on the PyTorch engine.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -64,9 +65,9 @@ def _check_cpu() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler:
         raise ConfigError(
-            "Compiling for the CPU needs a C++ compiler, and there is neither the one that the "
-            "variable CXX names nor g++. Fix: `apt-get install g++`, `conda install cxx-compiler`, "
-            f"or set CXX to the path of one. {WITHOUT}"
+            f"Compiling for the CPU needs a C++ compiler, and {os.environ.get('CXX', 'g++')} does "
+            "not run here. Fix: `apt-get install g++`, `conda install cxx-compiler`, or set CXX to "
+            f"the path of one. {WITHOUT}"
         ) from None
 
 
