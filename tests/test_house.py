@@ -26,7 +26,7 @@ def test_a_training_is_read_in_one_sitting() -> None:
     # hashes, language models came that read structure, or states from tables, batches are made of
     # paths, a run can begin with another one's weights, which may lie on a hub, it chooses
     # thresholds, counts and sizes are said by one function each, and layers may be compiled.
-    assert sum(module.functions for module in reach) < 680
+    assert sum(module.functions for module in reach) < 690
 
 
 def test_few_files_import_dgl() -> None:
