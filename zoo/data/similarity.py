@@ -81,9 +81,8 @@ def near_duplicates(
     open_ = np.ones(len(references), np.bool_)
     found = []
     for query in at_test:
-        alike = {at: pair_identity(query, references[at])
-                 for at in index.candidates(query, identity, open_).tolist()
-                 if may_reach(query, references[at], identity)}  # fmt: skip
+        alike = {at: pair_identity(query, references[at], identity)
+                 for at in index.candidates(query, identity, open_).tolist()}  # fmt: skip
         if query in number:  # equal sequences, even if they are too short to contain a word
             alike[number[query]] = 1.0
         for at, same in alike.items():
@@ -93,33 +92,25 @@ def near_duplicates(
     return sorted(found)
 
 
-def pair_identity(one: str, other: str) -> float:
-    """Return the identity: equal residues in the best global alignment over the shorter length."""
+def pair_identity(one: str, other: str, least: float = 0.0) -> float:
+    """Return the identity: equal residues in the best global alignment over the shorter length.
+
+    It is 0 where it is less than `least`, and this is known without an alignment: none matches more
+    residues than the longest common subsequence has, which takes a quarter of the time.
+    """
     if one == other:
         return 1.0
+    shorter = min(len(one), len(other))
+    if least > CHANCE and longest_common(one, other) < least * shorter - TOLERANCE:
+        return 0.0
     scoring = gemmi.AlignmentScoring()
     scoring.match, scoring.mismatch, scoring.gapo, scoring.gape = SCORES
     same = gemmi.align_string_sequences(list(one), list(other), [], scoring).match_count
-    return float(same) / max(min(len(one), len(other)), 1)
-
-
-def _reaches(one: str, other: str, identity: float) -> bool:
-    return may_reach(one, other, identity) and pair_identity(one, other) >= identity
-
-
-def may_reach(one: str, other: str, identity: float) -> bool:
-    """Return whether two sequences may have an identity, without aligning them.
-
-    An alignment matches no more residues than the longest common subsequence has. That is computed
-    with one bit for each residue (Hyyrö 2004), four times as fast as an alignment.
-    """
-    if identity <= CHANCE or one == other:
-        return True
-    return longest_common(one, other) >= identity * min(len(one), len(other)) - TOLERANCE
+    return float(same) / max(shorter, 1)
 
 
 def longest_common(one: str, other: str) -> int:
-    """Return the length of the longest common subsequence of two sequences."""
+    """Return the length of the longest common subsequence, with a bit a residue (Hyyrö 2004)."""
     places: dict[str, int] = {}
     for at, letter in enumerate(one):
         places[letter] = places.get(letter, 0) | 1 << at
@@ -147,7 +138,8 @@ def _built_in(sequences: list[str], identity: float) -> list[int]:
         if not apart.any():  # looking up the words of all members would be quadratic in a family
             continue
         for other in index.candidates(sequence, identity, apart).tolist():
-            if root[other] != root[at] and _reaches(sequence, sequences[other], identity):
+            linked = root[other] == root[at]
+            if not linked and pair_identity(sequence, sequences[other], identity) >= identity:
                 root[root == root[other]] = root[at]
     return root.tolist()
 

@@ -39,16 +39,6 @@ def values_hash(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def values_hash_of(name: str, values: Iterable[Any]) -> str:
-    """Return `values_hash({name: [*values]})`, of which one value is held at a time."""
-    digest, between = hashlib.sha256(f"{{{json.dumps(name)}: [".encode()), ""
-    for value in values:
-        digest.update(f"{between}{json.dumps(value, sort_keys=True)}".encode())
-        between = ", "
-    digest.update(b"]}")
-    return digest.hexdigest()
-
-
 def write_checksums(
     folder: Path, config: Config, fingerprint: str, files: Mapping[str, Path]
 ) -> None:

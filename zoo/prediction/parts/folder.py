@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo.errors import ConfigError, alike
-from zoo.models.checksums import values_hash, values_hash_of
+from zoo.models.checksums import values_hash
 from zoo.prediction.folder import FAILED, MANIFEST
 from zoo.prediction.listing import Input
 from zoo.proteins.files.content import printable
@@ -63,11 +64,16 @@ class Plan:
 def named_inputs(files: Sequence[Input]) -> dict[str, Any]:
     """Return what tells some inputs from others by their names and chains, and the first of them.
 
-    What is in the files each part knows.
+    What is in the files each part knows. The hash is that of {"inputs": [[name, chains], ...]}, as
+    `values_hash` gives it, of which one input is held at a time.
     """
-    digest = values_hash_of("inputs", ([file.name, file.chains] for file in files))
+    digest, between = hashlib.sha256(b'{"inputs": ['), ""
+    for file in files:
+        digest.update(f"{between}{json.dumps([file.name, file.chains])}".encode())
+        between = ", "
+    digest.update(b"]}")
     first = [printable(file.path) for file in files[:20]]
-    return {"count": len(files), "hash": digest[:32], "first": first}
+    return {"count": len(files), "hash": digest.hexdigest()[:32], "first": first}
 
 
 class PartsFolder:
