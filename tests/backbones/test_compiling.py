@@ -20,8 +20,6 @@ from zoo.errors import ConfigError
 from zoo.proteins.build_graph import FeatureWidths, build_graph
 from zoo.proteins.graph import Graph
 
-# The tracer reads this attribute of the states between layers.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 Case = tuple[str, dict[str, Any]]
 SPEC = shelf.SPECS["residue"]
 FEW = (61, 33)

@@ -28,8 +28,6 @@ from zoo.training.fitting import train
 from zoo.training.job import Hardware, Job
 from zoo.training.planning import Wish, lay_out
 
-# The tracer reads this attribute of the states between layers.
-pytestmark = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 NO_DROPOUT = {"structure.args.dropout": 0.0, "fusion.args.dropout": 0.0, "head.args.dropout": 0.0}
 PROTEINS = [
     dataclasses.replace(shelf.ordinary(length), name=f"of {length}") for length in (14, 23, 31)

@@ -8,6 +8,7 @@ layers run on the PyTorch engine.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -125,7 +126,9 @@ def running(struct: StructureBackbone) -> Iterator[None]:
             yield
         return
     try:
-        yield
+        with warnings.catch_warnings():  # PyTorch's tracer warns of what it reads itself
+            warnings.filterwarnings("ignore", "The .grad attribute of a Tensor", UserWarning)
+            yield
     except TorchDynamoException as error:
         reason = " ".join(str(error).split("\n\n")[0].split())
         raise ConfigError(
