@@ -16,6 +16,8 @@ from tests.conftest import REPOSITORY
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+LONG = ("2_swap_the_parts", "4_tune_the_fusion", "9_which_fusion")
+"""Notebooks of 40 s each, whose verbs other tests run: `make notebooks` alone runs them again."""
 LARGEST = 400_000
 """Bytes of a notebook."""
 OF_A_MACHINE = re.compile(r"(?<![\w.])(?:/(?:root|home|Users|tmp|private|var|usr|opt|work)/|C:\\)")
@@ -65,7 +67,9 @@ def _text(output: Any) -> str:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@for_every_notebook
+@pytest.mark.parametrize(
+    "path", [one for one in NOTEBOOKS if one.stem not in LONG], ids=lambda path: path.stem
+)
 def test_it_runs_and_says_what_it_ships(path: Path, tmp_path: Path, running: ModuleType) -> None:
     """Else: make notebooks."""
     shipped = running.code_cells(nbformat.read(path, as_version=4))
