@@ -76,6 +76,7 @@ def test_throughput_of_files(run: Run) -> None:
 def test_throughput_of_commands(run: Run, ppbs: Path) -> None:
     out = run("throughput", "database", "--count", 300, "--kills", 0, "--part-size", 20)
     assert "pyarrow: 300 rows, each record once" in out
+    assert "the last against the first" in run("throughput", "memory", "--counts", 10, 20)
     for name in "cdefghij":
         shutil.copy(EXAMPLE, ppbs / "structures" / f"{name}.cif.gz")
     out = run("throughput", "workers", "--data", ppbs / "structures", "--rounds", 1)

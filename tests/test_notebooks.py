@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-LONG = ("2_swap_the_parts", "4_tune_the_fusion", "9_which_fusion")
+LONG = ("2_swap_the_parts", "3_train_and_read_the_report", "4_tune_the_fusion", "9_which_fusion")
 """Notebooks of 40 s each, whose verbs other tests run: `make notebooks` alone runs them again."""
 LARGEST = 400_000
 """Bytes of a notebook."""

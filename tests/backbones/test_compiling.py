@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import pytest
 import torch
-import torch._dynamo
 from torch import Tensor, nn
-from torch._dynamo.utils import counters
 
 from tests import shelf
+from tests.tracing import traced as traced
+from tests.tracing import traced_graphs
 from zoo.backbones import STRUCTURE_BACKBONES, NodeState, StructureBackbone, compiling
 from zoo.backbones.compiling import check_compile, compile_layers
 from zoo.backbones.message_passing import use_engine
@@ -27,16 +26,6 @@ FEW = (61, 33)
 MANY = range(8, 58)
 KINDS = {"mpnn": 2}
 """Kinds of layer of a network, where it is not one: `mpnn` updates nodes and edges."""
-
-
-@pytest.fixture(autouse=True)
-def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Trace as for any compiler, and run what was traced: that takes no compiler and no time."""
-    monkeypatch.setattr(compiling, "BACKEND", "eager")
-    torch._dynamo.reset()
-    counters.clear()
-    yield
-    torch._dynamo.reset()
 
 
 def made(case: Case) -> StructureBackbone:
@@ -70,10 +59,6 @@ def through(model: StructureBackbone, graph: Graph) -> list[Tensor]:
 def assert_equal(model: StructureBackbone, plain: StructureBackbone, graph: Graph) -> None:
     for given, expected in zip(through(model, graph), through(plain, graph), strict=True):
         torch.testing.assert_close(given, expected, rtol=1e-5, atol=1e-5)
-
-
-def traced_graphs() -> int:
-    return int(counters["stats"]["unique_graphs"])
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from torch._dynamo.utils import counters
 
 import zoo
 from tests import shelf
+from tests.tracing import traced as traced
+from tests.tracing import traced_graphs
 from tests.training import runs
-from zoo.backbones import compiling
 from zoo.backbones.compiling import compile_layers
 from zoo.errors import ConfigError
 from zoo.models.checkpoint import WEIGHTS
@@ -34,16 +35,6 @@ PROTEINS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Trace as for any compiler, and run what was traced."""
-    monkeypatch.setattr(compiling, "BACKEND", "eager")
-    torch._dynamo.reset()
-    counters.clear()
-    yield
-    torch._dynamo.reset()
-
-
 @pytest.fixture
 def make(tmp_path: Path, plm_folders: dict[str, str]) -> Callable[..., Job]:
     data = runs.quick_data(tmp_path / "data")
@@ -53,10 +44,6 @@ def make(tmp_path: Path, plm_folders: dict[str, str]) -> Callable[..., Job]:
         return runs.job(data, plm_folders["esm"], tmp_path / name, tmp_path / "store", **values)
 
     return made
-
-
-def compiled() -> int:
-    return int(counters["stats"]["unique_graphs"])
 
 
 def predicted(folder: Path, **options: Any) -> list[float]:
@@ -70,21 +57,21 @@ def test_a_model_is_the_same_whether_training_or_prediction_compiles(
     once = {"train.epochs": 1}
     plain, other = make("plain", **once), make("compiled", **once, **{"train.compile": True})
     train(plain)
-    assert compiled() == 0
+    assert traced_graphs() == 0
     train(other)
-    assert compiled() > 0
+    assert traced_graphs() > 0
     expected, found = (load_file(job.folder / WEIGHTS) for job in (plain, other))
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         shelf.assert_close(found[name], tensor, scale=10)
     counters.clear()
     values = predicted(other.folder)
-    assert compiled() == 0
+    assert traced_graphs() == 0
     for folder in (plain.folder, other.folder):
         torch._dynamo.reset()
         counters.clear()
         assert predicted(folder, compile=True) == pytest.approx(values, abs=1e-4)
-        assert compiled() > 0
+        assert traced_graphs() > 0
 
 
 @pytest.mark.slow
@@ -131,6 +118,6 @@ def test_memory_is_measured_on_layers_as_they_are(make: Callable[..., Job]) -> N
     batch = model.batch(PROTEINS)
     with PeakTracker() as tracker:
         model.features(batch)
-    assert tracker.peak > 0 and compiled() == 0
+    assert tracker.peak > 0 and traced_graphs() == 0
     model.features(batch)
-    assert compiled() > 0
+    assert traced_graphs() > 0

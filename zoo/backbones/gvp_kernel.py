@@ -180,26 +180,29 @@ def _put_ends(room, w, ends, begin, edges):  # type: ignore[no-untyped-def]
 
 
 @njit(**WITHIN)
+def _put_vectors(v, p, hidden, to_v, following, length, to_following, edges):  # type: ignore[no-untyped-def]
+    """Put the vectors of a GVP, and the hidden vectors of the next one with their lengths."""
+    _put_product(p, hidden, to_v, 3 * edges)
+    _put_scaled(v, p, length, edges)
+    _put_product(following, v, to_following, 3 * edges)
+    _put_lengths(length, following, edges)
+
+
+@njit(**WITHIN)
 def _put_messages(room, w, ends, begin, edges):  # type: ignore[no-untyped-def]
     """Compute a block, up to what the last GVP needs the mean of."""
     _put_ends(room, w, ends, begin, edges)
     _put_lengths(room.l1, room.h1, edges)
     add_product(room.s1, room.l1, w.length1, edges)
     _rectify(room.s1, edges)
-    _put_product(room.p1, room.h1, w.v1, 3 * edges)
-    _put_scaled(room.v1, room.p1, room.l2, edges)
-    _put_product(room.h2, room.v1, w.h2, 3 * edges)
-    _put_lengths(room.l2, room.h2, edges)
+    _put_vectors(room.v1, room.p1, room.h1, w.v1, room.h2, room.l2, w.h2, edges)
     for e in range(edges):
         for j in range(w.bias2.shape[1]):
             room.s2[e, j] = w.bias2[0, j]
     add_product(room.s2, room.s1, w.scalar2, edges)
     add_product(room.s2, room.l2, w.length2, edges)
     _rectify(room.s2, edges)
-    _put_product(room.p2, room.h2, w.v2, 3 * edges)
-    _put_scaled(room.v2, room.p2, room.l3, edges)
-    _put_product(room.h3, room.v2, w.h3, 3 * edges)
-    _put_lengths(room.l3, room.h3, edges)
+    _put_vectors(room.v2, room.p2, room.h2, w.v2, room.h3, room.l3, w.h3, edges)
 
 
 @njit(**WITHIN)

@@ -19,6 +19,7 @@ DRAWS = (
     nn.init.normal_, nn.init.uniform_, nn.init.kaiming_normal_, nn.init.kaiming_uniform_,
     torch.Tensor.normal_, torch.Tensor.uniform_,
 )  # fmt: skip
+"""What fills a tensor with random numbers, as constructors call it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class _Undrawn(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operation, or return the tensor as it is."""
         given = kwargs or {}
-        return (args or (given["tensor"],))[0] if func in DRAWS else func(*args, **given)
+        if func not in DRAWS:
+            return func(*args, **given)
+        return args[0] if args else given["tensor"]
 
 
 def without_memory(cls: Any, *widths: Any, **args: Any) -> Any:
